@@ -1,0 +1,61 @@
+import { Result, Schema } from "effect"
+import { BackendId, Time } from "./ids.ts"
+import { lamportMax } from "./limits.ts"
+
+/**
+ * The total order of writes to one register: lamport first, then time, then source.
+ *
+ * Two stamps are equal only when they name the same write: a source's lamports rise strictly.
+ */
+export const Stamp = Schema.Struct({
+  lamport: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: lamportMax })),
+  time: Time,
+  source: BackendId
+})
+export type Stamp = typeof Stamp.Type
+
+/** Negative, zero or positive, as `Array.sort` wants it. Lamport as a number; time and source bytewise. */
+export const compare = (a: Stamp, b: Stamp): number =>
+  a.lamport - b.lamport || bytewise(a.time, b.time) || bytewise(a.source, b.source)
+
+export const isAfter = (a: Stamp, b: Stamp): boolean => compare(a, b) > 0
+
+/** Both fields are ASCII by their schemas, so comparing UTF-16 units is comparing bytes. */
+const bytewise = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/** No write can follow: some stamp seen has used the clock up. Nothing was written; a person must look. */
+export class LamportExhausted extends Schema.TaggedError<LamportExhausted>()("LamportExhausted", { seen: Schema.Finite }) {}
+
+/**
+ * The stamp of a new write: one above the greatest lamport this source has seen, its own included.
+ *
+ * The wall clock takes no part in the order of causally related writes; `time` only breaks ties between
+ * concurrent ones, so a wrong clock loses ties and nothing else.
+ *
+ * Source: Lamport, "Time, Clocks, and the Ordering of Events" (1978), rules IR1 and IR2.
+ */
+export const next = (options: {
+  readonly seen: number
+  readonly time: string
+  readonly source: string
+}): Result.Result<Stamp, LamportExhausted> =>
+  options.seen >= lamportMax
+    ? Result.fail(new LamportExhausted({ seen: options.seen }))
+    : Result.succeed({ lamport: options.seen + 1, time: options.time, source: options.source })
+
+/**
+ * A stamp as text whose bytewise order is the stamps' order: what SQLite compares.
+ *
+ * Shape: `<lamport, 15 digits> <time> <source>`; 2^48 has 15 digits.
+ *
+ * @example toText({ lamport: 42, time: "2026-11-22T10:00:00.000Z", source: "local_sha256_…" })
+ * // "000000000000042 2026-11-22T10:00:00.000Z local_sha256_…"
+ */
+export const toText = (stamp: Stamp): string =>
+  `${String(stamp.lamport).padStart(15, "0")} ${stamp.time} ${stamp.source}`
+
+export const fromText = (text: string): Stamp => ({
+  lamport: Number(text.slice(0, 15)),
+  time: text.slice(16, 40),
+  source: text.slice(41)
+})

@@ -1,0 +1,48 @@
+import { Schema } from "effect"
+import { Sequence } from "./ids.ts"
+
+const answer = { log_id: Schema.String, log_epoch: Schema.Int }
+
+/**
+ * What ingest says to a commit. Each verdict asks the relay for one thing (DESIGN.md 5, the table);
+ * `src/local/relay` has a row for each, and the compiler counts them.
+ */
+export const Verdict = Schema.Union([
+  Schema.Struct({ verdict: Schema.Literal("committed"), ...answer, log_seq: Sequence }),
+  Schema.Struct({ verdict: Schema.Literal("busy"), ...answer }),
+  Schema.Struct({ verdict: Schema.Literal("rate_limited"), ...answer, retry_after_ms: Schema.Int }),
+  Schema.Struct({ verdict: Schema.Literal("expired"), ...answer }),
+  Schema.Struct({ verdict: Schema.Literal("withheld"), ...answer, settings_seq: Sequence }),
+  Schema.Struct({ verdict: Schema.Literal("chain_mismatch"), ...answer, head: Schema.NullOr(Schema.String) }),
+  Schema.Struct({ verdict: Schema.Literal("revoked"), ...answer }),
+  Schema.Struct({ verdict: Schema.Literal("unknown_peer"), ...answer }),
+  Schema.Struct({ verdict: Schema.Literal("bad_signature"), ...answer }),
+  /** `event_id` is `""` where the commit itself, and no single event, is at fault. */
+  Schema.Struct({ verdict: Schema.Literal("invalid"), ...answer, event_id: Schema.String, why: Schema.String })
+])
+export type Verdict = typeof Verdict.Type
+export type VerdictName = Verdict["verdict"]
+
+/** A peer reports how far it is and asks how far the log is. Every 10 s, and on `status`. */
+export const HeadRequest = Schema.Struct({
+  log_epoch: Schema.Int,
+  mirror_seq: Sequence,
+  journal: Schema.String.check(Schema.isMaxLength(64)),
+  journal_seq: Sequence
+})
+export type HeadRequest = typeof HeadRequest.Type
+
+/** `head`: this author's last valid record as stored, `head_seq` its place; *in step* needs the mirror at `tenant_last_seq`. */
+export const HeadAnswer = Schema.Struct({
+  verdict: Schema.Literal("head"),
+  ...answer,
+  tenant_last_seq: Sequence,
+  head: Schema.NullOr(Schema.String),
+  head_seq: Sequence,
+  /** Each peer's reported position in the log, for `everywhere`: unrevoked peers seen in 30 days. */
+  positions: Schema.optionalKey(Schema.Array(Schema.Struct({ peer_id: Schema.String, log_seq: Sequence, seen_at: Schema.String })))
+})
+export type HeadAnswer = typeof HeadAnswer.Type
+
+/** `ids` of a commit record, from the ids of the journal events it covers, in order: what gets hashed. */
+export const joinIds = (ids: ReadonlyArray<string>): string => ids.join("\n")

@@ -1,0 +1,127 @@
+import { Duration } from "effect"
+import { journalMaxBytes, payloadMaxBytes, telemetryOutMaxBytes } from "./limits.ts"
+import { patterns } from "./subjects.ts"
+
+const GiB = 1024 ** 3
+
+/** A stream as a row of data. `src/nats/toJetStream.ts` is the one place that turns it into JetStream's words. */
+export interface StreamDefinition {
+  readonly name: string
+  readonly side: "local" | "hosted"
+  readonly subjects: ReadonlyArray<string>
+  readonly whenFull: "refuse-new" | "drop-oldest"
+  /** Zero means for ever. */
+  readonly ageMax: Duration.Duration
+  readonly sizeMaxBytes: number
+  readonly messageMaxBytes: number
+  readonly duplicateWindow: Duration.Duration
+  readonly denyDelete: boolean
+  readonly denyPurge: boolean
+  readonly atomicBatches: boolean
+  /** Replicas on a cluster; one server alone has one. */
+  readonly replicas: 1 | 3
+  readonly why: string
+}
+
+const durable = {
+  whenFull: "refuse-new",
+  ageMax: Duration.zero,
+  messageMaxBytes: payloadMaxBytes,
+  duplicateWindow: Duration.minutes(2),
+  denyDelete: true,
+  denyPurge: false,
+  atomicBatches: true
+} as const
+
+export const streams = {
+  journal: {
+    ...durable,
+    name: "JOURNAL",
+    side: "local",
+    subjects: [patterns.journal],
+    sizeMaxBytes: journalMaxBytes,
+    replicas: 1,
+    why: "What was written here, before redaction. It is the offline queue, so full means refuse, never drop."
+  },
+  telemetryOut: {
+    ...durable,
+    name: "TELEMETRY_OUT",
+    side: "local",
+    subjects: [patterns.telemetryOut],
+    whenFull: "drop-oldest",
+    ageMax: Duration.days(7),
+    sizeMaxBytes: telemetryOutMaxBytes,
+    denyDelete: false,
+    atomicBatches: false,
+    replicas: 1,
+    why: "Telemetry may be lost after a week offline; conversations may not."
+  },
+  log: {
+    ...durable,
+    name: "LOG",
+    side: "hosted",
+    subjects: [patterns.log],
+    sizeMaxBytes: 1024 * GiB,
+    replicas: 3,
+    why: "The truth of all tenants. Everything in projections/ can be rebuilt from it."
+  },
+  telemetry: {
+    ...durable,
+    name: "TELEMETRY",
+    side: "hosted",
+    subjects: [patterns.telemetry],
+    whenFull: "drop-oldest",
+    ageMax: Duration.days(30),
+    sizeMaxBytes: 64 * GiB,
+    duplicateWindow: Duration.hours(1),
+    denyDelete: false,
+    atomicBatches: false,
+    replicas: 3,
+    why: "Message id <peer>:<event_id>; roll-ups key on the same, so the window is only an optimisation."
+  },
+  audit: {
+    ...durable,
+    name: "AUDIT",
+    side: "hosted",
+    subjects: [patterns.audit],
+    ageMax: Duration.days(400),
+    sizeMaxBytes: 16 * GiB,
+    denyPurge: true,
+    replicas: 3,
+    why: "Who did what: opaque ids and numbers only, so it may outlive an erasure."
+  },
+  alerts: {
+    ...durable,
+    name: "ALERTS",
+    side: "hosted",
+    subjects: [patterns.alerts],
+    ageMax: Duration.days(90),
+    sizeMaxBytes: GiB,
+    denyDelete: false,
+    atomicBatches: false,
+    replicas: 3,
+    why: "Raised and resolved once each."
+  }
+} as const satisfies Record<string, StreamDefinition>
+
+/** The mirror is JetStream's own; only its name is ours. */
+export const mirrorName = "MIRROR"
+
+/** The relay's durable consumer on JOURNAL: what is pending there is what is not yet synced. */
+export const relayConsumer = {
+  stream: streams.journal.name,
+  name: "relay",
+  ackWait: Duration.seconds(30),
+  maxAckPending: 100_000,
+  why: "Acknowledged up to `to` of each commit; its ack floor is the relay's cursor."
+} as const
+
+/** The hosted side's durable push consumer for one peer's mirror (numbers as tried in DESIGN.md 6). */
+export const peerConsumer = {
+  stream: streams.log.name,
+  nameOf: (peer: string) => `peer-${peer}`,
+  idleHeartbeat: Duration.seconds(1),
+  maxAckPending: 10_000,
+  replicas: 1,
+  why: "One replica: a thousand peers must not be a thousand Raft groups; the head request re-creates a lost one."
+} as const

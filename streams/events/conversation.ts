@@ -1,0 +1,19 @@
+import { Schema } from "effect"
+import { event } from "../EventDefinition.ts"
+import { Sequence } from "../ids.ts"
+import { Title } from "./fields.ts"
+
+/** A conversation began. A conversation also exists from its first message on, without this. */
+export const conversationCreated = event("conversation.created", Schema.Struct({ title: Schema.optionalKey(Title) }))
+
+/** The title register was written. */
+export const conversationRenamed = event("conversation.renamed", Schema.Struct({ title: Schema.optionalKey(Title) }))
+
+/** Hidden while this is the greatest stamp in the conversation; a later write brings it back. */
+export const conversationDeleted = event("conversation.deleted", Schema.Struct({ title: Schema.optionalKey(Title) }))
+
+/** Retention removed this conversation's messages before `before_seq` from the log. By hosted. */
+export const conversationExpired = event("conversation.expired", Schema.Struct({ before_seq: Sequence }))
+
+/** Reserved: a conversation as it stands, so that new devices need not read its history. */
+export const conversationSnapshot = event("conversation.snapshot", Schema.Record(Schema.String, Schema.Unknown))

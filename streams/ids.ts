@@ -1,0 +1,36 @@
+import { Schema } from "effect"
+
+/** A subject token: anything else is refused, or mapped, before it reaches a subject. */
+export const tokenPattern = /^[A-Za-z0-9_-]{1,64}$/
+export const isToken = (text: string): boolean => tokenPattern.test(text)
+
+/** `local_sha256_<hex>`, `hosted_sha256_<hex>`, or `<platform>_sha256_<hex>` of a companion. */
+export const BackendId = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{0,31}_sha256_[0-9a-f]{64}$/))
+
+/** One user's data on a hosted backend; opaque, never the user name. */
+export const TenantId = Schema.String.check(Schema.isPattern(/^t_[a-z2-7]{16}$/))
+
+/** `peer_` + first 16 hex of SHA-256(tenant NUL backend_id). */
+export const PeerId = Schema.String.check(Schema.isPattern(/^peer_[0-9a-f]{16}$/))
+
+/** Who writes commits: a peer, or the hosted backend itself. */
+export const Author = Schema.String.check(Schema.isPattern(/^(peer_[0-9a-f]{16}|hosted)$/))
+
+/** Exactly `YYYY-MM-DDTHH:mm:ss.sssZ`, so that bytes compare as instants do. */
+export const timePattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
+export const Time = Schema.String.check(Schema.isPattern(timePattern))
+
+export const Uuid = Schema.String.check(
+  Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+)
+
+/** SHA-256, base64url without padding. */
+export const Digest = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))
+
+export const Sequence = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+
+/** The kind of backend an id belongs to, as the seed protocol writes it in `source_backend`. */
+export const kindOf = (backendId: string): string => {
+  const platform = backendId.slice(0, Math.max(0, backendId.indexOf("_sha256_")))
+  return platform === "ios" || platform === "android" ? `${platform}_local` : platform
+}

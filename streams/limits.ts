@@ -1,0 +1,39 @@
+/**
+ * Every bound this system puts on what it takes in, with its unit and the reason.
+ * Full or too large means refused with a sentence, never dropped in silence.
+ */
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+/** One message's content, UTF-8, before redaction: the longest answers of today's models fit ten times over. */
+export const contentMaxBytes = 512 * KiB
+/** A conversation title, UTF-8: a line on a screen, and room for a naughty one. */
+export const titleMaxBytes = 16 * KiB
+/** Ids a caller chooses (conversation, message), UTF-8. */
+export const idMaxBytes = 512
+/** Role and surface names, characters. */
+export const nameMaxLength = 64
+
+/** HTTP request body. */
+export const bodyMaxBytes = 4 * MiB
+/** `max_payload` of every nats-server we start: one commit with framing fits with room. */
+export const payloadMaxBytes = 8 * MiB
+
+/** Events in one commit: with its record, one atomic batch of JetStream (1,000 messages, error 10199 beyond). */
+export const commitEventsMax = 999
+/** Framed, sealed bytes of one commit. A larger single event goes alone. */
+export const commitMaxBytes = 4 * MiB
+/** Messages in one atomic batch. */
+export const batchMessagesMax = 1000
+/** Bytes of commits waiting for ingest in one hosted process; beyond: `busy`. */
+export const ingestWaitingMaxBytes = 64 * MiB
+
+/** Lamports above this are refused: 2^48 leaves every number exact in JSON and a million years of writing. */
+export const lamportMax = 2 ** 48
+/** One commit may raise the tenant's greatest lamport by at most this, so nobody can run the clock out. */
+export const lamportJumpMax = 2 ** 32
+
+/** Default size of the journal: about twenty million messages. A setting. */
+export const journalMaxBytes = 10 * GiB
+export const telemetryOutMaxBytes = 100 * MiB

@@ -1,0 +1,83 @@
+import { Result } from "effect"
+import type { EventType } from "./catalog.ts"
+import { isToken } from "./ids.ts"
+
+/**
+ * Every subject this system uses. Nothing else in the repository writes a subject by hand.
+ *
+ * | subject                             | written by    | read by            | kept in |
+ * | ----------------------------------- | ------------- | ------------------ | ------- |
+ * | `journal.conv.<conversation>`       | local         | relay, projections | JOURNAL |
+ * | `journal.settings`, `journal.peer.<peer>` | local   | relay, projections | JOURNAL |
+ * | `journal.commit.<author>`           | local gateway | relay              | JOURNAL |
+ * | `telemetry.<type>`                  | local         | relay              | TELEMETRY_OUT |
+ * | `log.<tenant>.conv.<conversation>`  | ingest        | everyone of the tenant | LOG, MIRROR |
+ * | `log.<tenant>.settings`, `.peer.<peer>`, `.commit.<author>` | ingest | 〃 | LOG, MIRROR |
+ * | `telemetry.<tenant>.<peer>.<type>`  | ingest        | roll-ups           | TELEMETRY |
+ * | `audit.<tenant or _>.<event type>`  | hosted        | operators          | AUDIT   |
+ * | `alerts.<tenant or _>.<kind>`       | hosted        | operators          | ALERTS  |
+ * | `ingest.<tenant>.<peer>.<commit, telemetry, head>` | relay | ingest     | request |
+ * | `deliver.<peer>.log`                | the hub       | that peer's mirror | —       |
+ */
+export const subjects = {
+  journalConversation: (token: string) => join("journal", "conv", token),
+  journalSettings: "journal.settings",
+  journalPeer: (peer: string) => join("journal", "peer", peer),
+  journalCommit: (author: string) => join("journal", "commit", author),
+  telemetryOut: (type: string) => join("telemetry", telemetryToken(type)),
+  logConversation: (tenant: string, conversation: string) => join("log", tenant, "conv", conversation),
+  logSettings: (tenant: string) => join("log", tenant, "settings"),
+  logPeer: (tenant: string, peer: string) => join("log", tenant, "peer", peer),
+  logCommit: (tenant: string, author: string) => join("log", tenant, "commit", author),
+  logTenant: (tenant: string) => `${join("log", tenant)}.>`,
+  telemetry: (tenant: string, peer: string, type: string) => join("telemetry", tenant, peer, telemetryToken(type)),
+  ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
+  deliver: (peer: string) => join("deliver", peer, "log")
+} as const
+
+export const patterns = {
+  journal: "journal.>",
+  telemetryOut: "telemetry.*",
+  log: "log.>",
+  telemetry: "telemetry.*.*.*",
+  audit: "audit.*.*",
+  alerts: "alerts.*.*",
+  ingest: "ingest.*.*.*"
+} as const
+
+/** Telemetry types are free text; in subjects their other characters become `_`, and 64 are kept. */
+const telemetryToken = (type: string) => type.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64) || "_"
+
+/** A dot or a wildcard inside a token would let one tenant write into another's subjects: a defect, never input. */
+const join = (...tokens: ReadonlyArray<string>): string => {
+  for (const token of tokens) if (!isToken(token)) throw new RangeError(`not a subject token: ${JSON.stringify(token)}`)
+  return tokens.join(".")
+}
+
+/** Where in the log an event belongs, by its type: `conv.<conversation>`, `settings` or `peer.<subject peer>`. */
+export const logSubjectOf = (tenant: string, type: EventType, subject: string): string =>
+  type === "settings.changed" || type === "tenant.erased"
+    ? subjects.logSettings(tenant)
+    : type.startsWith("peer.") || type === "key.rotated"
+    ? subjects.logPeer(tenant, subject)
+    : subjects.logConversation(tenant, subject)
+
+/** A log subject apart. `id` is `""` for settings. */
+export const parseLog = (
+  subject: string
+): Result.Result<{ readonly tenant: string; readonly kind: "conv" | "settings" | "peer" | "commit"; readonly id: string }, string> => {
+  const [log, tenant, kind, id, more] = subject.split(".")
+  if (log === "log" && tenant !== undefined && more === undefined) {
+    if (kind === "settings" && id === undefined) return Result.succeed({ tenant, kind, id: "" })
+    if ((kind === "conv" || kind === "peer" || kind === "commit") && id !== undefined) return Result.succeed({ tenant, kind, id })
+  }
+  return Result.fail(`not a log subject: ${subject}`)
+}
+
+/** `ingest.<tenant>.<peer>.<what>` apart. The sender is what the subject says: permissions hold it to that. */
+export const parseIngest = (subject: string): Result.Result<{ readonly tenant: string; readonly peer: string; readonly what: string }, string> => {
+  const [ingest, tenant, peer, what, more] = subject.split(".")
+  return ingest === "ingest" && tenant !== undefined && peer !== undefined && what !== undefined && more === undefined
+    ? Result.succeed({ tenant, peer, what })
+    : Result.fail(`not an ingest subject: ${subject}`)
+}
