@@ -18,6 +18,8 @@ export interface StreamDefinition {
   readonly denyDelete: boolean
   readonly denyPurge: boolean
   readonly atomicBatches: boolean
+  /** Followers may answer reads: cheaper, and possibly behind. Never for a fence. */
+  readonly directReads: boolean
   /** Replicas on a cluster; one server alone has one. */
   readonly replicas: 1 | 3
   readonly why: string
@@ -30,7 +32,8 @@ const durable = {
   duplicateWindow: Duration.minutes(2),
   denyDelete: true,
   denyPurge: false,
-  atomicBatches: true
+  atomicBatches: true,
+  directReads: false
 } as const
 
 export const streams = {
@@ -62,6 +65,7 @@ export const streams = {
     side: "hosted",
     subjects: [patterns.log],
     sizeMaxBytes: 1024 * GiB,
+    directReads: true,
     replicas: 3,
     why: "The truth of all tenants. Everything in projections/ can be rebuilt from it."
   },

@@ -3,7 +3,7 @@ import { type Duration, type Effect, Schema, type SubscriptionRef } from "effect
 /** Nobody serves this subject right now. Nothing happened; try again later. */
 export class NoResponders extends Schema.TaggedError<NoResponders>()("NoResponders", { subject: Schema.String }) {}
 
-/** No answer in time, or the connection went away. Whether the other side acted is unknown. */
+/** No answer in time, or the connection is down or went away. Whether the other side acted is unknown. */
 export class RequestTimedOut extends Schema.TaggedError<RequestTimedOut>()("RequestTimedOut", { subject: Schema.String }) {}
 
 /** No server answers there, or it refused us. The hint says what to check. */
@@ -22,12 +22,14 @@ export interface Connection {
   readonly request: (subject: string, data: Uint8Array, timeout: Duration.Duration) => Effect.Effect<Uint8Array, NoResponders | RequestTimedOut>
   readonly publish: (subject: string, data: Uint8Array) => Effect.Effect<void>
   /**
-   * Serve requests until interrupted; `concurrency` handlers at once. A request whose reply subject
-   * `mayAnswer` refuses is dropped unheard: publish permissions do not cover reply subjects.
+   * Serve requests until interrupted; `concurrency` handlers at once (64 without it), the rest wait in line.
+   * A request whose reply subject `mayAnswer` refuses is dropped unheard: publish permissions do not cover
+   * reply subjects. Beyond 64 MiB of waiting requests more are dropped too: the sender times out and asks again.
    */
   readonly serve: (options: {
     readonly subject: string
     readonly queue: string
+    readonly concurrency?: number
     readonly mayAnswer: (reply: string) => boolean
     readonly handler: (request: Request) => Effect.Effect<Uint8Array>
   }) => Effect.Effect<never>

@@ -1,0 +1,256 @@
+import { Effect } from "effect"
+import type { EchoEntry, Entry, EventEntry, Shared } from "./Entry.ts"
+import type { Batch, NewEvent, Placed } from "./Projection.ts"
+import type { Transaction } from "./Sqlite.ts"
+import { wordTable } from "./words.ts"
+
+/**
+ * What is known of every event, whatever it is about: its id (once), its place in the log, whether it stays here.
+ *
+ * `early` keeps what was said of an event before the event itself came, as happens when the log is read before
+ * the journal. `counter` numbers events.
+ */
+export const ledgerTables = [
+  "create table tenant (id integer primary key, name text not null unique, lamport integer not null) strict",
+  "create table counter (name text primary key, value integer not null) strict, without rowid",
+  `create table event (
+     tenant integer not null, id blob not null, ref integer not null, seq integer, withheld text,
+     primary key (tenant, id)
+   ) strict, without rowid`,
+  `create table early (
+     tenant integer not null, id blob not null, seq integer, withheld text, shared text,
+     primary key (tenant, id)
+   ) strict, without rowid`,
+  ...wordTable
+]
+
+export const hexOf = (eventId: string): string => eventId.replaceAll("-", "")
+
+export const eventIdOf = (hex: string): string =>
+  `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`.toLowerCase()
+
+/** Enter a batch: number what is new, place what is known, keep for later what is said of events not here yet. */
+export const enter = Effect.fnUntraced(function*(tx: Transaction, entries: ReadonlyArray<Entry>) {
+  const tenants = yield* internTenants(tx, entries)
+  const sorted = sort(entries)
+  const offered = yield* number(tx, tenants, sorted.events)
+  yield* raiseLamports(tx, offered)
+  const doubles = yield* insertEvents(tx, offered)
+  const echoes = [...sorted.echoes, ...doubles.echoes]
+  const placed = yield* place(tx, tenants, echoes)
+  const withheld = yield* withhold(tx, tenants, sorted.withheld)
+  const batch: Batch = {
+    events: doubles.refs.size === 0 ? offered : offered.filter((event) => !doubles.refs.has(event.ref)),
+    placed,
+    withheld,
+    commits: sorted.commits.map((entry) => ({ ...entry, tenantId: tenants.get(entry.tenant)! })),
+    problems: sorted.problems.map((entry) => ({ ...entry, tenantId: tenants.get(entry.tenant)! }))
+  }
+  return batch
+})
+
+/** Remove a tenant's events; its greatest lamport stays, so that clocks go on rising. */
+export const forgetEvents = Effect.fnUntraced(function*(tx: Transaction, tenant: number) {
+  for (const table of ["event", "early", "word"]) yield* tx.run(`delete from ${table} where tenant = ?`, tenant)
+})
+
+const sort = (entries: ReadonlyArray<Entry>) => {
+  const of = <K extends Entry["kind"]>(kind: K) =>
+    entries.filter((entry): entry is Extract<Entry, { readonly kind: K }> => entry.kind === kind)
+  return { events: of("event"), echoes: of("echo"), withheld: of("withheld"), commits: of("commit"), problems: of("problem") }
+}
+
+type Tenants = ReadonlyMap<string, number>
+
+export const internTenants = Effect.fnUntraced(function*(tx: Transaction, entries: ReadonlyArray<Entry>) {
+  const names = JSON.stringify([...new Set(entries.map((entry) => entry.tenant))])
+  const read = tx.all<{ name: string; id: number }>(
+    "select t.name, t.id from json_each(?) j join tenant t on t.name = j.value",
+    names
+  )
+  let known = yield* read
+  if (known.length < (JSON.parse(names) as ReadonlyArray<string>).length) {
+    yield* tx.run("insert into tenant (name, lamport) select value, 0 from json_each(?) where true on conflict do nothing", names)
+    known = yield* read
+  }
+  return new Map(known.map(({ id, name }) => [name, id] as const)) as Tenants
+})
+
+/** Number the events, and add what was said of them before they came. */
+const number = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, events: ReadonlyArray<EventEntry>) {
+  if (events.length === 0) return []
+  const said = yield* takeEarly(tx, tenants, events)
+  const counted = yield* tx.all<{ value: number }>(
+    "insert into counter values ('event', ?) on conflict do update set value = value + excluded.value returning value",
+    events.length
+  )
+  const first = counted[0]!.value - events.length + 1
+  return events.map((entry, i): NewEvent => {
+    const tenant = tenants.get(entry.tenant)!
+    const early = said?.get(`${tenant}/${entry.opened.envelope.id}`)
+    return {
+      ref: first + i,
+      tenant,
+      seq: entry.log === "log" ? entry.seq : early?.seq ?? null,
+      withheld: early?.withheld ?? null,
+      opened: entry.opened,
+      shared: entry.shared ?? early?.shared
+    }
+  })
+})
+
+interface Said {
+  readonly seq: number | null
+  readonly withheld: string | null
+  readonly shared: Shared | undefined
+}
+
+const takeEarly = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, events: ReadonlyArray<EventEntry>) {
+  const some = yield* tx.all("select 1 from early limit 1")
+  if (some.length === 0) return undefined
+  const ids = JSON.stringify(events.map((entry) => [tenants.get(entry.tenant), hexOf(entry.opened.envelope.id)]))
+  const rows = yield* tx.all<{ tenant: number; id: string; seq: number | null; withheld: string | null; shared: string | null }>(
+    `select e.tenant, hex(e.id) as id, e.seq, e.withheld, e.shared from jsonb_each(?) j
+     join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)`,
+    ids
+  )
+  if (rows.length > 0) {
+    yield* tx.run(
+      `delete from early where (tenant, id) in (select j.value ->> 0, unhex(j.value ->> 1) from jsonb_each(?) j)`,
+      JSON.stringify(rows.map((row) => [row.tenant, row.id]))
+    )
+  }
+  const said = new Map<string, Said>()
+  for (const row of rows) {
+    said.set(`${row.tenant}/${eventIdOf(row.id)}`, {
+      seq: row.seq,
+      withheld: row.withheld,
+      shared: row.shared === null ? undefined : JSON.parse(row.shared) as Shared
+    })
+  }
+  return said
+})
+
+const raiseLamports = Effect.fnUntraced(function*(tx: Transaction, events: ReadonlyArray<NewEvent>) {
+  const greatest = new Map<number, number>()
+  for (const { opened, tenant } of events) {
+    if (opened.envelope.lamport > (greatest.get(tenant) ?? 0)) greatest.set(tenant, opened.envelope.lamport)
+  }
+  for (const [tenant, lamport] of greatest) {
+    yield* tx.run("update tenant set lamport = ?2 where id = ?1 and lamport < ?2", tenant, lamport)
+  }
+})
+
+/** Insert; an id that is there already, or twice in the batch, keeps its first event and may gain a place. */
+const insertEvents = Effect.fnUntraced(function*(tx: Transaction, events: ReadonlyArray<NewEvent>) {
+  const echoes: Array<Echo> = []
+  const refs = new Set<number>()
+  if (events.length === 0) return { echoes, refs }
+  const rows = JSON.stringify(events.map((event) => [event.tenant, hexOf(event.opened.envelope.id), event.ref, event.seq]))
+  const { changes } = yield* tx.run(
+    `insert into event (tenant, id, ref, seq)
+     select j.value ->> 0, unhex(j.value ->> 1), j.value ->> 2, j.value ->> 3 from jsonb_each(?) j where true
+     on conflict do nothing`,
+    rows
+  )
+  if (changes < events.length) {
+    const doubles = yield* tx.all<{ ref: number }>(
+      `select j.value ->> 2 as ref from jsonb_each(?) j
+       join event e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1) where e.ref <> j.value ->> 2`,
+      rows
+    )
+    for (const { ref } of doubles) refs.add(ref)
+    for (const event of events) {
+      if (!refs.has(event.ref)) continue
+      echoes.push({ tenant: event.tenant, eventId: event.opened.envelope.id, seq: event.seq, shared: event.shared })
+    }
+  }
+  const withheld = events.flatMap(({ opened, ref, tenant, withheld }) =>
+    withheld === null || refs.has(ref) ? [] : [[tenant, hexOf(opened.envelope.id), withheld] as const])
+  if (withheld.length > 0) yield* markWithheld(tx, withheld)
+  return { echoes, refs }
+})
+
+interface Echo {
+  readonly tenant: number
+  readonly eventId: string
+  readonly seq: number | null
+  readonly shared: Shared | undefined
+}
+
+const place = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, entries: ReadonlyArray<EchoEntry | Echo>) {
+  if (entries.length === 0) return []
+  // the smallest place of each, so that the order within a batch says nothing
+  const byId = new Map<string, Echo>()
+  for (const entry of entries) {
+    const tenant = typeof entry.tenant === "number" ? entry.tenant : tenants.get(entry.tenant)!
+    const key = `${tenant}/${entry.eventId}`
+    const held = byId.get(key)
+    const seq = held?.seq === null || held === undefined ? entry.seq : Math.min(held.seq, entry.seq ?? held.seq)
+    byId.set(key, { tenant, eventId: entry.eventId, seq, shared: held?.shared ?? entry.shared })
+  }
+  const echoes = [...byId.values()]
+  const located = echoes.filter((echo) => echo.seq !== null)
+  if (located.length > 0) {
+    const rows = JSON.stringify(located.map((echo) => [echo.tenant, hexOf(echo.eventId), echo.seq]))
+    const { changes } = yield* tx.run(placeEvents, rows)
+    if (changes < located.length) yield* keepUnknown(tx, located)
+  }
+  const told = echoes.filter((echo) => echo.shared !== undefined)
+  if (told.length === 0) return []
+  const known = yield* refsOf(tx, told)
+  return known.map(({ at, ref }): Placed => ({ ref, tenant: told[at]!.tenant, shared: told[at]!.shared! }))
+})
+
+export const placeEvents = `
+  update event set seq = j.value ->> 2 from jsonb_each(?) j
+  where event.tenant = j.value ->> 0 and event.id = unhex(j.value ->> 1) and (event.seq is null or event.seq > j.value ->> 2)`
+
+const refsOf = (tx: Transaction, events: ReadonlyArray<{ readonly tenant: number; readonly eventId: string }>) =>
+  tx.all<{ at: number; ref: number }>(
+    `select j.key as at, e.ref from jsonb_each(?) j
+     join event e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)`,
+    JSON.stringify(events.map((event) => [event.tenant, hexOf(event.eventId)]))
+  )
+
+const keepUnknown = Effect.fnUntraced(function*(tx: Transaction, echoes: ReadonlyArray<Echo>) {
+  const known = new Set((yield* refsOf(tx, echoes)).map(({ at }) => at))
+  const rows = echoes.filter((_, i) => !known.has(i)).map((echo) => [
+    echo.tenant,
+    hexOf(echo.eventId),
+    echo.seq,
+    null,
+    echo.shared === undefined ? null : JSON.stringify(echo.shared)
+  ])
+  if (rows.length > 0) yield* tx.run(addEarly, JSON.stringify(rows))
+})
+
+const addEarly = `
+  insert into early (tenant, id, seq, withheld, shared)
+  select j.value ->> 0, unhex(j.value ->> 1), j.value ->> 2, j.value ->> 3, j.value ->> 4 from jsonb_each(?) j where true
+  on conflict do update set
+    seq = min(coalesce(seq, excluded.seq), coalesce(excluded.seq, seq)),
+    withheld = coalesce(withheld, excluded.withheld), shared = coalesce(shared, excluded.shared)`
+
+const withhold = Effect.fnUntraced(function*(
+  tx: Transaction,
+  tenants: Tenants,
+  entries: ReadonlyArray<Extract<Entry, { readonly kind: "withheld" }>>
+) {
+  const events = entries.flatMap(({ eventIds, tenant, why }) => eventIds.map((eventId) => ({ tenant: tenants.get(tenant)!, eventId, why })))
+  if (events.length === 0) return []
+  const known = yield* refsOf(tx, events)
+  const at = new Set(known.map((row) => row.at))
+  const rows = events.map((event) => [event.tenant, hexOf(event.eventId), event.why] as const)
+  yield* markWithheld(tx, rows.filter((_, i) => at.has(i)))
+  const unknown = rows.filter((_, i) => !at.has(i)).map(([tenant, id, why]) => [tenant, id, null, why, null])
+  if (unknown.length > 0) yield* tx.run(addEarly, JSON.stringify(unknown))
+  return known.map(({ ref }) => ref)
+})
+
+const markWithheld = (tx: Transaction, rows: ReadonlyArray<readonly [number, string, string]>) =>
+  tx.run(
+    `update event set withheld = coalesce(withheld, j.value ->> 2) from jsonb_each(?) j
+     where event.tenant = j.value ->> 0 and event.id = unhex(j.value ->> 1)`,
+    JSON.stringify(rows)
+  )

@@ -1,0 +1,170 @@
+import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
+import type { Entry } from "./Entry.ts"
+import { enter, forgetEvents, internTenants, ledgerTables } from "./ledger.ts"
+import type { Projection } from "./Projection.ts"
+import { Sqlite, type Transaction } from "./Sqlite.ts"
+import type { SqliteFailed } from "./SqliteFailed.ts"
+
+/** A named place in an input. `epoch` says which history the number counts in: a restored log is another one. */
+export interface Position {
+  readonly seq: number
+  readonly epoch: string
+}
+export type Positions = ReadonlyMap<string, Position>
+
+/**
+ * What was offered counts in another history than what the tables hold: the log or the journal was replaced.
+ * Nothing was taken. Call `reset` and read both inputs from their beginnings.
+ */
+export class EpochChanged extends Schema.TaggedError<EpochChanged>()("EpochChanged", {
+  cursor: Schema.String,
+  held: Schema.String,
+  offered: Schema.String,
+  hint: Schema.String
+}) {}
+
+export interface Offer {
+  /** Whose position moves: `journal`, `log`, or one per partition of the log. */
+  readonly cursor: string
+  readonly epoch: string
+  /** In order of `seq`. Entries of one `seq` come in one offer. A thousand or so: they are held in memory. */
+  readonly entries: ReadonlyArray<Entry>
+  /** Where the reader has come to, when the last messages read say nothing to projections. */
+  readonly through?: number
+}
+
+/**
+ * Takes what is read from logs into every projection's tables.
+ *
+ * A batch and the cursor's new position are one transaction: a crash leaves both or neither, and a batch offered
+ * again has no effect. Inputs may be read in any order, one at a time or together; the tables come out the same.
+ */
+export class Projections extends Context.Service<Projections, {
+  /** The file was made by another version of the tables (or was not there): read both inputs from the beginning. */
+  readonly rebuildNeeded: boolean
+  readonly positions: Effect.Effect<Positions>
+  readonly absorb: (offer: Offer) => Effect.Effect<Position, SqliteFailed | EpochChanged>
+  /** Wait until a cursor has come to `seq`: how a writer reads its own write. Without end; bound it with a timeout. */
+  readonly reached: (cursor: string, seq: number) => Effect.Effect<void>
+  /** Every position as it moves, the present one first. */
+  readonly changes: Stream.Stream<Positions>
+  /** Empty all tables and cursors. Safe at any time: everything comes back by reading the inputs again. */
+  readonly reset: Effect.Effect<void, SqliteFailed>
+}>()("projections/Projections") {
+  static readonly layer = (projections: ReadonlyArray<Projection>) => Layer.effect(Projections, make(projections))
+}
+
+const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>) {
+  const sqlite = yield* Sqlite
+  const rebuildNeeded = yield* sqlite.transaction((tx) => prepare(tx, projections))
+  const positions = yield* SubscriptionRef.make<Positions>(yield* sqlite.transaction(readPositions))
+  return Projections.of({
+    rebuildNeeded,
+    positions: SubscriptionRef.get(positions),
+    changes: SubscriptionRef.changes(positions),
+    absorb: Effect.fnUntraced(function*(offer: Offer) {
+      const position = yield* sqlite.transaction((tx) => absorb(tx, projections, offer))
+      yield* SubscriptionRef.update(positions, (held) => new Map(held).set(offer.cursor, position))
+      return position
+    }),
+    reached: (cursor, seq) =>
+      SubscriptionRef.changes(positions).pipe(
+        Stream.filter((held) => (held.get(cursor)?.seq ?? 0) >= seq),
+        Stream.runHead,
+        Effect.asVoid
+      ),
+    reset: Effect.andThen(
+      sqlite.transaction((tx) => Effect.andThen(dropAll(tx), create(tx, projections))),
+      SubscriptionRef.set(positions, new Map())
+    )
+  })
+})
+
+const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>, offer: Offer) {
+  const held = (yield* readPositions(tx)).get(offer.cursor)
+  if (held !== undefined && held.seq > 0 && held.epoch !== offer.epoch) {
+    return yield* new EpochChanged({
+      cursor: offer.cursor,
+      held: held.epoch,
+      offered: offer.epoch,
+      hint: "The log was restored or replaced. The projections are rebuilt from the beginning: `maestra rebuild`."
+    })
+  }
+  const from = held?.seq ?? 0
+  const fresh = offer.entries.filter((entry) => entry.seq > from)
+  for (const part of cutAtErasures(fresh)) yield* absorbPart(tx, projections, part)
+  const seq = Math.max(from, offer.through ?? 0, fresh[fresh.length - 1]?.seq ?? 0)
+  const position: Position = { seq, epoch: offer.epoch }
+  yield* tx.run(
+    "insert into cursor values (?, ?, ?) on conflict do update set seq = excluded.seq, epoch = excluded.epoch",
+    offer.cursor,
+    position.seq,
+    position.epoch
+  )
+  return position
+})
+
+const absorbPart = Effect.fnUntraced(function*(
+  tx: Transaction,
+  projections: ReadonlyArray<Projection>,
+  entries: ReadonlyArray<Entry>
+) {
+  const first = entries[0]!
+  if (isErasure(first)) {
+    const tenant = (yield* internTenants(tx, entries)).get(first.tenant)!
+    for (const projection of projections) yield* projection.forget(tx, tenant)
+    yield* forgetEvents(tx, tenant)
+  }
+  const batch = yield* enter(tx, entries)
+  for (const projection of projections) yield* projection.absorb(tx, batch)
+})
+
+const isErasure = (entry: Entry): boolean => entry.kind === "event" && entry.opened.fact.type === "tenant.erased"
+
+/** An erasure begins a part of its own: what came before it goes, what comes after it stays. */
+const cutAtErasures = (entries: ReadonlyArray<Entry>): ReadonlyArray<ReadonlyArray<Entry>> => {
+  const parts: Array<ReadonlyArray<Entry>> = []
+  let from = 0
+  entries.forEach((entry, i) => {
+    if (i > from && isErasure(entry)) {
+      parts.push(entries.slice(from, i))
+      from = i
+    }
+  })
+  if (from < entries.length) parts.push(entries.slice(from))
+  return parts
+}
+
+const readPositions = (tx: Transaction) =>
+  Effect.map(
+    tx.all<{ name: string; seq: number; epoch: string }>("select name, seq, epoch from cursor"),
+    (rows): Positions => new Map(rows.map(({ epoch, name, seq }) => [name, { seq, epoch }] as const))
+  )
+
+/** The runner's own tables count as a projection: they too have a shape. */
+const ownShape = { name: "ledger", shape: 1 }
+
+/** Make the tables, or keep them if every shape is the one this build writes. Returns whether they were made. */
+const prepare = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>) {
+  yield* tx.run("create table if not exists shape (name text primary key, shape integer not null) strict, without rowid")
+  const held = new Map((yield* tx.all<{ name: string; shape: number }>("select name, shape from shape")).map((r) => [r.name, r.shape] as const))
+  const wanted = [ownShape, ...projections]
+  if (held.size === wanted.length && wanted.every(({ name, shape }) => held.get(name) === shape)) return false
+  yield* dropAll(tx)
+  yield* create(tx, projections)
+  return true
+})
+
+const create = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>) {
+  yield* tx.run("create table shape (name text primary key, shape integer not null) strict, without rowid")
+  yield* tx.run("create table cursor (name text primary key, seq integer not null, epoch text not null) strict, without rowid")
+  for (const statement of ledgerTables) yield* tx.run(statement)
+  for (const { ddl } of projections) for (const statement of ddl) yield* tx.run(statement)
+  for (const { name, shape } of [ownShape, ...projections]) yield* tx.run("insert into shape values (?, ?)", name, shape)
+})
+
+const dropAll = Effect.fnUntraced(function*(tx: Transaction) {
+  const tables = yield* tx.all<{ name: string }>("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
+  for (const { name } of tables) yield* tx.run(`drop table "${name.replaceAll("\"", "\"\"")}"`)
+})
+

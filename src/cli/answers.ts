@@ -1,0 +1,139 @@
+import * as Schema from "effect/Schema"
+import { Problem } from "./call.ts"
+
+/**
+ * What the HTTP answers look like, as far as the command line reads them for people. `--json` prints answers as they
+ * came, so a field that is new there needs nothing here.
+ */
+
+const Optional = Schema.optionalKey(Schema.NullOr(Schema.String))
+
+export const Conversations = Schema.Struct({
+  conversations: Schema.Array(Schema.Struct({
+    conversation_id: Schema.String,
+    title: Optional,
+    version: Schema.Finite,
+    message_count: Schema.Finite,
+    last_modified: Optional,
+    source_backend: Optional
+  })),
+  next_cursor: Schema.NullOr(Schema.String)
+})
+
+export const Conversation = Schema.Struct({
+  conversation_id: Schema.String,
+  title: Optional,
+  version: Schema.Finite,
+  messages: Schema.Array(Schema.Struct({
+    id: Schema.String,
+    role: Schema.String,
+    content: Schema.String,
+    timestamp: Optional,
+    surface: Optional,
+    source_backend: Optional,
+    tier: Optional
+  }))
+})
+
+const Reached = Schema.Struct({ tier: Schema.String, missing: Schema.Array(Schema.String) })
+
+/** A write on a message; `reached` says how far it had come when the answer was given. */
+export const Wrote = Schema.Struct({
+  conversation_id: Schema.optionalKey(Schema.String),
+  message: Schema.optionalKey(Schema.Struct({ id: Schema.String })),
+  event_id: Schema.optionalKey(Schema.String),
+  reached: Schema.optionalKey(Reached)
+})
+
+const Write = Schema.Struct({
+  event_id: Schema.String,
+  type: Schema.String,
+  role: Optional,
+  content: Optional,
+  surface: Optional,
+  source_backend: Optional,
+  source_backend_id: Optional,
+  stamp: Schema.Struct({ time: Schema.String }),
+  current: Schema.optionalKey(Schema.Boolean),
+  withheld: Schema.optionalKey(Schema.Boolean)
+})
+export type Write = typeof Write.Type
+
+export const History = Schema.Struct({ writes: Schema.Array(Write) })
+
+export const Conflicts = Schema.Struct({
+  conflicts: Schema.Array(Schema.Struct({
+    conversation_id: Schema.String,
+    message_id: Schema.String,
+    shown: Write,
+    losing: Schema.Array(Write)
+  })),
+  next_cursor: Schema.NullOr(Schema.String)
+})
+
+export const Imported = Schema.Struct({
+  conversations: Schema.Finite,
+  messages: Schema.Finite,
+  events: Schema.Finite,
+  unchanged: Schema.Finite,
+  invalid: Schema.Array(Schema.Struct({ line: Schema.Finite, why: Schema.String }))
+})
+
+export const Digest = Schema.Struct({ conversations: Schema.Finite, messages: Schema.Finite, digest: Schema.String })
+export type Digest = typeof Digest.Type
+
+export const Health = Schema.Struct({ status: Schema.String, backend_id: Schema.String, version: Schema.String })
+
+/** `LocalStatus` of streams/Backend.ts, as far as people are shown it. */
+export const Status = Schema.Struct({
+  state: Schema.String,
+  sentence: Schema.String,
+  backend_id: Schema.String,
+  peer_id: Schema.NullOr(Schema.String),
+  hosted_url: Schema.NullOr(Schema.String),
+  pending: Schema.Finite,
+  behind: Schema.Finite,
+  last_sync: Schema.NullOr(Schema.String),
+  registration_expires_at: Schema.NullOr(Schema.String),
+  conversations: Schema.Finite,
+  messages: Schema.Finite,
+  conflicts: Schema.Finite,
+  quarantined: Schema.Finite,
+  set_aside: Schema.Finite,
+  needs: Schema.NullOr(Schema.String)
+})
+export type Status = typeof Status.Type
+
+export const Enrolled = Schema.Struct({
+  code: Schema.String,
+  user_id: Schema.String,
+  tenant: Schema.String,
+  expires_at: Schema.String
+})
+
+/** The answer of a command that only has something to say. */
+export const Told = Schema.Struct({ sentence: Schema.String })
+
+export const Paired = Schema.Struct({ status: Schema.String, peer_id: Schema.String })
+
+/** Rows whose columns the backend decides: peers, the status of hosted, `debug`. */
+export const Row = Schema.Record(Schema.String, Schema.Unknown)
+
+/** A line of long work. The last has `done: true` and the result. */
+export const Progress = Schema.Struct({
+  done: Schema.Boolean,
+  at: Schema.Finite,
+  of: Schema.Finite,
+  result: Schema.optionalKey(Row),
+  /** On the last line, where the work failed on the way. */
+  problem: Schema.optionalKey(Problem)
+})
+export type Progress = typeof Progress.Type
+
+export const Verified = Schema.Struct({
+  ok: Schema.Boolean,
+  commits: Schema.Finite,
+  events: Schema.Finite,
+  digest: Schema.optionalKey(Schema.String),
+  problems: Schema.Array(Schema.Struct({ seq: Schema.Finite, what: Schema.String, detail: Schema.optionalKey(Schema.String) }))
+})

@@ -1,0 +1,95 @@
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import { join } from "node:path"
+import { type CliFailure, failed, misused, notReachable, refused } from "./failure.ts"
+import { type Side, sideDir } from "./settings.ts"
+
+/** A running backend: where it listens and what lets this user in. */
+export interface Backend {
+  readonly side: Side
+  readonly url: string
+  readonly token: Redacted.Redacted<string>
+  /** Whose conversations, where the operator of hosted reads them. */
+  readonly tenant: string | undefined
+}
+
+/** `runtime.json`, written by `up` while it runs, mode 0600. */
+export const Runtime = Schema.Struct({ pid: Schema.Int, url: Schema.String, started_at: Schema.String })
+export type Runtime = typeof Runtime.Type
+
+export const runtimeFile = (dir: string) => join(dir, "runtime.json")
+export const tokenFile = (side: Side, dir: string) => join(dir, side === "local" ? "token" : "admin-token")
+
+/** `--on` and `--tenant`: which backend a conversation command talks to. */
+export const where = {
+  on: Flag.Literals("on", ["local", "hosted"]).pipe(
+    Flag.withDescription("Which backend on this machine to ask"),
+    Flag.withDefault("local")
+  ),
+  tenant: Flag.String("tenant").pipe(
+    Flag.withDescription("With --on hosted: whose conversations, as in `maestra hosted peers`"),
+    Flag.withFallbackConfig(Config.NonEmptyString("MAESTRA_TENANT")),
+    Flag.optional
+  )
+}
+
+export interface Where {
+  readonly on: Side
+  readonly tenant: Option.Option<string>
+}
+
+/** The backend whose conversations a command reads. */
+export const reading = ({ on, tenant }: Where): Effect.Effect<Backend, CliFailure, Needs> =>
+  on === "hosted" && Option.isNone(tenant)
+    ? Effect.fail(misused("tenant-missing", "hosted holds several people's conversations; say whose with --tenant t_…", "`maestra hosted peers` lists the tenants."))
+    : Effect.map(find(on), (backend) => on === "local" ? backend : { ...backend, tenant: Option.getOrUndefined(tenant) })
+
+/** The backend a command writes to. The operator of hosted reads only: a person's words are written as that person. */
+export const writing = (at: Where): Effect.Effect<Backend, CliFailure, Needs> =>
+  at.on === "hosted"
+    ? Effect.fail(refused("operator-reads-only", "the operator of a hosted backend only reads conversations; nothing was written", "Write on a paired local backend (without --on hosted)."))
+    : reading(at)
+
+type Needs = FileSystem.FileSystem | Effect.Services<ReturnType<typeof sideDir>>
+
+/** The backend of this data directory, if it runs. */
+export const find = (side: Side): Effect.Effect<Backend, CliFailure, Needs> =>
+  Effect.flatMap(sideDir(side), (dir) => findIn(side, dir))
+
+/** As `find`, for a folder given by the caller. */
+export const findIn = Effect.fnUntraced(function*(side: Side, dir: string) {
+  const runtime = yield* runningIn(dir)
+  if (Option.isNone(runtime)) return yield* notRunning(side)
+  const fs = yield* FileSystem.FileSystem
+  const token = yield* fs.readFileString(tokenFile(side, dir)).pipe(
+    Effect.mapError(() => failed("token-unreadable", `the token of the ${side} backend cannot be read at ${tokenFile(side, dir)}`, "Run this as the user who started the backend."))
+  )
+  const backend: Backend = { side, url: runtime.value.url, token: Redacted.make(token.trim()), tenant: undefined }
+  return backend
+})
+
+/** Who runs in a data directory right now; a file left by a process that is gone counts as nobody. */
+export const runningIn = Effect.fnUntraced(function*(dir: string) {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(runtimeFile(dir)).pipe(Effect.option)
+  const runtime = Option.flatMap(text, (json) => Schema.decodeUnknownOption(Schema.fromJsonString(Runtime))(json))
+  return Option.filter(runtime, ({ pid }) => isAlive(pid))
+})
+
+export const notRunning = (side: Side) =>
+  notReachable("not-running", `the ${side} backend is not running; start it with \`maestra ${side} up\``)
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // another user's process: there, but not ours to signal
+    return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
+}

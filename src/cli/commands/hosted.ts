@@ -1,0 +1,12 @@
+import * as Command from "effect/cli/Command"
+import { enroll } from "./hosted/enroll.ts"
+import { peers } from "./hosted/peers.ts"
+import { revoke } from "./hosted/revoke.ts"
+import { status } from "./hosted/status.ts"
+import { up } from "./hosted/up.ts"
+
+/** `hosted …`: operating a hosted backend, on its own machine. */
+export const hosted = Command.make("hosted").pipe(
+  Command.withDescription("Operate a hosted backend, on its own machine"),
+  Command.withSubcommands([up, enroll, peers, revoke, status])
+)

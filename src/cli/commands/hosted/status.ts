@@ -1,0 +1,22 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { Row } from "../../answers.ts"
+import { type Backend, find } from "../../backend.ts"
+import { ask } from "../../call.ts"
+import { answer } from "../../print.ts"
+import { facts } from "../../rows.ts"
+
+/** Ask the hosted backend how it is, and say so. */
+export const hostedStatus = Effect.fnUntraced(function*(backend: Backend) {
+  const { raw, value } = yield* ask(backend, Row, { method: "GET", path: "/status" })
+  yield* answer(raw, () => facts({ ...value, here: backend.url }))
+})
+
+/** `hosted status`, the same as `status --on hosted`. */
+export const status = Command.make(
+  "status",
+  {},
+  Effect.fn(function*() {
+    yield* hostedStatus(yield* find("hosted"))
+  })
+).pipe(Command.withDescription("How the hosted backend on this machine is"))

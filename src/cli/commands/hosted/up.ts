@@ -1,0 +1,104 @@
+import * as Command from "effect/cli/Command"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { resolve } from "node:path"
+import { commandPrefix } from "../../prefix.ts"
+import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
+import { freePort } from "../../serving/ports.ts"
+import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
+import { port, sideDir } from "../../settings.ts"
+import { table } from "../../text.ts"
+
+/** The longest a session binding token may live (DESIGN.md 8). */
+const sessionHoursMax = 8
+
+const flags = {
+  ...logFlags,
+  port: port("port", "MAESTRA_HOSTED_PORT", 8826, "HTTP port"),
+  natsPort: port("nats-port", "MAESTRA_NATS_PORT", 4222, "Port of the hub's nats-server for hosted processes"),
+  leafPort: port("leaf-port", "MAESTRA_LEAF_PORT", 7422, "Port where local backends connect their leaf nodes"),
+  publicUrl: Flag.String("public-url").pipe(
+    Flag.withDescription("How others reach the HTTP port (MAESTRA_PUBLIC_URL, default http://127.0.0.1:PORT)"),
+    Flag.withFallbackConfig(Config.NonEmptyString("MAESTRA_PUBLIC_URL")),
+    Flag.filter((url) => URL.canParse(url), (url) => `Expected a URL, got ${url}`),
+    Flag.optional
+  ),
+  leafUrl: Flag.String("leaf-url").pipe(
+    Flag.withDescription("How local backends reach the leaf port; may be given several times (default tls://HOST:LEAF-PORT, plain on this machine)"),
+    Flag.atLeast(0)
+  ),
+  sessionHours: Flag.Finite("session-hours").pipe(
+    Flag.filter((hours) => hours > 0 && hours <= sessionHoursMax, (hours) => `Expected more than 0 and at most ${sessionHoursMax}, got ${hours}`),
+    Flag.withDescription("The longest session accepted (MAESTRA_SESSION_HOURS, default 8)"),
+    Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
+    Flag.withDefault(sessionHoursMax)
+  ),
+  cluster: Flag.String("cluster").pipe(Flag.withDescription("File that describes an external JetStream cluster to use"), Flag.optional)
+}
+
+/** `hosted up`: the hosted backend, in the foreground. */
+export const up = Command.make(
+  "up",
+  flags,
+  Effect.fn(function*(flags) {
+    const dir = yield* sideDir("hosted")
+    yield* prepareFolder(dir)
+    yield* refuseSecond("hosted", dir)
+    const adminToken = yield* keptToken("hosted", dir)
+    const httpPort = yield* freePort(flags.port, "--port")
+    const leafPort = yield* freePort(flags.leafPort, "--leaf-port")
+    const natsPort = yield* freePort(flags.natsPort, "--nats-port")
+    const url = `http://127.0.0.1:${httpPort}`
+    const publicUrl = Option.getOrElse(flags.publicUrl, () => url)
+    const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
+    const layer = yield* Effect.promise(async () => {
+      const [{ hostedBackend }, { serveHosted }] = await Promise.all([import("../../../hosted/main.ts"), import("../../../gateway/http/server.ts")])
+      return serveHosted({ port: httpPort, adminToken }).pipe(Layer.provide(hostedBackend({
+        dataDir: dir,
+        publicUrl,
+        natsPort,
+        leafPort,
+        leafUrls,
+        sessionMax: Duration.hours(flags.sessionHours),
+        onProgress: logLine,
+        ...Option.match(flags.cluster, { onNone: () => ({}), onSome: (file) => ({ cluster: resolve(file) }) })
+      })))
+    })
+    const maestra = yield* commandPrefix
+    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls, dir, maestra }) })
+  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+).pipe(
+  Command.withDescription("Run a hosted backend; Ctrl-C stops it"),
+  Command.withExamples([{ command: "maestra hosted up --public-url https://sync.example.org", description: "Behind a proxy that speaks TLS" }])
+)
+
+/** In the clear only where nothing leaves the machine: local backends refuse anything else. */
+const leafUrlOf = (publicUrl: string, leafPort: number): string => {
+  const { hostname } = new URL(publicUrl)
+  const isLoopback = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")
+  return `${isLoopback ? "nats-leaf" : "tls"}://${hostname}:${leafPort}`
+}
+
+const screen = (at: { readonly url: string; readonly publicUrl: string; readonly leafUrls: ReadonlyArray<string>; readonly dir: string; readonly maestra: string }): string =>
+  [
+    "the hosted backend is running",
+    "",
+    table([
+      ["  here", at.url],
+      ...(at.publicUrl === at.url ? [] : [["  for others", at.publicUrl]]),
+      ["  leaf nodes", at.leafUrls.join(", ")],
+      ["  data", at.dir]
+    ]),
+    "",
+    "next, in another terminal:",
+    table([
+      [`  ${at.maestra} hosted enroll USER`, "a one-time code for one more device of USER"],
+      ["  npx maestra local pair CODE", "on that device"]
+    ]),
+    "",
+    "Ctrl-C stops it; devices keep working and catch up when it is back."
+  ].join("\n")

@@ -1,0 +1,47 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import { Conversations } from "../answers.ts"
+import { reading, where } from "../backend.ts"
+import { ask } from "../call.ts"
+import { answer } from "../print.ts"
+import { count, oneLine, plain, table, time } from "../text.ts"
+
+/** `list`: the conversations, one page. */
+export const list = Command.make(
+  "list",
+  {
+    ...where,
+    limit: Flag.Int("limit").pipe(
+      Flag.filter((limit) => limit >= 1 && limit <= 1000, (limit) => `Expected 1 to 1000, got ${limit}`),
+      Flag.withDescription("How many at most (default 50)"),
+      Flag.withDefault(50)
+    ),
+    cursor: Flag.String("cursor").pipe(Flag.withDescription("Go on where an earlier page ended"), Flag.optional)
+  },
+  Effect.fn(function*(flags) {
+    const backend = yield* reading(flags)
+    const { raw, value } = yield* ask(backend, Conversations, {
+      method: "GET",
+      path: "/conversations",
+      query: { limit: flags.limit, cursor: Option.getOrUndefined(flags.cursor) }
+    })
+    yield* answer(raw, () => page(value))
+  })
+).pipe(
+  Command.withDescription("The conversations"),
+  Command.withExamples([{ command: "maestra list --json", description: "{conversations, next_cursor}" }])
+)
+
+const page = ({ conversations, next_cursor }: typeof Conversations.Type): string => {
+  if (conversations.length === 0) return "no conversations here yet; `maestra send groceries \"buy milk\"` starts one"
+  const rows = conversations.map((each) => [
+    plain(each.conversation_id),
+    `${count(each.message_count)} msg`,
+    time(each.last_modified ?? ""),
+    each.source_backend ?? "",
+    oneLine(each.title ?? "", 60)
+  ])
+  return table(rows) + (next_cursor === null ? "" : `\nmore: maestra list --cursor ${next_cursor}`)
+}

@@ -1,0 +1,37 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import { Status } from "../../answers.ts"
+import { type Backend, find } from "../../backend.ts"
+import { ask } from "../../call.ts"
+import { answer } from "../../print.ts"
+import { count, plain, plural, table, time } from "../../text.ts"
+
+/** Ask a local backend how it is, and say so. */
+export const localStatus = Effect.fnUntraced(function*(backend: Backend) {
+  const { raw, value } = yield* ask(backend, Status, { method: "GET", path: "/status" })
+  yield* answer(raw, () => page(value, backend.url))
+})
+
+/** `local status`, the same as `status`. */
+export const status = Command.make(
+  "status",
+  {},
+  Effect.fn(function*() {
+    yield* localStatus(yield* find("local"))
+  })
+).pipe(Command.withDescription("As `maestra status`"))
+
+const page = (status: Status, url: string): string => {
+  const rows: Array<ReadonlyArray<string>> = [
+    ["conversations", `${count(status.conversations)}, ${plural(status.messages, "message")}`],
+    ["hosted", status.hosted_url ?? "not paired; `maestra local pair CODE` with a code of `maestra hosted enroll USER`"],
+    ["to send", count(status.pending)],
+    ["to receive", count(status.behind)],
+    ["last sync", status.last_sync === null ? "never" : time(status.last_sync)],
+    ["here", url]
+  ]
+  if (status.conflicts > 0) rows.push(["conflicts", `${count(status.conflicts)}; see \`maestra conflicts\``])
+  if (status.quarantined > 0) rows.push(["quarantined", `${plural(status.quarantined, "commit")}; see \`maestra verify\``])
+  if (status.set_aside > 0) rows.push(["set aside", `${plural(status.set_aside, "event")} hosted does not take; see \`maestra debug\``])
+  return `${plain(status.sentence)}\n\n${table(rows.map(([name = "", value = ""]) => [`  ${name}`, value]))}`
+}

@@ -1,0 +1,67 @@
+import * as Command from "effect/cli/Command"
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Layer from "effect/Layer"
+import { commandPrefix } from "../../prefix.ts"
+import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
+import { freePort } from "../../serving/ports.ts"
+import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
+import { port, sideDir } from "../../settings.ts"
+import { table } from "../../text.ts"
+
+/** The longest a session binding token may live (DESIGN.md 8). */
+const sessionHoursMax = 8
+
+/** `local up`: the local backend, in the foreground. */
+export const up = Command.make(
+  "up",
+  {
+    ...logFlags,
+    port: port("port", "MAESTRA_LOCAL_PORT", 8825, "HTTP port"),
+    natsPort: port("nats-port", "MAESTRA_LOCAL_NATS_PORT", 0, "Port of the local nats-server"),
+    sessionHours: Flag.Finite("session-hours").pipe(
+      Flag.filter((hours) => hours > 0 && hours <= sessionHoursMax, (hours) => `Expected more than 0 and at most ${sessionHoursMax}, got ${hours}`),
+      Flag.withDescription("How long a session with hosted lives before it is renewed (MAESTRA_SESSION_HOURS, default 8)"),
+      Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
+      Flag.withDefault(sessionHoursMax)
+    ),
+    allowedOrigin: Flag.String("allowed-origin").pipe(Flag.withDescription("A web origin that may talk to this backend; may be given several times"), Flag.atLeast(0))
+  },
+  Effect.fn(function*(flags) {
+    const dir = yield* sideDir("local")
+    yield* prepareFolder(dir)
+    yield* refuseSecond("local", dir)
+    const token = yield* keptToken("local", dir)
+    const httpPort = yield* freePort(flags.port, "--port")
+    const url = `http://127.0.0.1:${httpPort}`
+    const layer = yield* Effect.promise(async () => {
+      const [{ localBackend }, { serveLocal }] = await Promise.all([import("../../../local/main.ts"), import("../../../gateway/http/server.ts")])
+      return serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }).pipe(Layer.provide(
+        localBackend({ dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine })
+      ))
+    })
+    const maestra = yield* commandPrefix
+    yield* serve({ side: "local", dir, url, layer, screen: () => screen(url, dir, maestra) })
+  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+).pipe(
+  Command.withDescription("Run the local backend; Ctrl-C stops it"),
+  Command.withExamples([{ command: "maestra local up --port 0", description: "On any free port" }])
+)
+
+const screen = (url: string, dir: string, maestra: string): string =>
+  [
+    "the local backend is running",
+    "",
+    table([["  here", url], ["  data", dir]]),
+    "",
+    "next, in another terminal:",
+    table([
+      [`  ${maestra} send groceries "buy milk"`, "write something"],
+      [`  ${maestra} local pair CODE`, "join a hosted backend, with a code of `maestra hosted enroll USER`"],
+      [`  ${maestra} status`, "in step, sending, offline …"]
+    ]),
+    "",
+    "Ctrl-C stops it; nothing that was acknowledged is lost."
+  ].join("\n")

@@ -1,0 +1,33 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { Verified } from "../answers.ts"
+import { type Where, reading, where } from "../backend.ts"
+import { failed } from "../failure.ts"
+import { follow } from "../following.ts"
+import { answer, note } from "../print.ts"
+import { count, duration, oneLine, plural } from "../text.ts"
+
+/** `verify`: signatures, chains and hashes of a whole log, again. Exit 1 when something does not hold. */
+export const verify = Command.make(
+  "verify",
+  { ...where },
+  Effect.fn(function*(flags: Where) {
+    const backend = yield* reading(flags)
+    const { result, seconds } = yield* follow(backend, "verifying", { method: "POST", path: "/verify" })
+    const verified = yield* Schema.decodeUnknownEffect(Verified)(result).pipe(
+      Effect.mapError(() => failed("not-understood", "the backend's answer is not one this version of maestra understands", "Restart the backend, so that both are of one version."))
+    )
+    yield* answer(result, () => sentence(verified, seconds))
+    if (verified.ok) return
+    for (const problem of verified.problems) yield* note(`sequence ${count(problem.seq)}: ${problem.what}${problem.detail === undefined ? "" : ` — ${oneLine(problem.detail, 200)}`}`)
+    return yield* failed(
+      "log-damaged",
+      `${plural(verified.problems.length, "place")} of the log ${verified.problems.length === 1 ? "does" : "do"} not hold; readers leave out what is damaged and go on`,
+      "`maestra resync` fetches a damaged local copy again; on hosted, restore the log from a backup."
+    )
+  })
+).pipe(Command.withDescription("Check every signature, chain and hash of the log again"))
+
+const sentence = (verified: typeof Verified.Type, seconds: number): string =>
+  `${verified.ok ? "all holds" : "damaged"}: ${plural(verified.commits, "commit")}, ${plural(verified.events, "event")} checked in ${duration(seconds * 1000)}${verified.digest === undefined ? "" : `\ndigest ${verified.digest}`}`

@@ -1,0 +1,22 @@
+import * as Effect from "effect/Effect"
+import { createServer } from "node:net"
+import { failed } from "../failure.ts"
+
+/**
+ * The port to listen on: a free one for 0, else the one asked for, if nobody has it. Between this and the listening
+ * somebody else could take it; the start then fails with the reason, and the next one picks another.
+ */
+export const freePort = (wanted: number, flag: string) =>
+  Effect.callback<number, ReturnType<typeof failed>>((resume) => {
+    const server = createServer()
+    server.once("error", (error) =>
+      resume(Effect.fail("code" in error && error.code === "EADDRINUSE"
+        ? failed("port-taken", `port ${wanted} is taken by another program`, `Stop that program, or choose another port with ${flag} (0 picks a free one).`)
+        : failed("port-refused", `port ${wanted} cannot be listened on: ${error.message}`, `Choose another port with ${flag} (0 picks a free one).`))))
+    server.listen(wanted, "127.0.0.1", () => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : wanted
+      server.close(() => resume(Effect.succeed(port)))
+    })
+    return Effect.sync(() => server.close())
+  })

@@ -1,0 +1,88 @@
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as MutableRef from "effect/MutableRef"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { CliFailure, failed } from "../failure.ts"
+import { answer } from "../print.ts"
+import type { Side } from "../settings.ts"
+import { announce } from "./folder.ts"
+
+/** The exit code when a signal ends the program: 130, but 0 for what is meant to be stopped that way. */
+export const SignalExit = Context.Reference<MutableRef.MutableRef<number>>("cli/SignalExit", { defaultValue: () => MutableRef.make(130) })
+
+/** From here on Ctrl-C and SIGTERM are the ordinary end. */
+export const endsOnSignal = Effect.map(SignalExit, (code) => {
+  MutableRef.set(code, 0)
+})
+
+export const logFlags = {
+  logJson: Flag.Boolean("log-json").pipe(Flag.withDescription("Log lines on stderr as JSON"), Flag.withDefault(false))
+}
+
+/** Log lines go to stderr: stdout is for answers. */
+export const logging = (json: boolean) =>
+  Logger.layer([Logger.withConsoleError(json ? Logger.formatJson : Logger.formatLogFmt)])
+
+/** Progress of a start, a line at a time, into the log. */
+export const logLine = (line: string): Effect.Effect<void> => Effect.logInfo(line)
+
+export interface Serving {
+  readonly side: Side
+  readonly dir: string
+  readonly url: string
+  /** The backend and its gateway; built it serves, and its scope is its life. */
+  readonly layer: Layer.Layer<never, unknown>
+  /** What a person sees once it serves. */
+  readonly screen: () => string
+}
+
+/**
+ * Start a backend, say where it runs, and stay until a signal, the end of the parent that started us
+ * (`MAESTRA_PARENT_PIPE=1`: end of stdin), or a failure. What is written when it stops is fsynced already.
+ */
+export const serve = ({ side, dir, url, layer, screen }: Serving) =>
+  Effect.gen(function*() {
+    yield* endsOnSignal
+    yield* Effect.addFinalizer(() => Effect.logInfo(`the ${side} backend has stopped`))
+    yield* Layer.build(layer).pipe(Effect.mapError((error) => notStarted(side, error)))
+    const startedAt = DateTime.formatIso(yield* DateTime.now)
+    const runtime = { pid: process.pid, url, started_at: startedAt }
+    yield* announce(dir, runtime)
+    yield* answer({ side, url, pid: runtime.pid, data_dir: dir }, screen)
+    yield* parentGone
+    yield* Effect.logInfo("the process that started this one is gone; stopping")
+  }).pipe(Effect.scoped)
+
+/** Returns when the parent has ended, killed or not; never, where nobody asked for it. */
+const parentGone = Effect.gen(function*() {
+  const watch = yield* Config.String("MAESTRA_PARENT_PIPE").pipe(Config.withDefault(""))
+  if (watch !== "1") return yield* Effect.never
+  const stdio = yield* Stdio.Stdio
+  yield* Stream.runDrain(stdio.stdin).pipe(Effect.ignore)
+}).pipe(Effect.orDie)
+
+/** Whatever stopped a start, as a sentence: typed errors of the parts carry a hint, and often say why. */
+export const notStarted = (side: Side, error: unknown): CliFailure => {
+  if (error instanceof CliFailure) return error
+  const { _tag: tag, hint, why, message } = fields(error)
+  const reason = [why, message].find((text) => text !== undefined && text !== "") ?? tag ?? "unknown reason"
+  return failed(tag ?? "start-failed", `the ${side} backend did not start: ${reason}`, hint ?? "`maestra doctor` looks at what it needs.")
+}
+
+type Told = Partial<Record<"_tag" | "hint" | "why" | "message", string>>
+
+const fields = (error: unknown): Told => {
+  if (typeof error !== "object" || error === null) return { message: String(error) }
+  const told: Told = {}
+  for (const name of ["_tag", "hint", "why", "message"] as const) {
+    const value: unknown = Reflect.get(error, name)
+    if (typeof value === "string") told[name] = value
+  }
+  return told
+}

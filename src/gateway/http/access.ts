@@ -1,0 +1,110 @@
+import { createHash, timingSafeEqual } from "node:crypto"
+import { Effect, Layer, Redacted } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { HttpApiError } from "effect/http-api"
+import { Registrar, selfTenant } from "../../../streams/Backend.ts"
+import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
+import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
+
+/** What a side trusts: its own secret, and whose data that secret opens. */
+export interface Trust {
+  /** The local token, or the admin token of hosted. */
+  readonly secret: Redacted.Redacted<string>
+  readonly side: "local" | "hosted"
+}
+
+/** Longer than any token that was ever issued; what is longer is not worth hashing. */
+const bearerMaxLength = 8192
+
+/** Compared over digests, so neither content nor length of the secret shows in the time taken. */
+const isSecret = (secret: Redacted.Redacted<string>, given: string): boolean =>
+  given !== "" && timingSafeEqual(digest(given), digest(Redacted.value(secret)))
+
+const digest = (text: string) => createHash("sha256").update(text).digest()
+
+const noToken = (side: Trust["side"]) =>
+  problem(
+    "unauthorized",
+    "The Authorization header holds no token that is valid here.",
+    side === "local"
+      ? "Send `Authorization: Bearer <token>`; the token is in local/token of the data directory."
+      : "Send `Authorization: Bearer <token>`: a session binding token, or the admin token of the data directory."
+  )
+
+/** Who holds this bearer token. Never says which of the two kinds of token was wrong. */
+const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string) =>
+  Effect.gen(function*() {
+    if (bearer === "" || bearer.length > bearerMaxLength) return yield* noToken(trust.side)
+    if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
+    const { tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
+    // a local backend has one person, under one name in its own tables, whatever hosted calls the tenant
+    return { kind: "device", tenant: trust.side === "local" ? selfTenant : tenant } as const
+  })
+
+const owner: Asking = { kind: "owner", tenant: selfTenant }
+const operator: Asking = { kind: "operator", tenant: "" }
+
+const tenantPattern = /^t_[a-z2-7]{16}$/
+
+/** The operator names a tenant, and reads. Everybody else has exactly one. */
+const withTenant = (asking: Asking, request: HttpServerRequest.HttpServerRequest) => {
+  if (asking.kind !== "operator") return Effect.succeed(asking)
+  if (request.method !== "GET") {
+    return Effect.fail(problem("read-only", "The admin token does not write conversations.", "Use a session binding token of the tenant."))
+  }
+  const tenant = new URL(request.url, "http://localhost").searchParams.get("tenant") ?? ""
+  return tenantPattern.test(tenant)
+    ? Effect.succeed({ ...asking, tenant })
+    : Effect.fail(problem("tenant-missing", "?tenant= names no tenant.", "Add ?tenant=t_…; `maestra hosted peers` lists them.", { field: "tenant" }))
+}
+
+const tenantLayer = (trust: Trust) =>
+  Layer.effect(
+    Tenant,
+    Effect.map(Registrar, (registrar) => Tenant.of({
+      bearer: (handler, { credential }) =>
+        Effect.gen(function*() {
+          const request = yield* HttpServerRequest.HttpServerRequest
+          const asking = yield* withTenant(yield* identify(trust, registrar, Redacted.value(credential)), request)
+          return yield* Effect.provideService(handler, Caller, asking)
+        })
+    }))
+  )
+
+const operatorLayer = (trust: Trust) =>
+  Layer.effect(
+    Operator,
+    Effect.map(Registrar, (registrar) => Operator.of({
+      bearer: (handler, { credential }) =>
+        Effect.gen(function*() {
+          const asking = yield* identify(trust, registrar, Redacted.value(credential))
+          if (asking.kind === "device") {
+            return yield* problem("operator-only", "A session binding token reads and writes conversations, nothing else.", noToken(trust.side).hint)
+          }
+          return yield* handler
+        })
+    }))
+  )
+
+/** Problems keep their status and headers; a request of the wrong shape says where and why. */
+const problemsLayer = Layer.succeed(Problems, (handler) =>
+  Effect.catch(handler, (error: unknown) =>
+    error instanceof Problem
+      ? Effect.succeed(toResponse(error))
+      : HttpApiError.HttpApiSchemaError.is(error) && error.kind !== "Body" && error.kind !== "ResponseHeaders"
+      ? Effect.succeed(toResponse(ofShape(error)))
+      : Effect.die(error)))
+
+const ofShape = (error: HttpApiError.HttpApiSchemaError): Problem => {
+  const where = { Params: "the path", Query: "the query", Headers: "the headers", Payload: "the body" }[error.kind as "Params"]
+  const field = /\["([^"]{1,64})"\]/.exec(error.cause.message)?.[1]
+  return problem(
+    "invalid-request",
+    `In ${where}: ${error.cause.message.split("\n")[0]!.slice(0, 300)}.`,
+    "Send it as described in /openapi.json.",
+    field === undefined ? {} : { field }
+  )
+}
+
+/** All three gates of one side. */
+export const accessLayer = (trust: Trust) => Layer.mergeAll(tenantLayer(trust), operatorLayer(trust), problemsLayer)

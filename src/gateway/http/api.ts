@@ -1,0 +1,23 @@
+import { HttpApi, OpenApi } from "effect/http-api"
+import { Conversations, Messages } from "./api/conversations.ts"
+import { Log } from "./api/log.ts"
+import { Hosted, Local, Operations } from "./api/operations.ts"
+import { System } from "./api/system.ts"
+import { Problems } from "./caller.ts"
+
+const about = OpenApi.annotations({
+  title: "Maestra Sync",
+  version: "0.1.0",
+  description: "Conversations, their history and their events. Local and hosted backends speak the same."
+})
+
+const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Operations)
+
+/** What a local backend serves. */
+export class LocalApi extends shared.add(Local).middleware(Problems).annotateMerge(about) {}
+
+/** What a hosted backend serves. */
+export class HostedApi extends shared.add(Hosted).middleware(Problems).annotateMerge(about) {}
+
+/** The whole contract, both sides: what clients are generated from and the golden file holds. */
+export class Api extends shared.add(Local, Hosted).middleware(Problems).annotateMerge(about) {}

@@ -1,0 +1,61 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { Registered } from "../../../../streams/Backend.ts"
+import { Operator, tenantQuery } from "../caller.ts"
+import { refusals } from "../problems.ts"
+import { Facts, ProgressLine } from "../wire.ts"
+
+const sentence = Schema.Struct({ sentence: Schema.String })
+
+/** Looking after a backend, on either side. */
+export class Operations extends HttpApiGroup.make("operations").add(
+  HttpApiEndpoint.get("status", "/status", { success: Facts }),
+  HttpApiEndpoint.get("peers", "/peers", { success: Schema.Struct({ peers: Schema.Array(Facts) }) }),
+  HttpApiEndpoint.post("verify", "/verify", {
+    query: tenantQuery,
+    success: HttpApiSchema.StreamNdjson({ schema: ProgressLine }),
+    error: refusals(404, 503)
+  }),
+  HttpApiEndpoint.post("rebuild", "/rebuild", {
+    success: HttpApiSchema.StreamNdjson({ schema: ProgressLine }),
+    error: refusals(409, 503)
+  })
+).middleware(Operator) {}
+
+/** What only a local backend does. */
+export class Local extends HttpApiGroup.make("local").add(
+  HttpApiEndpoint.post("pair", "/pair", {
+    payload: Schema.Struct({ code: Schema.String.check(Schema.isMaxLength(4096)) }),
+    success: Registered,
+    error: refusals(404, 409, 410, 429, 503)
+  }),
+  HttpApiEndpoint.post("unpair", "/unpair", { success: sentence, error: refusals(409, 503) }),
+  HttpApiEndpoint.post("pause", "/pause", { success: sentence }),
+  HttpApiEndpoint.post("resume", "/resume", { success: sentence, error: refusals(409, 410, 503) }),
+  HttpApiEndpoint.post("resync", "/resync", {
+    payload: Schema.Struct({ withheld: Schema.optionalKey(Schema.Boolean) }),
+    success: sentence,
+    error: refusals(409, 503)
+  }),
+  HttpApiEndpoint.post("confirm", "/peers/:peer_id/confirm", {
+    params: { peer_id: Schema.String },
+    success: sentence,
+    error: refusals(404, 409, 503)
+  }),
+  HttpApiEndpoint.get("debug", "/debug", { success: Facts })
+).middleware(Operator) {}
+
+/** What only a hosted backend does, for its operator. */
+export class Hosted extends HttpApiGroup.make("hosted").add(
+  HttpApiEndpoint.post("enroll", "/enroll", {
+    payload: Schema.Struct({ user: Schema.NonEmptyString.check(Schema.isMaxLength(256)) }),
+    success: Schema.Struct({ code: Schema.String, user_id: Schema.String, tenant: Schema.String, expires_at: Schema.String }),
+    error: refusals(409, 410, 503)
+  }),
+  HttpApiEndpoint.delete("revoke", "/peers/:peer_id", {
+    params: { peer_id: Schema.String },
+    query: { cause: Schema.optionalKey(Schema.Literals(["requested", "lost", "compromised"])) },
+    success: sentence,
+    error: refusals(404, 409, 503)
+  })
+).middleware(Operator) {}

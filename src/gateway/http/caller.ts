@@ -1,0 +1,34 @@
+import { Context, Schema } from "effect"
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import { refusals } from "./problems.ts"
+
+/** Who asks, and about whose data. */
+export interface Asking {
+  /** `owner`: the local token. `device`: a session binding token. `operator`: the admin token of hosted. */
+  readonly kind: "owner" | "device" | "operator"
+  readonly tenant: string
+}
+
+export class Caller extends Context.Service<Caller, Asking>()("gateway/Caller") {}
+
+const security = { bearer: HttpApiSecurity.bearer }
+
+/** Lets in whoever may touch one tenant's conversations; the operator only to read, with `?tenant=`. */
+export class Tenant extends HttpApiMiddleware.Service<Tenant, { provides: Caller }>()("gateway/Tenant", {
+  security,
+  error: refusals(401, 403)
+}) {}
+
+/** Lets in the holder of the local token, or of the admin token on hosted. Nobody's session binding token. */
+export class Operator extends HttpApiMiddleware.Service<Operator>()("gateway/Operator", {
+  security,
+  error: refusals(401, 403)
+}) {}
+
+/** Every refusal leaves as a problem, with its own status and headers. Outermost on every endpoint. */
+export class Problems extends HttpApiMiddleware.Service<Problems>()("gateway/Problems", {
+  error: refusals(400, 500)
+}) {}
+
+/** Query of endpoints the operator may read a tenant through. */
+export const tenantQuery = { tenant: Schema.optionalKey(Schema.String) }

@@ -1,0 +1,70 @@
+import { Context, Deferred, Duration, Effect, Layer, Schedule, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
+import type { EventTail, StoreUnavailable, Tailed, WriteInvalid } from "../../../streams/Backend.ts"
+import { fromBackend, type Problem, problem } from "./problems.ts"
+
+/** How often an idle stream says that it is alive: less than the minute after which proxies give up. */
+const pingEvery = Duration.seconds(15)
+/** What a browser waits before it comes back. */
+const retryMillis = 1000
+
+/** Done when the server begins to stop. Streams without an end race against it, so that stopping takes no time. */
+export class Closing extends Context.Service<Closing, { readonly begun: Effect.Effect<void>; readonly begin: Effect.Effect<void> }>()(
+  "gateway/Closing"
+) {
+  static readonly layer = Layer.effect(
+    Closing,
+    Effect.map(Deferred.make<void>(), (signal) => ({
+      begun: Deferred.await(signal),
+      begin: Effect.asVoid(Deferred.succeed(signal, undefined))
+    }))
+  )
+}
+
+const fromPattern = /^(start|now|\d{1,16}(\.\d{1,16})?|\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)$/
+
+/** Where to begin: what the browser saw last, else what was asked for, else now. */
+export const startingPoint = (lastEventId: string | undefined, from: string | undefined): Effect.Effect<string, Problem> => {
+  const at = lastEventId !== undefined && lastEventId !== "" ? lastEventId : from ?? "now"
+  return fromPattern.test(at)
+    ? Effect.succeed(at)
+    : Effect.fail(problem(
+      "cursor-invalid",
+      `${JSON.stringify(at.slice(0, 100))} is no place in the event stream.`,
+      "Use start, now, a time like 2026-11-22T10:00:00Z, or the id of an event received before.",
+      { field: "from" }
+    ))
+}
+
+/**
+ * A tenant's events as Server-Sent Events: `id` resumes right after the event, `event` is its type, `data`
+ * the opened CloudEvent. Ends when the server stops; a failure arrives as `event: problem`, then the end.
+ */
+export const eventStream = (
+  { tail }: EventTail["Service"],
+  closing: Closing["Service"],
+  options: { readonly tenant: string; readonly from: string; readonly subject?: string }
+): HttpServerResponse.HttpServerResponse => {
+  const events = tail(options).pipe(
+    Stream.mapArray((batch) => [batch.map(frame).join("")] as const),
+    Stream.catch((error) => Stream.succeed(failure(error)))
+  )
+  const body = Stream.succeed(`retry: ${retryMillis}\n\n`).pipe(
+    Stream.concat(Stream.merge(events, pings, { haltStrategy: "left" })),
+    Stream.interruptWhen(closing.begun),
+    Stream.encodeText
+  )
+  return HttpServerResponse.stream(body, {
+    contentType: "text/event-stream",
+    headers: { "cache-control": "no-cache", "x-accel-buffering": "no" }
+  })
+}
+
+const pings = Stream.fromSchedule(Schedule.spaced(pingEvery)).pipe(Stream.map(() => ": ping\n\n"))
+
+/** JSON has no raw line breaks, so one `data:` line carries any event. */
+const frame = ({ cursor, event }: Tailed): string =>
+  `id: ${cursor}\nevent: ${String(event["type"]).replace(/[\r\n]/g, " ")}\ndata: ${JSON.stringify(event)}\n\n`
+
+const failure = (error: WriteInvalid | StoreUnavailable): string =>
+  `event: problem\ndata: ${JSON.stringify(fromBackend(error))}\n\n`

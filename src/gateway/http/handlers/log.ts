@@ -1,0 +1,58 @@
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { EventTail } from "../../../../streams/Backend.ts"
+import { checkName } from "../../checks.ts"
+import { readLimit } from "../../conditions.ts"
+import { importer, importSurface } from "../../import/run.ts"
+import { Reads } from "../../Reads.ts"
+import { Recording } from "../../Recording.ts"
+import { Api } from "../api.ts"
+import { bytesOf, checked } from "../body.ts"
+import { Caller } from "../caller.ts"
+import { Closing, eventStream, startingPoint } from "../events.ts"
+import { refused } from "../problems.ts"
+import { json, ndjson } from "../respond.ts"
+import type { Digest, Imported } from "../wire.ts"
+
+/** Conflicts, import, export, digest, events. */
+export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(handlers) {
+  const reads = yield* Reads
+  const recording = yield* Recording
+  const importBody = yield* importer
+  const tail = yield* EventTail
+  const closing = yield* Closing
+
+  return handlers.handleAll({
+    conflicts: ({ query }) =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        const limit = yield* readLimit(query.limit)
+        yield* recording.settled(tenant)
+        return json(yield* refused(reads.conflicts(tenant, limit, query.cursor)))
+      }),
+    export: () =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        yield* recording.settled(tenant)
+        return yield* ndjson(reads.exported(tenant))
+      }),
+    digest: () =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        yield* recording.settled(tenant)
+        return json<typeof Digest.Type>(yield* refused(reads.digest(tenant)))
+      }),
+    events: ({ headers, query }) =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        const from = yield* startingPoint(headers["last-event-id"], query.from)
+        return eventStream(tail, closing, { tenant, from, ...(query.subject === undefined ? {} : { subject: query.subject }) })
+      })
+  }).handleRaw("import", ({ query, request }) =>
+    Effect.gen(function*() {
+      const { tenant } = yield* Caller
+      const surface = query.surface === undefined ? importSurface : yield* checked("surface", query.surface, checkName)
+      const body = yield* bytesOf(request)
+      return json<typeof Imported.Type>(yield* importBody(tenant, body, surface))
+    }))
+}))

@@ -1,0 +1,168 @@
+import { Schema } from "effect"
+import { Identity } from "../../../streams/events/peer.ts"
+import { Content, OutsideId, Role, Timestamp, Title } from "../../../streams/events/fields.ts"
+import { nameMaxLength } from "../../../streams/limits.ts"
+import { Stamp } from "../../../streams/Stamp.ts"
+
+/** The JSON shapes of the contract: field names of the seed protocol (DESIGN.md 9). */
+
+/** Entries of a page: a screen or two; a caller who wants all uses the cursor. */
+export const pageLimitDefault = 100
+export const pageLimitMax = 1000
+/** How long a write waits to reach a tier where its author does not say. */
+export const waitMillisDefault = 10_000
+/** And at most: an hour, for scripts that wait until a device comes back from a tunnel. */
+export const waitMillisMax = 3_600_000
+/** `challenge` of `/identity`, characters of ASCII or bytes of UTF-8. */
+export const challengeMaxBytes = 256
+
+export const Surface = Schema.NonEmptyString.check(Schema.isMaxLength(nameMaxLength))
+export const Tier = Schema.Literals(["local", "hosted", "everywhere"])
+
+/** What others see, where redaction made it different. */
+const shared = <F extends Schema.Struct.Fields>(fields: F) => ({ shared: Schema.optionalKey(Schema.Struct(fields)) })
+
+export const Message = Schema.Struct({
+  id: Schema.String,
+  role: Schema.String,
+  content: Schema.String,
+  timestamp: Schema.String,
+  surface: Schema.String,
+  source_backend: Schema.String,
+  source_backend_id: Schema.String,
+  version: Schema.Int.annotate({ description: "lamport of the write that is shown" }),
+  tier: Tier,
+  ...shared({ content: Schema.String }),
+  conflicted: Schema.optionalKey(Schema.Literal(true))
+}).annotate({ identifier: "Message" })
+
+const summary = {
+  conversation_id: Schema.String,
+  title: Schema.NullOr(Schema.String),
+  version: Schema.Int.annotate({ description: "greatest lamport in the conversation; its ETag" }),
+  message_count: Schema.Int,
+  last_modified: Schema.String,
+  source_backend: Schema.String,
+  source_backend_id: Schema.String,
+  surfaces: Schema.Array(Schema.String),
+  ...shared({ title: Schema.String })
+}
+export const ConversationSummary = Schema.Struct(summary).annotate({ identifier: "ConversationSummary" })
+
+export const Conversation = Schema.Struct({ ...summary, messages: Schema.Array(Message) }).annotate({ identifier: "Conversation" })
+
+/** One write to a message, shown or not. */
+export const Write = Schema.Struct({
+  event_id: Schema.String,
+  stamp: Stamp,
+  type: Schema.String,
+  role: Schema.NullOr(Schema.String),
+  content: Schema.NullOr(Schema.String),
+  timestamp: Schema.NullOr(Schema.String),
+  surface: Schema.String,
+  source_backend: Schema.String,
+  source_backend_id: Schema.String,
+  base: Schema.NullOr(Stamp),
+  current: Schema.Boolean,
+  log_seq: Schema.NullOr(Schema.Int),
+  ...shared({ content: Schema.String }),
+  withheld: Schema.optionalKey(Schema.String).annotate({ description: "why this write stays on the machine that made it" })
+}).annotate({ identifier: "Write" })
+
+export const Reached = Schema.Struct({
+  tier: Tier,
+  missing: Schema.Array(Schema.String)
+}).annotate({ identifier: "Reached", description: "how far a write has come; peers whose report is missing" })
+
+const recorded = { conversation_id: Schema.String, event_id: Schema.String, stamp: Stamp, reached: Reached }
+export const MessageWritten = Schema.Struct({ ...recorded, message: Message }).annotate({ identifier: "MessageWritten" })
+export const Recorded = Schema.Struct(recorded).annotate({ identifier: "Recorded" })
+
+export const Conflict = Schema.Struct({
+  conversation_id: Schema.String,
+  message_id: Schema.String,
+  shown: Write,
+  losing: Schema.Array(Write)
+}).annotate({ identifier: "Conflict" })
+
+export const NewConversation = Schema.Struct({
+  conversation_id: Schema.optionalKey(OutsideId),
+  title: Schema.optionalKey(Title),
+  surface: Schema.optionalKey(Surface)
+}).annotate({ identifier: "NewConversation" })
+
+export const Rename = Schema.Struct({ title: Title, surface: Schema.optionalKey(Surface) }).annotate({ identifier: "Rename" })
+
+export const NewMessage = Schema.Struct({
+  id: Schema.optionalKey(OutsideId),
+  role: Role,
+  content: Content,
+  timestamp: Schema.optionalKey(Timestamp),
+  surface: Schema.optionalKey(Surface)
+}).annotate({ identifier: "NewMessage" })
+
+export const EditMessage = Schema.Struct({
+  content: Content,
+  role: Schema.optionalKey(Role),
+  timestamp: Schema.optionalKey(Timestamp),
+  surface: Schema.optionalKey(Surface)
+}).annotate({ identifier: "EditMessage" })
+
+export const Restore = Schema.Struct({
+  event_id: Schema.String,
+  surface: Schema.optionalKey(Surface)
+}).annotate({ identifier: "Restore" })
+
+/** One line of `/import` and `/export` (DESIGN.md 10). Other fields are ignored. */
+export const ImportConversation = Schema.Struct({
+  conversation_id: OutsideId,
+  title: Schema.optionalKey(Title),
+  messages: Schema.Array(Schema.Struct({
+    id: Schema.optionalKey(Schema.Union([Schema.String, Schema.Finite])),
+    role: Schema.optionalKey(Role),
+    author: Schema.optionalKey(Role),
+    content: Schema.optionalKey(Content),
+    text: Schema.optionalKey(Content),
+    timestamp: Schema.optionalKey(Schema.Union([Timestamp, Schema.Finite])),
+    ts: Schema.optionalKey(Schema.Union([Timestamp, Schema.Finite])),
+    surface: Schema.optionalKey(Surface)
+  }))
+}).annotate({ identifier: "ImportConversation" })
+
+export const Imported = Schema.Struct({
+  conversations: Schema.Int.annotate({ description: "lines taken" }),
+  messages: Schema.Int,
+  events: Schema.Int.annotate({ description: "written; 0 when all of it was there already" }),
+  unchanged: Schema.Int.annotate({ description: "messages that were there already with equal content" }),
+  invalid: Schema.Array(Schema.Struct({ line: Schema.Int, why: Schema.String }))
+}).annotate({ identifier: "Imported" })
+
+export const Digest = Schema.Struct({
+  conversations: Schema.Int,
+  messages: Schema.Int,
+  digest: Schema.String.annotate({ description: "SHA-256, lower-case hex, over what a reader sees" })
+}).annotate({ identifier: "Digest" })
+
+export const Health = Schema.Struct({
+  status: Schema.Literal("ok"),
+  backend_id: Schema.String,
+  backend_type: Schema.String,
+  version: Schema.String
+}).annotate({ identifier: "Health" })
+
+export const Proof = Schema.Struct({
+  identity: Identity,
+  challenge: Schema.NullOr(Schema.String),
+  proof: Schema.NullOr(Schema.String)
+}).annotate({ identifier: "Proof" })
+
+/** A line of a long piece of work. The last one has `done: true`, and `problem` where it failed on the way. */
+export const ProgressLine = Schema.Struct({
+  done: Schema.Boolean,
+  at: Schema.Finite,
+  of: Schema.Finite,
+  result: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
+  problem: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown))
+}).annotate({ identifier: "Progress" })
+
+export const Facts = Schema.Record(Schema.String, Schema.Unknown)

@@ -1,0 +1,157 @@
+import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { randomBytes } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { serviceCredentials, HubSecrets, makeHubSecrets, PeersSigner, peersSigner } from "../nats/hubSecrets.ts"
+import { BackendIdentity, loadIdentity } from "../security/BackendIdentity.ts"
+import { keystoreLayer } from "../security/chooseKeystore.ts"
+import { fromBase64url, toBase64url } from "../security/digest.ts"
+import { openKeyFile } from "../security/keyFile.ts"
+import { Keystore } from "../security/Keystore.ts"
+import { masterKeyFromEnvironment, masterKeyFromKeystore } from "../security/masterKey.ts"
+import { decryptUnder, encryptUnder, newSecretKey, type SecretKey, secretKey } from "../security/secretKey.ts"
+import { hostedBackendId } from "../security/peerId.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+
+/** A file of the deployment cannot be read. Nothing was changed or made anew. */
+export class DeploymentUnreadable extends Schema.TaggedError<DeploymentUnreadable>()("DeploymentUnreadable", { file: Schema.String, hint: Schema.String }) {}
+
+/** What every process of one hosted deployment shares. */
+export interface Deployment {
+  readonly id: string
+  readonly identity: BackendIdentity["Service"]
+  /** Encrypts the records of the tenant store. */
+  readonly storeKey: SecretKey
+  /** Issues leafs. */
+  readonly signer: PeersSigner
+  /** Only the admin role has it: revocations in the account, new service credentials. */
+  readonly hub: HubSecrets | undefined
+}
+
+/** Accounts of the deployment's own key file, beside the identity's. */
+const accounts = { hub: "deployment/hub", store: "deployment/store-key" }
+
+const SecretsJson = Schema.fromJsonString(HubSecrets)
+
+/** The master key: from the environment, else kept in the keystore (and made there at the first start). */
+export const openMasterKey = Effect.fn("openMasterKey")(function*(dataDir: string) {
+  const given = yield* masterKeyFromEnvironment
+  if (Option.isSome(given)) return given.value
+  const id = yield* deploymentId(join(dataDir, "deployment-id"))
+  const fresh = yield* isMissing(join(dataDir, "keys.json"))
+  return yield* masterKeyFromKeystore({ account: `${hostedBackendId(id)}/master`, mayCreate: fresh }).pipe(
+    Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
+})
+
+/** The deployment kept in this data directory; made at its first start, never replaced. */
+export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: string, masterKey: SecretKey) {
+  const id = yield* deploymentId(join(dataDir, "deployment-id"))
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  const hub = yield* kept(keystore, accounts.hub, Effect.map(makeHubSecrets, (secrets) => JSON.stringify(secrets)))
+  const store = yield* kept(keystore, accounts.store, Effect.sync(() => toBase64url(newSecretKey().export())))
+  const secrets = yield* Schema.decodeEffect(SecretsJson)(hub).pipe(Effect.mapError(() => unreadable(join(dataDir, "keys.json"))))
+  const identity = yield* identityOf(dataDir, id).pipe(Effect.provide(Layer.succeed(Keystore, keystore)))
+  return { id, identity, storeKey: secretKey(fromBase64url(store)!), signer: peersSigner(secrets), hub: secrets } satisfies Deployment
+})
+
+const identityOf = (dataDir: string, id: string) =>
+  loadIdentity({
+    backendId: hostedBackendId(id),
+    backendType: "hosted",
+    capabilities: ["commit.v1", "leaf", "companions"],
+    file: join(dataDir, "identity.json")
+  })
+
+const kept = Effect.fnUntraced(function*(keystore: Keystore["Service"], account: string, make: Effect.Effect<string>) {
+  const stored = yield* keystore.get(account)
+  if (Option.isSome(stored)) return Redacted.value(stored.value)
+  const made = yield* make
+  yield* keystore.set(account, Redacted.make(made))
+  return made
+})
+
+const deploymentId = (file: string) =>
+  Effect.tryPromise({
+    try: async () => {
+      const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause })
+      if (text !== undefined) return text.trim()
+      const id = randomBytes(16).toString("hex")
+      await replaceFile(file, `${id}\n`)
+      return id
+    },
+    catch: () => unreadable(file)
+  })
+
+const isMissing = (file: string) => Effect.promise(() => readFile(file).then(() => false, () => true))
+
+const unreadable = (file: string) => new DeploymentUnreadable({ file, hint: `${file} cannot be read. Put a copy back; nothing was changed.` })
+
+/**
+ * What one more hosted process needs to join: where the cluster is, and the deployment, encrypted under the
+ * master key. It holds no operator keys: a process that joins cannot change accounts.
+ */
+const Cluster = Schema.Struct({
+  servers: Schema.NonEmptyArray(Schema.String),
+  leaf_urls: Schema.Array(Schema.String),
+  replicas: Schema.Int,
+  deployment: Schema.String
+})
+export type Cluster = typeof Cluster.Type
+
+const Joined = Schema.Struct({
+  id: Schema.String,
+  signing: Schema.String,
+  wrap: Schema.String,
+  identity: Schema.String,
+  store_key: Schema.String,
+  signer: PeersSigner,
+  creds: Schema.String,
+  inbox_prefix: Schema.String
+})
+const JoinedJson = Schema.fromJsonString(Joined)
+const ClusterJson = Schema.fromJsonString(Cluster)
+const context = "cluster"
+
+/** Write `cluster.json`, which `maestra hosted up --cluster FILE` reads. Secret by encryption; mode 0600 all the same. */
+export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }, where: { readonly servers: readonly [string, ...Array<string>]; readonly leafUrls: ReadonlyArray<string>; readonly replicas: number }) {
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  const secret = (kind: string) => Effect.map(keystore.get(`${deployment.identity.identity.backend_id}/${kind}`), (found) => Option.isSome(found) ? Redacted.value(found.value) : "")
+  const service = yield* serviceCredentials(deployment.hub)
+  const joined: typeof Joined.Type = {
+    id: deployment.id,
+    signing: yield* secret("signing"),
+    wrap: yield* secret("wrap"),
+    identity: JSON.stringify(deployment.identity.identity),
+    store_key: toBase64url(deployment.storeKey.export()),
+    signer: deployment.signer,
+    creds: service.creds,
+    inbox_prefix: service.inboxPrefix
+  }
+  const cluster: Cluster = {
+    servers: where.servers,
+    leaf_urls: where.leafUrls,
+    replicas: where.replicas,
+    deployment: toBase64url(encryptUnder(masterKey, JSON.stringify(joined), context))
+  }
+  yield* Effect.promise(() => replaceFile(join(dataDir, "cluster.json"), `${JSON.stringify(cluster, null, 2)}\n`))
+})
+
+/** Join what `cluster.json` describes, keeping the deployment's identity in this process's own data directory. */
+export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, masterKey: SecretKey, file: string) {
+  const text = yield* Effect.tryPromise({ try: () => readFile(file, "utf8"), catch: () => unreadable(file) })
+  const cluster = yield* Schema.decodeEffect(ClusterJson)(text).pipe(Effect.mapError(() => unreadable(file)))
+  const bytes = fromBase64url(cluster.deployment)
+  const opened = bytes === undefined ? undefined : decryptUnder(masterKey, bytes, context)
+  if (opened === undefined || Result.isFailure(opened)) {
+    return yield* new DeploymentUnreadable({ file, hint: `${file} was written under another master key. Set MAESTRA_MASTER_KEY to the deployment's.` })
+  }
+  const joined = yield* Schema.decodeEffect(JoinedJson)(opened.success).pipe(Effect.mapError(() => unreadable(file)))
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  const backendId = hostedBackendId(joined.id)
+  yield* keystore.set(`${backendId}/signing`, Redacted.make(joined.signing))
+  yield* keystore.set(`${backendId}/wrap`, Redacted.make(joined.wrap))
+  yield* Effect.promise(() => replaceFile(join(dataDir, "identity.json"), `${JSON.stringify(JSON.parse(joined.identity), null, 2)}\n`))
+  const identity = yield* identityOf(dataDir, joined.id).pipe(Effect.provide(Layer.succeed(Keystore, keystore)))
+  const deployment: Deployment = { id: joined.id, identity, storeKey: secretKey(fromBase64url(joined.store_key)!), signer: joined.signer, hub: undefined }
+  return { deployment, cluster, creds: joined.creds, inboxPrefix: joined.inbox_prefix }
+})

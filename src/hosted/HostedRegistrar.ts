@@ -1,0 +1,177 @@
+import { Clock, Duration, Effect, Redacted, Result, Schema } from "effect"
+import { type RegisterPeer, type Registered, RegistrationRefused } from "../../streams/Backend.ts"
+import { Identity } from "../../streams/events/peer.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { fromBase64url, toBase64url } from "../security/digest.ts"
+import { publicKey } from "../security/keys.ts"
+import { peerIdOf } from "../security/peerId.ts"
+import { verifyIdentityProof } from "../security/proofs.ts"
+import type { DataKey } from "../security/sealing.ts"
+import { decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
+import { wrapDataKey } from "../security/wrapping.ts"
+import type { OwnCommits } from "./OwnCommits.ts"
+import type { Device, TenantRecord } from "./TenantRecord.ts"
+import type { Tenants } from "./Tenants.ts"
+
+export interface RegistrarContext {
+  readonly tenants: Tenants
+  readonly identity: BackendIdentity["Service"]
+  readonly own: OwnCommits
+  readonly dataKey: (tenant: string) => DataKey | undefined
+  readonly publicUrl: string
+  readonly leafUrls: ReadonlyArray<string>
+  readonly logOf: (record: TenantRecord) => string
+  readonly logIdentity: () => { readonly id: string; readonly epoch: number }
+  readonly issueLeaf: (options: { readonly tenant: string; readonly peer: string; readonly transportKey: string; readonly expiresAt: number; readonly log: string }) => Effect.Effect<string, RegistrationRefused>
+  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void, RegistrationRefused>
+}
+
+/** How often surfaces of a companion should sync, where nothing tells them earlier. */
+const syncInterval = Duration.seconds(5)
+
+const refuse = (status: RegistrationRefused["status"], type: string, hint: string) => new RegistrationRefused({ status, type, hint })
+const readIdentity = Schema.decodeUnknownResult(Identity)
+
+/**
+ * `POST /register-peer` on the hosted side. The same backend again means renew.
+ *
+ * The token shows that its maker holds a secret this side handed out; the proof, that it holds the key it
+ * names. Revoked and erased backends are told so before any secret is looked for: theirs is gone.
+ */
+export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarContext, body: RegisterPeer): Effect.fn.Return<Registered, RegistrationRefused> {
+  const identity = readIdentity(body.backend_identity)
+  if (Result.isFailure(identity)) return yield* refuse(400, "malformed-identity", identity.failure.message)
+  const now = yield* Clock.currentTimeMillis
+  const { record, secret, token } = yield* Effect.fromResult(findSecret(context, body.sbt, now))
+  const { backend_id } = identity.success
+  if (token.local_backend_id !== backend_id) return yield* refuse(401, "other-backends", "The token was made by another backend than the one that registers.")
+  // the identity as it was received: the proof is over all of its fields
+  if (!verifyIdentityProof(body.backend_identity as Identity, token.signature, body.proof)) {
+    return yield* refuse(401, "proof-invalid", "The proof was not made with the key the identity names.")
+  }
+  const key = yield* Effect.fromResult(publicKey(identity.success.public_key)).pipe(Effect.mapError(({ why }) => refuse(400, "key-refused", why)))
+  yield* Effect.fromResult(publicKey(identity.success.wrap_key)).pipe(Effect.mapError(({ why }) => refuse(400, "key-refused", why)))
+
+  const { tenant } = record
+  const peer = peerIdOf(tenant, backend_id)
+  const known = record.devices.find((device) => device.backend_id === backend_id)
+  if (known !== undefined && known.keys.at(-1)?.keyId !== key.id) {
+    return yield* refuse(409, "other-key", "This backend is registered with another key. A new key needs a rotation signed by the old one; a lost key needs `maestra hosted revoke` and a new pairing code.")
+  }
+  const device: Device = {
+    backend_id,
+    peer_id: peer,
+    secret: toBase64url(secret),
+    identity: identity.success,
+    keys: known?.keys ?? [{ keyId: key.id, publicKey: identity.success.public_key }],
+    transport_keys: unique([...(known?.transport_keys ?? []), ...(body.transport_key === undefined ? [] : [body.transport_key])]),
+    registered_at: known?.registered_at ?? isoTime(now),
+    expires_at: token.expires_at
+  }
+  const replication = body.transport_key === undefined ? {} : { replication: yield* replicate(context, record, peer, body.transport_key, identity.success, token) }
+
+  yield* context.tenants.update(tenant, (current) => bind(current, device, isoTime(now))).pipe(
+    Effect.catchTag("TenantsUnavailable", ({ hint }) => Effect.fail(refuse(503, "try-again", hint))))
+  yield* context.own.write(tenant, [{
+    fact: {
+      type: known === undefined ? "peer.registered" : "peer.renewed",
+      data: { peer_id: peer, identity: identity.success, challenge: token.signature, proof: body.proof, expires_at: token.expires_at }
+    },
+    subject: peer,
+    surface: "hosted"
+  }]).pipe(Effect.mapError(({ hint }) => refuse(503, "try-again", hint)))
+
+  return {
+    status: known === undefined ? "registered" : "renewed",
+    peer_id: peer,
+    sync_endpoint: `${context.publicUrl}/sync/${peer}`,
+    telemetry_endpoint: `${context.publicUrl.replace(/^http/, "ws")}/telemetry/${peer}`,
+    sync_interval_ms: Duration.toMillis(syncInterval),
+    expires_at: token.expires_at,
+    ...replication
+  }
+})
+
+const replicate = Effect.fnUntraced(function*(context: RegistrarContext, record: TenantRecord, peer: string, transportKey: string, identity: Identity, token: SessionToken) {
+  const { tenant } = record
+  const dataKey = context.dataKey(tenant)
+  if (dataKey === undefined) return yield* refuse(503, "try-again", "The tenant's data key is not at hand; try again in a moment.")
+  const log = context.logOf(record)
+  const { epoch, id } = context.logIdentity()
+  const leaf_jwt = yield* context.issueLeaf({ tenant, peer, transportKey, expiresAt: millisOf(token.expires_at), log })
+  yield* context.ensureConsumer(tenant, peer)
+  const data_key = yield* wrapDataKey(dataKey, identity.wrap_key).pipe(Effect.mapError(({ why }) => refuse(400, "key-refused", why)))
+  return { leaf_urls: context.leafUrls, leaf_jwt, log, consumer: `peer-${peer}`, tenant, data_key, log_id: id, log_epoch: epoch }
+})
+
+interface Found {
+  readonly record: TenantRecord
+  readonly token: SessionToken
+  readonly secret: Uint8Array
+}
+
+/** The secret that made this token: the device's own, or one handed out and not yet bound. */
+const findSecret = (context: RegistrarContext, bearer: string, now: number): Result.Result<Found, RegistrationRefused> => {
+  const decoded = decodeBearer(bearer)
+  if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
+  const token = decoded.success
+  const record = context.tenants.ofUser(token.user_id)
+  if (record === undefined) return Result.fail(wrongCode)
+  const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id)
+  if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
+  const known = record.devices.find(({ backend_id }) => backend_id === token.local_backend_id)
+  const candidates = known !== undefined
+    ? [known.secret]
+    : record.pending.filter(({ expires_at }) => now < millisOf(expires_at)).map(({ secret }) => secret)
+  let refusal = wrongCode
+  for (const candidate of candidates) {
+    const secret = fromBase64url(candidate)!
+    const verified = verifySessionToken(token, { key: secret, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
+    if (Result.isSuccess(verified)) return Result.succeed({ record, token, secret })
+    if (verified.failure.reason !== "wrong-mac") refusal = refuse(401, "token-refused", verified.failure.hint)
+  }
+  return Result.fail(refusal)
+}
+
+const wrongCode = refuse(401, "wrong-code", "The pairing code is wrong, was used by another device, or is older than ten minutes. Make a new one with `maestra hosted enroll USER`.")
+
+const goneRefusal = (what: "revoked" | "erased") =>
+  what === "revoked"
+    ? refuse(403, "revoked", "This machine was revoked. What it holds stays on it; a new data directory and a new pairing code start afresh.")
+    : refuse(410, "erased", "This user's data was erased.")
+
+/** Put the device in place of what was known of it, and spend the pending secret it came with. */
+const bind = (record: TenantRecord, device: Device, now: string): Result.Result<TenantRecord, RegistrationRefused> => {
+  if (record.gone.some(({ backend_id }) => backend_id === device.backend_id)) return Result.fail(goneRefusal("revoked"))
+  const known = record.devices.some(({ backend_id }) => backend_id === device.backend_id)
+  const spent = record.pending.some(({ secret }) => secret === device.secret)
+  if (!known && !spent) return Result.fail(wrongCode)
+  return Result.succeed({
+    ...record,
+    devices: [...record.devices.filter(({ backend_id }) => backend_id !== device.backend_id), device],
+    pending: record.pending.filter(({ expires_at, secret }) => secret !== device.secret && now < expires_at)
+  })
+}
+
+/** The tenant a bearer speaks for. Only registered devices have a voice. */
+export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" | "identity">, bearer: string, now: number) => {
+  const decoded = decodeBearer(bearer)
+  if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
+  const token = decoded.success
+  const record = context.tenants.ofUser(token.user_id)
+  const device = record?.devices.find(({ backend_id }) => backend_id === token.local_backend_id)
+  const gone = record?.gone.find(({ backend_id }) => backend_id === token.local_backend_id)
+  if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
+  if (record === undefined || device === undefined) return Result.fail(refuse(401, "token-refused", "This device is not registered here."))
+  const verified = verifySessionToken(token, { key: fromBase64url(device.secret)!, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
+  return Result.isFailure(verified)
+    ? Result.fail(refuse(401, "token-refused", verified.failure.hint))
+    : Result.succeed({ tenant: record.tenant, backendId: token.local_backend_id, userId: token.user_id })
+}
+
+const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(values)]
+
+/** A secret for one more device, good once and for ten minutes. */
+export const pairingLife = Duration.minutes(10)
+export const redactedSecret = (secret: string) => Redacted.make(new Uint8Array(fromBase64url(secret)!))

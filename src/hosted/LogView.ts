@@ -1,0 +1,102 @@
+import { Effect, Stream } from "effect"
+import { fromLog } from "../../projections/fromLog.ts"
+import type { Projections } from "../../projections/runner.ts"
+import type { Envelope, Opened } from "../../streams/Envelope.ts"
+import type { OpenResult } from "../../streams/Opener.ts"
+import type { EventLog } from "../nats/EventLog.ts"
+import type { AuthorEntry } from "../security/AuthorKeys.ts"
+import { AuthorKeys } from "../security/AuthorKeys.ts"
+import { type ChainHead, LogReader } from "../security/LogReader.ts"
+import { type LogEntry, readLog } from "../security/openLog.ts"
+
+/** What this process knows of one tenant's end of the log. */
+interface End {
+  lastSeq: number
+  head: string
+  lamport: number
+}
+
+/** The newest things known of each tenant's log: from reading it, and at once from this process's own commits. */
+export class LogView {
+  readonly #ends = new Map<string, End>()
+
+  of(tenant: string): End {
+    let end = this.#ends.get(tenant)
+    if (end === undefined) this.#ends.set(tenant, end = { lastSeq: 0, head: "", lamport: 0 })
+    return end
+  }
+
+  committed(tenant: string, lastSeq: number, lamport: number): void {
+    const end = this.of(tenant)
+    end.lastSeq = Math.max(end.lastSeq, lastSeq)
+    end.lamport = Math.max(end.lamport, lamport)
+  }
+
+  read(item: LogEntry): void {
+    if (item.kind === "problem") return
+    let lamport = 0
+    for (const event of item.events) {
+      if (event._tag === "opened") lamport = Math.max(lamport, event.opened.envelope.lamport)
+    }
+    this.committed(item.tenant, item.seq, lamport)
+    this.of(item.tenant).head = item.digest
+  }
+}
+
+/** Events that ingest has opened already, by id, until the projections come to them. */
+export class OpenedCache {
+  readonly #opened = new Map<string, Opened>()
+  /** About 64 MiB of short messages. */
+  readonly #max = 50_000
+
+  put(opened: Opened): void {
+    this.#opened.set(opened.envelope.id, opened)
+    if (this.#opened.size > this.#max) this.#opened.delete(this.#opened.keys().next().value!)
+  }
+
+  /** Only for the very envelope that was opened: the sealed data must be the same. */
+  take(envelope: Envelope): Opened | undefined {
+    const held = this.#opened.get(envelope.id)
+    if (held === undefined) return undefined
+    this.#opened.delete(envelope.id)
+    return held.envelope.data === envelope.data ? held : undefined
+  }
+}
+
+export interface ProjectorContext {
+  readonly log: EventLog
+  readonly cursor: string
+  readonly projections: Projections["Service"]
+  readonly view: LogView
+  readonly opened: OpenedCache
+  readonly hosted: AuthorEntry
+  readonly epoch: () => number
+  /** What the tables remember: chain heads and pinned keys, so that reading goes on where it stopped. */
+  readonly remembered: Effect.Effect<{
+    readonly heads: Iterable<readonly [string, string, ChainHead]>
+    readonly keys: Iterable<readonly [string, string, AuthorEntry]>
+  }>
+  readonly open: (tenant: string, envelope: Envelope) => OpenResult
+}
+
+/**
+ * Read the log from the tables' cursor on, verify it, and keep the tables in step with it, for ever.
+ * The cursor stands at the last record taken, so a commit that arrived in part is read again whole.
+ */
+export const project = Effect.fn("hosted.project")(function*(context: ProjectorContext) {
+  const { projections } = context
+  const from = (yield* projections.positions).get(context.cursor)?.seq ?? 0
+  const { heads, keys } = yield* context.remembered
+  const reader = new LogReader(new AuthorKeys(context.hosted, keys), heads)
+  const isOwn = () => false
+  yield* context.log.read({ from: from + 1 }).pipe(
+    Stream.runForEach((batch) => {
+      const items = readLog(reader, batch, { open: context.open, isOwn })
+      for (const item of items) context.view.read(item)
+      const entries = fromLog(items, { tenant: (tenant) => tenant, isOwn, shared: () => undefined })
+      entries.sort((a, b) => a.seq - b.seq)
+      return entries.length === 0
+        ? Effect.void
+        : projections.absorb({ cursor: context.cursor, epoch: String(context.epoch()), entries })
+    }))
+})

@@ -1,0 +1,100 @@
+import { Clock, Effect, Result, Schedule, Semaphore } from "effect"
+import { v7 as uuidV7 } from "uuid"
+import type { Draft, Written } from "../../streams/Backend.ts"
+import { StoreUnavailable, WriteInvalid } from "../../streams/Backend.ts"
+import type { EventType } from "../../streams/catalog.ts"
+import { type Opened, plain } from "../../streams/Envelope.ts"
+import { commitEventsMax } from "../../streams/limits.ts"
+import { logSubjectOf } from "../../streams/subjects.ts"
+import { isoTime } from "../../streams/time.ts"
+import type { AuthorKey } from "../security/AuthorKeys.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { idsDigest, parseCommit } from "../security/commit.ts"
+import { digestOf } from "../security/digest.ts"
+import { sealEnvelope } from "../security/envelopes.ts"
+import type { DataKey } from "../security/sealing.ts"
+import type { Admitted } from "./admit.ts"
+import { extend, type IngestContext } from "./ingest.ts"
+
+export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | "committed"> {
+  readonly identity: BackendIdentity["Service"]
+  readonly keys: ReadonlyArray<AuthorKey>
+  readonly dataKey: (tenant: string) => DataKey | undefined
+  readonly greatestLamport: (tenant: string) => number
+  /** The newest commit of any author that this process has read in the tenant's log: what we have seen. */
+  readonly seen: (tenant: string) => { readonly log_seq: number; readonly head: string }
+}
+
+/** The hosted backend's own writes: commits by author `hosted`, in the same chain whichever process makes them. */
+export interface OwnCommits {
+  readonly write: (tenant: string, drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>
+}
+
+/** Another process may have been first on the chain; the next attempt stands on what it wrote. */
+const retries = Schedule.max([Schedule.exponential("5 millis", 1.5).pipe(Schedule.jittered), Schedule.recurs(12)])
+
+export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: OwnContext) {
+  const turns = new Map<string, Semaphore.Semaphore>()
+  const turnOf = (tenant: string) => {
+    const held = turns.get(tenant) ?? Semaphore.makeUnsafe(1)
+    turns.set(tenant, held)
+    return held
+  }
+
+  const attempt = Effect.fnUntraced(function*(tenant: string, drafts: ReadonlyArray<Draft>, ids: ReadonlyArray<string>) {
+    const key = context.dataKey(tenant)
+    if (key === undefined) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "enrol the user first" })
+    const { identity, keys } = context
+    const source = identity.identity.backend_id
+    const { head } = context.heads.peek(tenant, "hosted") ?? (yield* context.heads.read(tenant, "hosted", keys).pipe(Effect.mapError(unavailable)))
+    const millis = yield* Clock.currentTimeMillis
+    const time = isoTime(millis)
+    const lamport = context.greatestLamport(tenant)
+    const sealed = drafts.map((draft, index) => {
+      const envelope = plain(draft.fact, { ...draft, id: ids[index]!, source, time, lamport: lamport + 1 + index })
+      const bytes = sealEnvelope(envelope, key)
+      const opened: Opened = { envelope: { ...envelope, datacontenttype: "application/jose" }, fact: draft.fact }
+      return { subject: logSubjectOf(tenant, draft.fact.type satisfies EventType, draft.subject), bytes, hash: digestOf(bytes), opened }
+    })
+    const from = (head?.to ?? 0) + 1
+    const record = yield* identity.signCommit({
+      author: "hosted",
+      sync_id: uuidV7(),
+      journal: head?.journal ?? uuidV7(),
+      from,
+      to: from + drafts.length - 1,
+      ids: idsDigest(ids),
+      hashes: sealed.map(({ hash }) => hash),
+      prev: head?.digest ?? "",
+      seen: context.seen(tenant),
+      time
+    })
+    const parsed = yield* Effect.fromResult(parseCommit(record)).pipe(Effect.orDie)
+    const admitted: Admitted = { events: sealed, greatestLamport: lamport + drafts.length }
+    const answer = yield* extend(context, tenant, parsed, admitted, keys)
+    if (answer.verdict === "committed") {
+      const first = answer.log_seq - sealed.length
+      return sealed.map(({ opened: { envelope } }, index): Written => ({
+        id: envelope.id,
+        stamp: { lamport: envelope.lamport, time, source },
+        position: first + index
+      }))
+    }
+    if (answer.verdict === "invalid") return yield* new WriteInvalid({ why: answer.why, hint: "make the write smaller" })
+    if (answer.verdict === "chain_mismatch") yield* context.heads.read(tenant, "hosted", keys).pipe(Effect.mapError(unavailable))
+    return yield* unavailable(answer.verdict)
+  })
+
+  return {
+    write: (tenant, drafts) =>
+      Effect.suspend(() => {
+        if (drafts.length === 0) return Effect.succeed([])
+        if (drafts.length > commitEventsMax) return Effect.fail(new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${commitEventsMax} at most` }))
+        // the ids stay the same over the attempts, so a commit whose answer got lost is found again by them
+        const ids = drafts.map((draft) => draft.id ?? uuidV7())
+        return attempt(tenant, drafts, ids).pipe(Effect.retry({ schedule: retries, while: (error) => error._tag === "StoreUnavailable" }))
+      }).pipe(turnOf(tenant).withPermits(1))
+  } satisfies OwnCommits
+})
+
+const unavailable = (_: unknown) => new StoreUnavailable({ hint: "the log does not answer right now; try again in a moment" })

@@ -1,0 +1,48 @@
+import { Schema } from "effect"
+import { Identity } from "../../streams/events/peer.ts"
+import { BackendId, Digest, PeerId, TenantId, Time } from "../../streams/ids.ts"
+
+/** A secret handed out in a pairing code, not yet used. Bound to the first backend that uses it in time. */
+const Pending = Schema.Struct({ secret: Schema.String, expires_at: Time })
+
+const Key = Schema.Struct({ keyId: Digest, publicKey: Schema.String, until: Schema.optionalKey(Time) })
+
+/** A backend that joined: its secret, its pinned keys, and until when its registration holds. */
+const Device = Schema.Struct({
+  backend_id: BackendId,
+  peer_id: PeerId,
+  secret: Schema.String,
+  identity: Identity,
+  keys: Schema.Array(Key),
+  /** Every nkey this peer's leaf ever used: revocation ends them all. */
+  transport_keys: Schema.Array(Schema.String),
+  registered_at: Time,
+  expires_at: Time
+})
+export type Device = typeof Device.Type
+
+/** What is left of a backend that may not come back: enough to say so, and nothing to come back with. */
+const Gone = Schema.Struct({
+  backend_id: BackendId,
+  peer_id: PeerId,
+  what: Schema.Literals(["revoked", "erased"]),
+  at: Time,
+  transport_keys: Schema.Array(Schema.String)
+})
+
+/** Everything mutable about one tenant. Stored encrypted under the tenant-store key, replaced whole. */
+export const TenantRecord = Schema.Struct({
+  tenant: TenantId,
+  user_id: Schema.String,
+  /** Which LOG partition holds it. */
+  partition: Schema.Int,
+  /** Newest last; events name theirs by `kid`. */
+  data_keys: Schema.Array(Schema.Struct({ kid: Schema.String, key: Schema.String })),
+  pending: Schema.Array(Pending),
+  devices: Schema.Array(Device),
+  gone: Schema.Array(Gone),
+  created_at: Time
+})
+export type TenantRecord = typeof TenantRecord.Type
+
+export const TenantRecordJson = Schema.fromJsonString(TenantRecord)

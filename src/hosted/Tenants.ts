@@ -1,0 +1,118 @@
+import { Effect, Option, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { digestOf } from "../security/digest.ts"
+import { type KeyConflict, type KeyValue, type KeyValueUnavailable } from "../nats/keyValue.ts"
+import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
+import { type TenantRecord, TenantRecordJson } from "./TenantRecord.ts"
+
+/** The tenant store cannot be reached, or holds something this process cannot read. Nothing was changed. */
+export class TenantsUnavailable extends Schema.TaggedError<TenantsUnavailable>()("TenantsUnavailable", { hint: Schema.String, cause: Schema.Defect() }) {}
+
+/** All tenants, as this process knows them: one encrypted record each, followed live. */
+export interface Tenants {
+  /** The newest record this process has heard of; at most a moment old. */
+  readonly peek: (tenant: string) => TenantRecord | undefined
+  readonly all: () => Iterable<TenantRecord>
+  readonly ofUser: (userId: string) => TenantRecord | undefined
+  readonly create: (record: TenantRecord) => Effect.Effect<TenantRecord, TenantsUnavailable>
+  /**
+   * Change one record. `change` sees the newest and returns the next, or a refusal; it may run several
+   * times, because another process may have been first.
+   */
+  readonly update: <E>(tenant: string, change: (record: TenantRecord) => Result.Result<TenantRecord, E>) => Effect.Effect<TenantRecord, E | TenantsUnavailable>
+  /** Emits a tenant whenever its record changed, in this process or another. */
+  readonly changes: Stream.Stream<string>
+  /** The loop that follows the store. Ends only by failing. */
+  readonly run: Effect.Effect<never, TenantsUnavailable>
+  readonly ready: Effect.Effect<void>
+}
+
+const keyOf = (tenant: string) => `tenant.${tenant}`
+/** Each failed attempt means that another process succeeded. */
+const attemptsMax = 50
+
+export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey) {
+  const known = new Map<string, { readonly record: TenantRecord; readonly revision: number }>()
+  const users = new Map<string, string>()
+  const changed = yield* SubscriptionRef.make("")
+  const ready = yield* SubscriptionRef.make(false)
+
+  const seal = (record: TenantRecord) => encryptUnder(storeKey, JSON.stringify(record), keyOf(record.tenant))
+  const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable({ hint, cause })
+
+  const open = (key: string, value: Uint8Array) =>
+    Effect.gen(function*() {
+      const text = yield* Effect.fromResult(decryptUnder(storeKey, value, key)).pipe(
+        Effect.mapError(unavailable("the tenant store is encrypted under another key; start with the master key it was made with")))
+      return yield* Schema.decodeEffect(TenantRecordJson)(text).pipe(Effect.mapError(unavailable("a tenant record cannot be read by this version")))
+    })
+
+  const remember = (record: TenantRecord, revision: number) => {
+    const held = known.get(record.tenant)
+    if (held !== undefined && held.revision >= revision) return
+    known.set(record.tenant, { record, revision })
+    users.set(digestOf(record.user_id), record.tenant)
+  }
+
+  const fetch = (tenant: string) =>
+    store.get(keyOf(tenant)).pipe(
+      Effect.mapError(unavailable("the tenant store does not answer; try again")),
+      Effect.flatMap(Option.match({
+        onNone: () => Effect.succeed(undefined),
+        onSome: ({ revision, value }) => open(keyOf(tenant), value).pipe(Effect.tap((record) => Effect.sync(() => remember(record, revision))))
+      })))
+
+  /** The revision written, or `undefined` where another process was first. */
+  const written = (effect: Effect.Effect<number, KeyConflict | KeyValueUnavailable>, record: TenantRecord) =>
+    effect.pipe(
+      Effect.map((revision): TenantRecord | undefined => {
+        remember(record, revision)
+        return record
+      }),
+      Effect.catchTags({
+        KeyConflict: () => Effect.succeed(undefined),
+        KeyValueUnavailable: (cause) => Effect.fail(unavailable("the tenant store does not answer; try again")(cause))
+      }))
+
+  const update = <E>(tenant: string, change: (record: TenantRecord) => Result.Result<TenantRecord, E>): Effect.Effect<TenantRecord, E | TenantsUnavailable> =>
+    Effect.gen(function*() {
+      for (let attempt = 0; attempt < attemptsMax; attempt++) {
+        if (!known.has(tenant) || attempt > 0) yield* fetch(tenant)
+        const held = known.get(tenant)
+        if (held === undefined) return yield* new TenantsUnavailable({ hint: `there is no tenant ${tenant}`, cause: "unknown tenant" })
+        const next = change(held.record)
+        if (Result.isFailure(next)) return yield* Effect.fail(next.failure)
+        if (next.success === held.record) return held.record
+        const done = yield* written(store.update(keyOf(tenant), seal(next.success), held.revision), next.success)
+        if (done !== undefined) return done
+      }
+      return yield* new TenantsUnavailable({ hint: "other processes keep changing this tenant; try again", cause: "conflict" })
+    })
+
+  const run = store.watch.pipe(
+    Stream.runForEach((entry) =>
+      Effect.gen(function*() {
+        if (entry._tag === "ready") return yield* SubscriptionRef.set(ready, true)
+        if (entry.value === undefined || !entry.key.startsWith("tenant.")) return
+        const record = yield* open(entry.key, entry.value)
+        remember(record, entry.revision)
+        yield* SubscriptionRef.set(changed, record.tenant)
+      })),
+    Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
+    Effect.andThen(Effect.die("the tenant store's watch ended")))
+
+  return {
+    peek: (tenant) => known.get(tenant)?.record,
+    all: () => [...known.values()].map(({ record }) => record),
+    ofUser: (userId) => {
+      const tenant = users.get(digestOf(userId))
+      return tenant === undefined ? undefined : known.get(tenant)?.record
+    },
+    create: (record) =>
+      written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
+        Effect.flatMap((done) => done === undefined ? Effect.fail(unavailable("a tenant of that id exists")("conflict")) : Effect.succeed(done))),
+    update,
+    changes: SubscriptionRef.changes(changed).pipe(Stream.filter((tenant) => tenant !== "")),
+    run,
+    ready: SubscriptionRef.changes(ready).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
+  } satisfies Tenants
+})

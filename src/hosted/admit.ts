@@ -1,0 +1,153 @@
+import { Result } from "effect"
+import type { EventType } from "../../streams/catalog.ts"
+import { decode, type Envelope, interpret, type Opened } from "../../streams/Envelope.ts"
+import type { Settings } from "../../streams/events/settings.ts"
+import { isToken } from "../../streams/ids.ts"
+import { lamportJumpMax } from "../../streams/limits.ts"
+import { logSubjectOf } from "../../streams/subjects.ts"
+import type { Verdict } from "../../streams/Verdict.ts"
+import type { AuthorKey } from "../security/AuthorKeys.ts"
+import { type ParsedCommit, verifyCommit } from "../security/commit.ts"
+import { digestOf } from "../security/digest.ts"
+
+/** A refusal without what every answer carries. */
+export type Refusal = DistributiveOmit<Exclude<Verdict, { verdict: "committed" }>, "log_id" | "log_epoch">
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
+
+/** What hosted knows about a sender and its tenant when a commit arrives. `admit` looks at nothing else. */
+export interface Facts {
+  readonly tenant: string
+  /** From the NATS subject, which permissions hold to the truth; never from the message. */
+  readonly sender: string
+  readonly now: string
+  readonly device: {
+    readonly backendId: string
+    readonly keys: ReadonlyArray<AuthorKey>
+    readonly expiresAt: string
+  } | undefined
+  readonly revoked: boolean
+  readonly settings: Settings
+  /** LOG sequence of the newest settings event; what `withheld` tells the relay to read up to. */
+  readonly settingsSeq: number
+  readonly greatestLamport: number
+  /** Draw on the sender's rate budget: 0, or how long to wait in milliseconds. Called at most once, and only for commits that would pass. */
+  readonly draw: (bytes: number, backlog: boolean) => number
+  /** The data of a sealed envelope as JSON, or why it cannot be opened. */
+  readonly unseal: (envelope: Envelope) => Result.Result<unknown, string>
+}
+
+export interface Admitted {
+  readonly events: ReadonlyArray<{ readonly subject: string; readonly bytes: Uint8Array; readonly hash: string; readonly opened: Opened | undefined }>
+  readonly greatestLamport: number
+}
+
+/** What a peer may write itself; the rest is the hosted backend's to say. */
+const writable: ReadonlySet<EventType> = new Set<EventType>([
+  "conversation.created", "conversation.renamed", "conversation.deleted",
+  "message.appended", "message.edited", "message.deleted",
+  "settings.changed", "peer.confirmed", "key.rotated"
+])
+
+/**
+ * Judge one commit as far as it can be judged without its author's chain, in the order of DESIGN.md 5:
+ * known → not revoked → not expired → signature → hashes → schema, limits, lamports → consent → rate.
+ *
+ * Pure but for `draw`. The same commit and facts always get the same verdict.
+ */
+export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, facts: Facts): Result.Result<Admitted, Refusal> => {
+  if (facts.revoked) return Result.fail({ verdict: "revoked" })
+  if (facts.device === undefined) return Result.fail({ verdict: "unknown_peer" })
+  if (facts.now >= facts.device.expiresAt) return Result.fail({ verdict: "expired" })
+  const { record } = commit
+  const key = facts.device.keys.find((candidate) => candidate.keyId === record.key_id && (candidate.until === undefined || facts.now < candidate.until))
+  if (key === undefined || record.author !== facts.sender || !verifyCommit(commit, key.publicKey)) return Result.fail({ verdict: "bad_signature" })
+
+  const hashes = events.map((event) => digestOf(event))
+  if (hashes.length !== record.hashes.length || hashes.some((hash, index) => hash !== record.hashes[index])) {
+    return Result.fail(invalid("", "the events are not the ones the record was signed for"))
+  }
+  if (record.from > record.to || events.length > record.to - record.from + 1) return Result.fail(invalid("", "the range from..to cannot hold these events"))
+
+  const read = readEvents(events, hashes, facts, facts.device.backendId)
+  if (Result.isFailure(read)) return read
+  const consent = checkConsent(read.success.events, facts)
+  if (consent !== undefined) return Result.fail(consent)
+
+  const bytes = events.reduce((sum, event) => sum + event.length, 0)
+  const wait = facts.draw(bytes, events.length > 1)
+  return wait > 0 ? Result.fail({ verdict: "rate_limited", retry_after_ms: wait }) : read
+}
+
+const readEvents = (
+  events: ReadonlyArray<Uint8Array>,
+  hashes: ReadonlyArray<string>,
+  facts: Facts,
+  backendId: string
+): Result.Result<Admitted, Refusal> => {
+  const out: Array<Admitted["events"][number]> = []
+  let lamport = 0
+  for (const [index, bytes] of events.entries()) {
+    const decoded = decode(bytes)
+    if (Result.isFailure(decoded)) return Result.fail(invalid("", `event ${index + 1} of the commit: ${decoded.failure.why}`))
+    const envelope = decoded.success
+    const refuse = (why: string) => Result.fail(invalid(envelope.id, why))
+    if (envelope.source !== backendId) return refuse("source is not the sender")
+    if (!writable.has(envelope.type as EventType)) return refuse(`a peer may not write ${envelope.type}`)
+    if (!isToken(envelope.subject)) return refuse("the subject is not a token")
+    if (envelope.datacontenttype !== "application/jose") return refuse("the data is not sealed")
+    if (envelope.lamport <= lamport) return refuse("lamports do not rise")
+    if (envelope.lamport > facts.greatestLamport + lamportJumpMax) return refuse("the lamport jumps ahead of everything seen")
+    lamport = envelope.lamport
+    const data = facts.unseal(envelope)
+    if (Result.isFailure(data)) return refuse(data.failure)
+    const opened = interpret(envelope, data.success)
+    // A version from the future is kept for those who can read it; anything else that cannot be read is refused.
+    if (Result.isFailure(opened) && opened.failure._tag === "EventMalformed") return refuse(opened.failure.why)
+    const subject = logSubjectOf(facts.tenant, envelope.type as EventType, envelope.subject)
+    out.push({ subject, bytes, hash: hashes[index]!, opened: Result.isSuccess(opened) ? opened.success : undefined })
+  }
+  return Result.succeed({ events: out, greatestLamport: Math.max(lamport, facts.greatestLamport) })
+}
+
+/** What the settings known here forbid. The relay reads the settings it missed and gates again. */
+const checkConsent = (events: Admitted["events"], facts: Facts): Refusal | undefined => {
+  const { allowed_surfaces, sync_conversations, sync_enabled } = facts.settings
+  const forbidden = events.some(({ opened, subject }) =>
+    subject.includes(".conv.") &&
+    (!sync_enabled || !sync_conversations ||
+      (opened !== undefined && allowed_surfaces !== null && !allowed_surfaces.includes(opened.envelope.surface))))
+  return forbidden ? { verdict: "withheld", settings_seq: facts.settingsSeq } : undefined
+}
+
+const invalid = (event_id: string, why: string) => ({ verdict: "invalid" as const, event_id, why })
+
+/** An author's last valid record, as ingest remembers it, and the subject's last sequence, whatever lies there. */
+export interface Head {
+  readonly digest: string
+  readonly journal: string
+  readonly from: number
+  readonly to: number
+  readonly ids: string
+  readonly seq: number
+  readonly bytes: Uint8Array
+}
+
+export type ChainDecision =
+  | { readonly _tag: "append" }
+  | { readonly _tag: "repeated"; readonly log_seq: number }
+  | { readonly _tag: "mismatch" }
+
+/**
+ * Does this record continue its author's chain?
+ *
+ * A repeated request names the same journal, range and ids as the head; its bytes may differ, because
+ * sealing is randomised and the relay signs again.
+ */
+export const follow = (record: ParsedCommit["record"], head: Head | undefined): ChainDecision => {
+  if (head === undefined) return record.prev === "" && record.from === 1 ? { _tag: "append" } : { _tag: "mismatch" }
+  if (record.journal === head.journal && record.from === head.from && record.to === head.to && record.ids === head.ids) {
+    return { _tag: "repeated", log_seq: head.seq }
+  }
+  const start = record.journal === head.journal ? head.to + 1 : 1
+  return record.prev === head.digest && record.from === start ? { _tag: "append" } : { _tag: "mismatch" }
+}

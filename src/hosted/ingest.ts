@@ -1,0 +1,183 @@
+import { Clock, Duration, Effect, Result, Schedule, Schema } from "effect"
+import { isoTime } from "../../streams/time.ts"
+import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
+import { parseIngest, subjects } from "../../streams/subjects.ts"
+import type { Connection, Request } from "../nats/Connection.ts"
+import type { EventLog } from "../nats/EventLog.ts"
+import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
+import type { AuthorKey } from "../security/AuthorKeys.ts"
+import { type Admitted, admit, type Facts, follow, type Refusal } from "./admit.ts"
+import type { Committer } from "./Committer.ts"
+import { type Heads, headOf, type Place } from "./Heads.ts"
+
+/** What a verdict is about to be wrapped into: which log answered. */
+export interface LogIdentity {
+  readonly id: string
+  readonly epoch: number
+}
+
+export interface IngestContext {
+  readonly connection: Connection
+  readonly log: EventLog
+  readonly heads: Heads
+  readonly committer: Committer
+  readonly identity: () => LogIdentity
+  /** Facts about a sender, or `undefined` where the tenant is unknown here. */
+  readonly facts: (tenant: string, sender: string, now: string) => Facts | undefined
+  /** Told after each durable commit: readers reuse what was opened, the clock and high-water mark rise. */
+  readonly committed: (tenant: string, admitted: Admitted, lastSeq: number) => void
+  /** A peer said how far it is; answers what the tenant's end of the log is, and everybody's position. */
+  readonly reported: (tenant: string, sender: string, request: HeadRequest, now: string) => Effect.Effect<{
+    readonly tenantLastSeq: number
+    readonly positions: ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>
+  }>
+  /** Prefix of this process's own inboxes: the only replies besides `_R_.` that are answered. */
+  readonly inboxPrefix: string
+}
+
+type Answer = Refusal | { readonly verdict: "committed"; readonly log_seq: number }
+
+/** Reads of an author's head after an answer got lost; the peer asks again anyway. */
+const headRetries = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(6)])
+
+/**
+ * Serve `ingest.<tenant>.<peer>.<what>` as one of a queue group, for ever.
+ *
+ * Across the accounts the server rewrites a leaf's reply subject to `_R_.…`; any other reply is the
+ * peer's own choice of subject and is not answered (DESIGN.md 6).
+ */
+export const serveIngest = (context: IngestContext): Effect.Effect<never> =>
+  context.connection.serve({
+    subject: "ingest.*.*.*",
+    queue: "ingest",
+    mayAnswer: (reply) => reply.startsWith("_R_.") || reply.startsWith(`${context.inboxPrefix}.`),
+    handler: (request) => handle(context, request).pipe(Effect.map((answer) => encoder.encode(JSON.stringify(answer))))
+  })
+
+const encoder = new TextEncoder()
+
+const handle = (context: IngestContext, request: Request): Effect.Effect<object> => {
+  const at = parseIngest(request.subject)
+  if (Result.isFailure(at)) return Effect.succeed(wrap(context, { verdict: "invalid", event_id: "", why: at.failure }))
+  const { peer, tenant, what } = at.success
+  switch (what) {
+    case "commit":
+      return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, answer)))
+    case "head":
+      return answerHead(context, tenant, peer, request.data)
+    default:
+      return Effect.succeed(wrap(context, { verdict: "invalid", event_id: "", why: `nothing is served on …${what}` }))
+  }
+}
+
+const wrap = (context: IngestContext, answer: Answer): Verdict => {
+  const { epoch, id } = context.identity()
+  return { ...answer, log_id: id, log_epoch: epoch } as Verdict
+}
+
+/** Judge one framed commit and bring it into the log. Answers only what is durable. */
+export const ingestCommit = Effect.fnUntraced(function*(context: IngestContext, tenant: string, sender: string, data: Uint8Array): Effect.fn.Return<Answer> {
+  const now = isoTime(yield* Clock.currentTimeMillis)
+  const facts = context.facts(tenant, sender, now)
+  if (facts === undefined) return { verdict: "unknown_peer" }
+  const framed = unframe(data)
+  if (Result.isFailure(framed)) return { verdict: "invalid", event_id: "", why: framed.failure.why }
+  const parsed = parseCommit(framed.success.record)
+  if (Result.isFailure(parsed)) return { verdict: "invalid", event_id: "", why: parsed.failure.why }
+  const admitted = admit(parsed.success, framed.success.events, facts)
+  if (Result.isFailure(admitted)) return admitted.failure
+  return yield* extend(context, tenant, parsed.success, admitted.success, facts.device?.keys ?? [])
+})
+
+/** Continue the author's chain with a judged commit: fenced, atomic, once. */
+export const extend = Effect.fnUntraced(function*(
+  context: Pick<IngestContext, "heads" | "committer" | "committed">,
+  tenant: string,
+  parsed: ParsedCommit,
+  admitted: Admitted,
+  keys: ReadonlyArray<AuthorKey>
+): Effect.fn.Return<Answer> {
+  const { heads } = context
+  const { author } = parsed.record
+  const known = heads.peek(tenant, author)
+  let place: Place
+  let decision = known === undefined ? undefined : follow(parsed.record, known.head)
+  if (known !== undefined && decision?._tag === "append") place = known
+  else {
+    // What we remember may be old: another process may have moved the chain. Ask the stream's leader.
+    const read = yield* Effect.result(heads.read(tenant, author, keys))
+    if (Result.isFailure(read)) return { verdict: "busy" }
+    place = read.success
+    decision = follow(parsed.record, place.head)
+  }
+  if (decision._tag === "repeated") return { verdict: "committed", log_seq: decision.log_seq }
+  if (decision._tag === "mismatch") return mismatch(place)
+
+  const messages = [
+    ...admitted.events.map(({ bytes, subject }) => ({ subject, data: bytes })),
+    { subject: subjects.logCommit(tenant, author), data: parsed.bytes, expectedLast: place.fence }
+  ]
+  const outcome = yield* context.committer.commit({
+    chain: `${tenant}.${author}`,
+    messages,
+    bytes: messages.reduce((sum, { data }) => sum + data.length, 0)
+  })
+  switch (outcome._tag) {
+    case "committed": {
+      heads.moved(tenant, author, { head: headOf(parsed.record, parsed.digest, outcome.last, parsed.bytes), fence: outcome.last })
+      context.committed(tenant, admitted, outcome.last)
+      return { verdict: "committed", log_seq: outcome.last }
+    }
+    case "fenced":
+    case "unknown": {
+      // Fenced: another process took this chain on. Unknown: the server did not say. The head tells both.
+      const read = yield* Effect.result(heads.read(tenant, author, keys).pipe(Effect.retry(headRetries)))
+      if (Result.isFailure(read)) return { verdict: "busy" }
+      const head = read.success.head
+      if (head?.digest === parsed.digest) {
+        context.committed(tenant, admitted, head.seq)
+        return { verdict: "committed", log_seq: head.seq }
+      }
+      const now = follow(parsed.record, head)
+      if (now._tag === "repeated") return { verdict: "committed", log_seq: now.log_seq }
+      return now._tag === "append" ? { verdict: "busy" } : mismatch(read.success)
+    }
+    case "full":
+    case "busy":
+      return { verdict: "busy" }
+    case "refused":
+      return { verdict: "invalid", event_id: "", why: outcome.why }
+  }
+})
+
+const decoder = new TextDecoder()
+const mismatch = ({ head }: Place): Refusal => ({ verdict: "chain_mismatch", head: head === undefined ? null : decoder.decode(head.bytes) })
+
+const readHeadRequest = Schema.decodeUnknownResult(Schema.fromJsonString(HeadRequest))
+
+const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: string, sender: string, data: Uint8Array): Effect.fn.Return<object> {
+  const now = isoTime(yield* Clock.currentTimeMillis)
+  const facts = context.facts(tenant, sender, now)
+  const refusal: Refusal | undefined = facts === undefined ? { verdict: "unknown_peer" }
+    : facts.revoked ? { verdict: "revoked" }
+    : facts.device === undefined ? { verdict: "unknown_peer" }
+    : facts.now >= facts.device.expiresAt ? { verdict: "expired" }
+    : undefined
+  if (refusal !== undefined) return wrap(context, refusal)
+  const request = readHeadRequest(decoder.decode(data))
+  if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
+  const place = yield* Effect.result(context.heads.read(tenant, sender, facts?.device?.keys ?? []).pipe(Effect.timeout(Duration.seconds(5))))
+  if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
+  const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
+  const { epoch, id } = context.identity()
+  const { head } = place.success
+  return {
+    verdict: "head",
+    log_id: id,
+    log_epoch: epoch,
+    tenant_last_seq: tenantLastSeq,
+    head: head === undefined ? null : decoder.decode(head.bytes),
+    head_seq: head?.seq ?? 0,
+    positions
+  }
+})

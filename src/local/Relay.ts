@@ -1,0 +1,220 @@
+import { Clock, Duration, Effect, Fiber, Option, Queue, Random, Result, Stream } from "effect"
+import { v7 as uuidV7 } from "uuid"
+import { commitEventsMax } from "../../streams/limits.ts"
+import { isoTime } from "../../streams/time.ts"
+import type { Verdict } from "../../streams/Verdict.ts"
+import type { NoResponders, RequestTimedOut } from "../nats/Connection.ts"
+import type { Cursor, EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { frame, idsDigest, parseCommit, verifyCommit } from "../security/commit.ts"
+import { digestOf } from "../security/digest.ts"
+import { decode } from "../../streams/Envelope.ts"
+import { type Action, onVerdict } from "./onVerdict.ts"
+import { prepare, type PrepareContext, type Prepared } from "./prepare.ts"
+import { type Reconciliation, reconcile, type RemoteHead } from "./reconcile.ts"
+
+/** Why a session ended. The caller acts, then runs the next one. */
+export type SessionEnd =
+  | { readonly _tag: "reconcile"; readonly head: RemoteHead | undefined }
+  | { readonly _tag: "renew" }
+  | { readonly _tag: "regate"; readonly settingsSeq: number }
+  | { readonly _tag: "stopped"; readonly why: string }
+  | { readonly _tag: "needsYou"; readonly needs: string }
+  | { readonly _tag: "logChanged"; readonly id: string; readonly epoch: number }
+
+export interface RelayContext {
+  readonly journal: EventLog
+  readonly cursor: Cursor
+  readonly author: string
+  readonly identity: BackendIdentity["Service"]
+  readonly ask: (commit: Uint8Array) => Effect.Effect<Verdict, NoResponders | RequestTimedOut>
+  /** Completes when the link comes back: a pause between tries ends at once. */
+  readonly linkReturned: Effect.Effect<void>
+  readonly log: () => { readonly id: string; readonly epoch: number }
+  /** What the gate needs, as of now; and the view of the log that goes into the record. */
+  readonly gateContext: (pending: ReadonlyArray<Stored>) => Effect.Effect<PrepareContext>
+  readonly seen: () => { readonly log_seq: number; readonly head: string }
+  /** Durable over there. Told before the cursor moves, so that nothing is forgotten. */
+  readonly committed: (commit: Prepared, logSeq: number) => Effect.Effect<void>
+  readonly setAside: (eventId: string, why: string) => Effect.Effect<void>
+  readonly progressed: (to: number) => Effect.Effect<void>
+  readonly retried: (verdict: string) => void
+}
+
+/** Batches read ahead of the commit being made; with 2,000 events each, enough to fill the next two commits. */
+const readAhead = 3
+/** 1 s, 2 s, 4 s, 8 s, 16 s, then every 30 s, each spread by ±20 %, without end: being offline is normal. */
+const pauseFirst = Duration.seconds(1)
+const pauseMax = Duration.seconds(30)
+export const pauseAfter = (tries: number, chance: number): Duration.Duration =>
+  Duration.millis(Math.min(Duration.toMillis(pauseMax), tries >= 5 ? Infinity : Duration.toMillis(pauseFirst) * 2 ** tries) * (0.8 + 0.4 * chance))
+
+interface Signed {
+  readonly content: Prepared
+  readonly framed: Uint8Array
+  readonly digest: string
+}
+
+/** Where our chain stands: the last record's digest and the journal sequence it reached. */
+export interface ChainPosition {
+  readonly journal: string
+  readonly prev: string
+  readonly to: number
+}
+
+/**
+ * Send what the journal holds behind `start`, commit after commit, until something needs the caller.
+ *
+ * One commit is in flight at a time, because each names the one before it. Alone, an event goes at once;
+ * while a commit is in flight the next one fills; a full one is signed meanwhile.
+ */
+export const relaySession = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosition): Effect.fn.Return<SessionEnd, LogUnavailable> {
+  const batches = yield* Queue.bounded<ReadonlyArray<Stored>>(readAhead)
+  const reader = yield* context.cursor.read.pipe(Stream.runForEach((batch) => Queue.offer(batches, batch)), Effect.forkChild)
+  const failed = Fiber.join(reader).pipe(Effect.andThen(Effect.never))
+  return yield* Effect.raceFirst(loop(context, start, batches), failed)
+}, Effect.scoped)
+
+const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosition, batches: Queue.Queue<ReadonlyArray<Stored>>) {
+  let pending: ReadonlyArray<Stored> = []
+  let position = start
+
+  const more = Effect.gen(function*() {
+    const size = yield* Queue.size(batches)
+    if (pending.length >= commitEventsMax || (pending.length > 0 && size === 0)) return
+    const arrived = yield* Queue.takeAll(batches)
+    pending = pending.concat(...arrived)
+  })
+
+  const make = Effect.fnUntraced(function*(after: ChainPosition) {
+    const prepared = prepare(pending, yield* context.gateContext(pending.slice(0, commitEventsMax)))
+    if (prepared._tag === "stopped") return prepared
+    pending = pending.slice(prepared.taken)
+    return yield* signed(context, prepared.commit, after)
+  })
+
+  let next: Signed | undefined
+  for (;;) {
+    if (next === undefined) {
+      yield* more
+      const made = yield* make(position)
+      if ("_tag" in made) return { _tag: "stopped", why: made.why } satisfies SessionEnd
+      next = made
+    }
+    const current: Signed = next
+    const after = { journal: position.journal, prev: current.digest, to: current.content.to }
+    const sending = yield* Effect.forkChild(send(context, current), { startImmediately: true })
+    next = undefined
+    if ((yield* Queue.size(batches)) > 0) yield* more
+    if (pending.length >= commitEventsMax) {
+      const made = yield* make(after)
+      if (!("_tag" in made)) next = made
+    }
+    const outcome = yield* Fiber.join(sending)
+    if (outcome._tag !== "advance") return outcome
+    yield* context.committed(current.content, outcome.logSeq)
+    yield* context.cursor.ack(current.content.to)
+    yield* context.progressed(current.content.to)
+    position = after
+  }
+})
+
+const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepared, after: ChainPosition) {
+  const record = yield* context.identity.signCommit({
+    author: context.author,
+    sync_id: uuidV7(),
+    journal: after.journal,
+    from: after.to + 1,
+    to: content.to,
+    ids: idsDigest(content.ids),
+    hashes: content.hashes,
+    prev: after.prev,
+    seen: context.seen(),
+    time: isoTime(yield* Clock.currentTimeMillis)
+  })
+  return { content, framed: frame(record, content.events), digest: digestOf(record) } satisfies Signed
+})
+
+/** Ask until there is a verdict that is not "later". */
+const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed): Effect.fn.Return<SessionEnd | Extract<Action, { _tag: "advance" }>> {
+  for (let tries = 0;; tries++) {
+    const answer = yield* Effect.result(context.ask(commit.framed))
+    if (Result.isFailure(answer)) {
+      context.retried(answer.failure._tag)
+      yield* pause(context, tries)
+      continue
+    }
+    const verdict = answer.success
+    const { epoch, id } = context.log()
+    if (verdict.log_id !== id || verdict.log_epoch !== epoch) return { _tag: "logChanged", id: verdict.log_id, epoch: verdict.log_epoch }
+    const action = onVerdict(verdict)
+    switch (action._tag) {
+      case "advance":
+        return action
+      case "retry":
+        context.retried(verdict.verdict)
+        yield* pause(context, tries)
+        continue
+      case "wait":
+        context.retried(verdict.verdict)
+        yield* Effect.sleep(Duration.millis(action.millis))
+        continue
+      case "reconcile":
+        return readHead(action.head, context.identity.identity.public_key)
+      case "setAside":
+        yield* context.setAside(action.eventId, action.why)
+        return { _tag: "regate", settingsSeq: 0 }
+      case "stop":
+        return { _tag: "needsYou", needs: action.needs }
+      case "renew":
+      case "regate":
+        return action
+    }
+  }
+})
+
+/** The head a mismatch came with, as the next step. */
+export const readHead = (head: string | null, publicPem: string): SessionEnd => {
+  if (head === null) return { _tag: "reconcile", head: undefined }
+  const parsed = parseHead(head, publicPem)
+  return Result.isFailure(parsed) ? { _tag: "needsYou", needs: parsed.failure } : { _tag: "reconcile", head: parsed.success }
+}
+
+const pause = (context: RelayContext, tries: number) =>
+  Effect.gen(function*() {
+    const wait = Effect.sleep(pauseAfter(tries, yield* Random.next))
+    yield* Effect.raceFirst(wait, context.linkReturned)
+  })
+
+/** The head as hosted sent it: our own last record, as the log holds it. Nobody else can have signed it. */
+export const parseHead = (text: string, publicPem: string): Result.Result<RemoteHead, string> => {
+  const parsed = parseCommit(new TextEncoder().encode(text))
+  if (Result.isFailure(parsed)) return Result.fail("the hosted side shows a last commit of this machine that cannot be read")
+  const { digest, record } = parsed.success
+  return verifyCommit(parsed.success, publicPem)
+    ? Result.succeed({ digest, journal: record.journal, from: record.from, to: record.to, ids: record.ids })
+    : Result.fail("the hosted side shows a last commit in this machine's name that this machine did not sign")
+}
+
+/** Compare the log's head with our journal: read the range it names and hash the ids again. */
+export const reconcileWith = Effect.fnUntraced(function*(
+  journal: EventLog,
+  head: RemoteHead | undefined,
+  own: { readonly journal: string; readonly openedHere: boolean; readonly everOpened: ReadonlySet<string> }
+): Effect.fn.Return<Reconciliation, LogUnavailable> {
+  const { lastSeq } = yield* journal.info
+  const comparable = head !== undefined && head.journal === own.journal && head.to <= lastSeq
+  const idsOfHead = comparable ? Option.some(yield* idsBetween(journal, head.from, head.to)) : Option.none<string>()
+  return reconcile(head, { ...own, lastSeq, idsOfHead: Option.getOrUndefined(idsOfHead) })
+})
+
+const idsBetween = (journal: EventLog, from: number, through: number) =>
+  journal.readRange({ from, through }).pipe(
+    Stream.runFold((): Array<string> => [], (ids, batch) => {
+      for (const stored of batch) {
+        const envelope = decode(stored.data)
+        ids.push(Result.isSuccess(envelope) ? envelope.success.id : `unreadable-${stored.seq}`)
+      }
+      return ids
+    }),
+    Effect.map(idsDigest))

@@ -1,0 +1,101 @@
+import { Clock, Duration, Effect, Redacted, Result, Schema } from "effect"
+import { randomBytes } from "node:crypto"
+import { CommandFailed, Registered } from "../../streams/Backend.ts"
+import { Identity } from "../../streams/events/peer.ts"
+import { isoTime } from "../../streams/time.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { publicKey } from "../security/keys.ts"
+import type { PairingCode } from "../security/pairingCode.ts"
+import { verifyIdentityProof } from "../security/proofs.ts"
+import { createSessionToken, encodeBearer, newSessionId } from "../security/sessionToken.ts"
+
+/** The hosted side could not be asked: no network, or it is down. Nothing was changed; it is tried again. */
+export class HostedUnreachable extends Schema.TaggedError<HostedUnreachable>()("HostedUnreachable", { url: Schema.String, hint: Schema.String }) {}
+
+const patience = Duration.seconds(10)
+/** An identity or a registration has about 6 KiB. */
+const answerMaxBytes = 256 * 1024
+
+/** Who answers at a URL, proved by a signature over a challenge of ours. */
+export const askIdentity = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Identity, HostedUnreachable | CommandFailed> {
+  const challenge = randomBytes(32).toString("base64url")
+  const answer = yield* call(`${url}/identity?challenge=${challenge}`, {})
+  const read = Schema.decodeUnknownResult(IdentityAnswer)(answer)
+  if (answer === undefined || Result.isFailure(read)) return yield* refuse(`${url} does not answer as a hosted backend of this version does`)
+  const { identity, proof } = read.success
+  const raw = (answer as { readonly identity: Identity }).identity
+  return verifyIdentityProof(raw, challenge, proof) ? identity : yield* refuse(`${url} could not prove that it holds the key it shows`)
+})
+
+const IdentityAnswer = Schema.Struct({ identity: Identity, proof: Schema.String })
+
+/** The hosted backend behind a pairing code: whoever answers must hold the key the code names. */
+export const identifyHosted = Effect.fnUntraced(function*(code: PairingCode): Effect.fn.Return<Identity, HostedUnreachable | CommandFailed> {
+  const identity = yield* askIdentity(code.url)
+  const key = publicKey(identity.public_key)
+  return Result.isSuccess(key) && key.success.id === code.fingerprint && identity.backend_type === "hosted"
+    ? identity
+    : yield* refuse(`${code.url} is not the backend this code was made by: its key is another one. Somebody may be in between`)
+})
+
+export interface RegisterOptions {
+  readonly url: string
+  readonly hosted: Identity
+  readonly userId: string
+  readonly secret: Redacted.Redacted<Uint8Array>
+  readonly self: BackendIdentity["Service"]
+  readonly transportKey: string
+  readonly sessionLife: Duration.Duration
+}
+
+/** `POST /register-peer` there: join, or renew. The token lives for `sessionLife`, 8 hours at most. */
+export const registerWith = Effect.fnUntraced(function*(options: RegisterOptions): Effect.fn.Return<Registered, HostedUnreachable | CommandFailed> {
+  const now = yield* Clock.currentTimeMillis
+  const token = createSessionToken({
+    session_id: newSessionId(),
+    local_backend_id: options.self.identity.backend_id,
+    hosted_backend_id: options.hosted.backend_id,
+    user_id: options.userId,
+    created_at: isoTime(now),
+    expires_at: isoTime(now + Duration.toMillis(options.sessionLife))
+  }, Redacted.value(options.secret))
+  const body = JSON.stringify({
+    backend_identity: options.self.identity,
+    sbt: encodeBearer(token),
+    proof: yield* options.self.prove(token.signature),
+    transport_key: options.transportKey
+  })
+  const answer = yield* call(`${options.url}/register-peer`, { method: "POST", headers: { "content-type": "application/json" }, body })
+  const read = Schema.decodeUnknownResult(Registered)(answer)
+  return Result.isSuccess(read) ? read.success : yield* refuse("the hosted backend's answer cannot be read; it may be of another version")
+})
+
+const refuse = (why: string) => new CommandFailed({ status: 409, type: "not-the-expected-backend", hint: why })
+
+const Problem = Schema.Struct({ type: Schema.optionalKey(Schema.String), hint: Schema.optionalKey(Schema.String), detail: Schema.optionalKey(Schema.String) })
+const statuses = new Set([400, 401, 403, 404, 409, 410, 429])
+
+const call = (url: string, init: RequestInit): Effect.Effect<unknown, HostedUnreachable | CommandFailed> =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const response = await fetch(url, { ...init, redirect: "error", signal: AbortSignal.any([signal, AbortSignal.timeout(Duration.toMillis(patience))]) })
+      const text = await response.text()
+      if (text.length > answerMaxBytes) throw new Error("the answer is too long")
+      return { status: response.status, text }
+    },
+    catch: (cause) => new HostedUnreachable({ url: new URL(url).origin, hint: `the hosted backend at ${new URL(url).origin} does not answer (${reasonOf(cause)})` })
+  }).pipe(
+    Effect.flatMap(({ status, text }): Effect.Effect<unknown, HostedUnreachable | CommandFailed> => {
+      const json: unknown = Result.getOrElse(Result.try(() => JSON.parse(text) as unknown), () => undefined)
+      if (status >= 200 && status < 300) return Effect.succeed(json)
+      const problem = Result.getOrElse(Schema.decodeUnknownResult(Problem)(json), () => ({}) as typeof Problem.Type)
+      const hint = problem.hint ?? problem.detail ?? `the hosted backend answered ${status}`
+      return statuses.has(status)
+        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: problem.type?.split("/").at(-1) ?? "refused", hint }))
+        : Effect.fail(new HostedUnreachable({ url: new URL(url).origin, hint }))
+    }))
+
+const reasonOf = (cause: unknown): string => {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  return inner instanceof Error ? ("code" in inner && typeof inner.code === "string" ? inner.code : inner.message) : "unknown reason"
+}

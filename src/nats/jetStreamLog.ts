@@ -1,0 +1,84 @@
+import { Effect, Option, Schema, Semaphore, Stream } from "effect"
+import type { Wire } from "./connect.ts"
+import type { EventLog, LogInfo, Stored } from "./EventLog.ts"
+import { api, codes, Done, isCode, StreamInfo } from "./jetStreamApi.ts"
+import { orderedRead, unavailable } from "./orderedReader.ts"
+import { appendBatch, appendOne } from "./publishing.ts"
+
+/** Batches in flight from one log handle: the server takes 50 per stream from all its clients together. */
+const batchesInFlightMax = 8
+
+/** `EventLog` on a JetStream stream, which must exist (`ensureStream`). Stateless: make as many as you like. */
+export const jetStreamLog = (wire: Wire, stream: string): EventLog => {
+  const inFlight = Semaphore.makeUnsafe(batchesInFlightMax)
+  const failed = unavailable(stream)
+  const get = (query: object) =>
+    api(wire, `STREAM.MSG.GET.${stream}`, query, MessageAnswer).pipe(
+      Effect.map(({ message }) => Option.some(toStored(message))),
+      Effect.catchIf((error) => isCode(error, codes.noMessageFound), () => Effect.succeed(Option.none<Stored>())),
+      Effect.mapError(failed)
+    )
+  const streamInfo = api(wire, `STREAM.INFO.${stream}`, undefined, StreamInfo)
+  const info = Effect.mapError(Effect.map(streamInfo, toLogInfo), failed)
+
+  return {
+    name: stream,
+    append: (batch) => {
+      const [only] = batch
+      if (only === undefined) return Effect.die(new RangeError("an append of nothing"))
+      return batch.length === 1 ? appendOne(wire, stream, only) : inFlight.withPermits(1)(appendBatch(wire, stream, batch))
+    },
+    last: (subject) => get({ last_by_subj: subject }),
+    get: (seq) => get({ seq }),
+    read: (options) => orderedRead(wire, { stream, ...options }),
+    readRange: ({ filter, from, through }) =>
+      Stream.unwrap(Effect.map(info, ({ lastSeq }) => {
+        const end = Math.min(through, lastSeq)
+        return Math.max(1, from) > end ? Stream.empty : orderedRead(wire, { stream, from, through: end, ...(filter !== undefined && { filter }) })
+      })),
+    info,
+    setMetadata: (entries) =>
+      streamInfo.pipe(
+        Effect.flatMap(({ config }) =>
+          api(wire, `STREAM.UPDATE.${stream}`, { ...config, metadata: { ...ownMetadata(config["metadata"]), ...entries } }, Done)
+        ),
+        Effect.asVoid,
+        Effect.mapError(failed)
+      ),
+    purge: ({ before, subject }) =>
+      api(wire, `STREAM.PURGE.${stream}`, { filter: subject, ...(before !== undefined && { seq: before }) }, Purged).pipe(
+        Effect.map(({ purged }) => purged),
+        Effect.mapError(failed)
+      )
+  }
+}
+
+/** What JetStream's stream information says, in our words. */
+export const toLogInfo = ({ config, created, state }: typeof StreamInfo.Type): LogInfo => ({
+  createdAt: created,
+  firstSeq: state.first_seq,
+  lastSeq: state.last_seq,
+  messages: state.messages,
+  bytes: state.bytes,
+  metadata: ownMetadata(config["metadata"])
+})
+
+/** Without what the server itself notes there (`_nats.*`), which it does not want back. */
+export const ownMetadata = (metadata: Schema.Json | undefined): Readonly<Record<string, string>> =>
+  Option.match(decodeMetadata(metadata), {
+    onNone: () => ({}),
+    onSome: (entries) => Object.fromEntries(Object.entries(entries).filter(([key]) => !key.startsWith("_nats.")))
+  })
+
+const decodeMetadata = Schema.decodeUnknownOption(Schema.Record(Schema.String, Schema.String))
+
+const Message = Schema.Struct({ subject: Schema.String, seq: Schema.Int, data: Schema.optionalKey(Schema.String), time: Schema.String })
+const MessageAnswer = Schema.Struct({ message: Message })
+const Purged = Schema.Struct({ purged: Schema.Int })
+
+const toStored = ({ data, seq, subject, time }: typeof Message.Type): Stored => ({
+  seq,
+  subject,
+  data: data === undefined ? new Uint8Array() : new Uint8Array(Buffer.from(data, "base64")),
+  time: Date.parse(time)
+})

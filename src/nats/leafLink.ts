@@ -1,0 +1,74 @@
+import { Clock, Duration, Effect, Option, Schema, type Scope, Stream, SubscriptionRef } from "effect"
+import { connect } from "./connect.ts"
+import type { ConnectFailed } from "./Connection.ts"
+
+export interface LeafLink {
+  readonly up: boolean
+  /** Milliseconds since 1970 at which `up` became what it is. */
+  readonly since: number
+  /** Why the link went down last, in the server's words ("Authentication Expired", "Credentials Revoked", …). */
+  readonly reason?: string
+}
+
+/** Events tell at once; this is for the one that got lost. */
+const checkEvery = "5 seconds"
+/** A link the hub throws out again (revoked, expired) exists for some milliseconds: up means it lasted this long. */
+const settleFor = "150 millis"
+const answerWithin = Duration.seconds(1)
+
+/**
+ * Is the leaf link to the hosted side up? Listens to the local server's own account events (no monitoring port, no
+ * polling), so that a change shows within a moment. `pass` is `LeafConfig.system`; the connection lives with the scope.
+ */
+export const watchLeaf = (options: { readonly clientPort: number; readonly system: { readonly user: string; readonly pass: string } }): Effect.Effect<
+  SubscriptionRef.SubscriptionRef<LeafLink>,
+  ConnectFailed,
+  Scope.Scope
+> =>
+  Effect.gen(function*() {
+    const wire = yield* connect({ server: `127.0.0.1:${options.clientPort}`, auth: options.system, name: "leaf watch", inboxPrefix: "_INBOX.sys" })
+    const link = yield* SubscriptionRef.make<LeafLink>({ up: false, since: yield* Clock.currentTimeMillis })
+    const set = (up: boolean, reason: string | undefined) =>
+      Effect.gen(function*() {
+        const before = SubscriptionRef.getUnsafe(link)
+        if (before.up === up && (up || reason === undefined || reason === before.reason)) return
+        const since = before.up === up ? before.since : yield* Clock.currentTimeMillis
+        const why = up ? undefined : reason ?? before.reason
+        yield* SubscriptionRef.set(link, { up, since, ...(why === undefined ? {} : { reason: why }) })
+      })
+    const leafs = wire.request("$SYS.REQ.SERVER.PING.LEAFZ", new Uint8Array(), answerWithin).pipe(
+      Effect.map((bytes) => Option.getOrUndefined(decodeLeafz(new TextDecoder().decode(bytes)))?.data.leafs?.map(({ id }) => id) ?? []),
+      Effect.catch(() => Effect.succeed<ReadonlyArray<number>>([]))
+    )
+    const look = (reason?: string) =>
+      Effect.gen(function*() {
+        const before = yield* leafs
+        if (before.length === 0) return yield* set(false, reason)
+        if (SubscriptionRef.getUnsafe(link).up) return
+        yield* Effect.sleep(settleFor)
+        const after = yield* leafs
+        yield* set(after.some((id) => before.includes(id)), reason)
+      })
+    const events = Stream.fromAsyncIterable(wire.nats.subscribe("$SYS.ACCOUNT.LOCAL.*"), (cause) => cause).pipe(
+      Stream.map((message) => Option.getOrUndefined(decodeEvent(message.string()))),
+      // connections of the backend itself come and go on the same subjects
+      Stream.filter((event) => event?.client.kind === "Leafnode"),
+      Stream.map((event) => event?.reason),
+      Stream.orDie
+    )
+    yield* events.pipe(
+      Stream.merge(Stream.map(SubscriptionRef.changes(wire.up), () => undefined)),
+      Stream.merge(Stream.tick(checkEvery).pipe(Stream.map(() => undefined))),
+      Stream.runForEach((reason) => look(reason)),
+      Effect.forkScoped
+    )
+    return link
+  })
+
+const decodeLeafz = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({
+  data: Schema.Struct({ leafs: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Struct({ id: Schema.Finite })))) })
+})))
+
+const decodeEvent = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ client: Schema.Struct({ kind: Schema.optionalKey(Schema.String) }), reason: Schema.optionalKey(Schema.String) }))
+)

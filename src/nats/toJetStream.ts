@@ -1,0 +1,81 @@
+import { Duration } from "effect"
+import type { peerConsumer, StreamDefinition } from "../../streams/definitions.ts"
+import { subjects } from "../../streams/subjects.ts"
+
+/** A stream in JetStream's words: the keys we set, everything else is the server's default. */
+export interface StreamConfig {
+  readonly name: string
+  readonly description?: string
+  readonly subjects?: ReadonlyArray<string>
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly [key: string]: unknown
+}
+
+export interface ProvisionOptions {
+  /** One server alone: 1. On a cluster the row's. */
+  readonly replicas: number
+  /** In place of the row's; a disk smaller than that refuses the stream. */
+  readonly sizeMaxBytes?: number
+  /** Noted at the stream when it is made; what is there already wins. */
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** The only place where our rows become JetStream's words, and durations nanoseconds. */
+export const toJetStream = (row: StreamDefinition, { metadata, replicas, sizeMaxBytes }: ProvisionOptions): StreamConfig => ({
+  name: row.name,
+  description: row.why,
+  subjects: [...row.subjects],
+  storage: "file",
+  retention: "limits",
+  compression: "none",
+  num_replicas: replicas,
+  discard: row.whenFull === "refuse-new" ? "new" : "old",
+  max_age: nanoseconds(row.ageMax),
+  max_bytes: sizeMaxBytes ?? row.sizeMaxBytes,
+  max_msg_size: row.messageMaxBytes,
+  duplicate_window: nanoseconds(row.duplicateWindow),
+  deny_delete: row.denyDelete,
+  deny_purge: row.denyPurge,
+  allow_atomic: row.atomicBatches,
+  allow_direct: row.directReads,
+  ...(metadata && { metadata })
+})
+
+/** A key-value bucket as the official clients make and read it; reads only from the leader. */
+export const bucketToJetStream = (bucket: string, replicas: number): StreamConfig => ({
+  name: `KV_${bucket}`,
+  subjects: [`$KV.${bucket}.>`],
+  storage: "file",
+  retention: "limits",
+  compression: "none",
+  num_replicas: replicas,
+  discard: "new",
+  max_msgs_per_subject: 1,
+  deny_delete: true,
+  allow_rollup_hdrs: true,
+  allow_direct: false
+})
+
+/** The consumer that feeds one peer's mirror (DESIGN.md 6). Policy `flow_control` allows no ack_wait and no max_deliver. */
+export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant }: { readonly peer: string; readonly tenant: string }) => ({
+  durable_name: row.nameOf(peer),
+  deliver_subject: subjects.deliver(peer),
+  filter_subject: subjects.logTenant(tenant),
+  deliver_policy: "all",
+  ack_policy: "flow_control",
+  flow_control: true,
+  idle_heartbeat: nanoseconds(row.idleHeartbeat),
+  max_ack_pending: row.maxAckPending,
+  num_replicas: row.replicas
+})
+
+/** The local copy of a tenant's part of the log, fed by that consumer through the import `store` of the leaf's account. */
+export const mirrorToJetStream = ({ consumer, log, name, peer }: { readonly name: string; readonly log: string; readonly consumer: string; readonly peer: string }): StreamConfig => ({
+  name,
+  storage: "file",
+  num_replicas: 1,
+  compression: "none",
+  mirror: { name: log, external: { api: "store", deliver: "" }, consumer: { name: consumer, deliver_subject: subjects.deliver(peer) } }
+})
+
+const nanoseconds = (duration: Duration.Duration): number => Duration.toMillis(duration) * 1_000_000

@@ -1,0 +1,205 @@
+import { cardAt } from "./card.ts"
+import { readContext } from "./context.ts"
+import { coverEmails } from "./email.ts"
+import { type Groups, isClean, isTight, Join, joinOf, readGroups, take } from "./groups.ts"
+import { type Kind, kinds, placeholders, type Span } from "./kinds.ts"
+import { endOf, glance, opaqueNumber, opaqueWord, view, type View } from "./normalise.ts"
+import { digitsMin, extensionEnd, internationalAt, isOtherShape, isPhone, northAmericanAt, spacedPhoneLength } from "./phone.ts"
+import { isLooseSsn, isSpacedSsn, tightSsnAt } from "./ssn.ts"
+
+/** How to read numbers that do not say where they belong. */
+export interface RedactOptions {
+  /** ISO 3166 region, such as `DE`: its national numbers count. Without one, North American and common forms do. */
+  readonly defaultRegion?: string | undefined
+}
+
+export interface Redacted {
+  readonly text: string
+  /** What was hidden and where in the given text, in order, never overlapping. */
+  readonly spans: ReadonlyArray<Span>
+}
+
+const nothing: ReadonlyArray<Span> = []
+
+/**
+ * Hide e-mail addresses, telephone, social security and payment card numbers. Pure; linear in the length of the text;
+ * redacting again changes nothing.
+ *
+ * Each step covers what it found and later steps see the cover, as a later pass sees the placeholder. That a second pass
+ * finds nothing new rests on two rules: a form is recognised by itself, or as a whole run of groups, never in part; and
+ * what surrounds it counts the same whether it has been redacted or not.
+ *
+ * @example redact("call 555-123-4567").text // "call [REDACTED_PHONE]"
+ */
+export const redact = (text: string, options?: RedactOptions): Redacted => {
+  const seen = glance(text)
+  if (!seen.at && !seen.digits) return { text, spans: nothing }
+  const spans = find(text, view(text, seen.folds), seen, options?.defaultRegion)
+  return spans.length === 0 ? { text, spans: nothing } : { text: replace(text, spans), spans }
+}
+
+const replace = (text: string, spans: ReadonlyArray<Span>): string => {
+  let redacted = ""
+  let position = 0
+  for (const span of spans) {
+    redacted += text.slice(position, span.start) + placeholders[span.kind]
+    position = span.end
+  }
+  return redacted + text.slice(position)
+}
+
+const find = (text: string, { codes, origins }: View, seen: { readonly at: boolean; readonly digits: boolean }, region: string | undefined): ReadonlyArray<Span> => {
+  const spans: Array<Span> = []
+  const add = (kind: Kind, start: number, end: number): void => {
+    spans.push(origins === undefined ? { kind, start, end } : { kind, start: origins[start]!, end: endOf(text, origins, end - 1) })
+  }
+  coverPlaceholders(codes)
+  if (seen.at) coverEmails(codes, (start, end) => add("EMAIL", start, end))
+  if (seen.digits) {
+    const groups = readGroups(codes)
+    const found = (kind: Kind, first: number, last: number, end?: number): void => {
+      const start = startOf(groups, first)
+      const to = end ?? groups.end[last]!
+      add(kind, start, to)
+      take(groups, first, last)
+      codes.fill(opaqueNumber, start, to)
+    }
+    findByForm(groups, found)
+    findByContext(groups, found, region)
+  }
+  return spans.sort((a, b) => a.start - b.start)
+}
+
+/** What an earlier pass hid stays hidden, and is seen as what it was. */
+const coverPlaceholders = (codes: Uint16Array): void => {
+  for (let i = codes.indexOf(0x5b); i >= 0; i = codes.indexOf(0x5b, i + 1)) {
+    if (codes[i + 1] !== 0x52) continue
+    for (const kind of kinds) {
+      const placeholder = placeholders[kind]
+      if (!stands(codes, i, placeholder)) continue
+      codes.fill(kind === "EMAIL" ? opaqueWord : opaqueNumber, i, i + placeholder.length)
+    }
+  }
+}
+
+const stands = (codes: Uint16Array, i: number, text: string): boolean => {
+  for (let k = 0; k < text.length; k++) if (codes[i + k] !== text.charCodeAt(k)) return false
+  return true
+}
+
+type Found = (kind: Kind, first: number, last: number, end?: number) => void
+
+/** With the sign or bracket that belongs to the number: `+`, `(`, `(+`, `+(`. */
+const startOf = (groups: Groups, first: number): number => {
+  const { codes } = groups
+  let start = groups.start[first]!
+  if (codes[start - 1] === 0x2b || (codes[start - 1] === 0x28 && closesBefore(groups, first))) start--
+  if (start < groups.start[first]! && (codes[start - 1] === 0x2b || (codes[start - 1] === 0x28 && codes[start] === 0x2b && closesBefore(groups, first)))) start--
+  return start
+}
+
+/** Whether the bracket before this group closes right behind it, as in `(555) 123-4567`. */
+const closesBefore = (groups: Groups, k: number): boolean => groups.codes[groups.end[k]!] === 0x29
+
+/** Numbers recognised by themselves: cards, numbers with a country, social security and telephone numbers as printed. */
+const findByForm = (groups: Groups, found: Found): void => {
+  for (const [kind, at] of [["CREDIT_CARD", cardAt], ["PHONE", internationalAt]] as const) {
+    for (let k = 0; k < groups.start.length; k++) {
+      const last = at(groups, k)
+      if (last < 0) continue
+      foundWithExtension(groups, found, kind, k, last)
+      k = last
+    }
+  }
+  for (let k = 0; k < groups.start.length; k++) {
+    const ssn = tightSsnAt(groups, k)
+    const phone = ssn < 0 ? northAmericanAt(groups, k) : -1
+    if (ssn >= 0) found("SSN", k, ssn)
+    else if (phone >= 0) foundWithExtension(groups, found, "PHONE", k, phone)
+    k = Math.max(k, ssn, phone)
+  }
+  for (let k = 0; k < groups.start.length; k++) k = findInChain(groups, found, k)
+}
+
+/** An extension goes with its number. Its digits are a group of their own, glued to the letters before it. */
+const foundWithExtension = (groups: Groups, found: Found, kind: Kind, first: number, last: number): void => {
+  const end = groups.end[last]!
+  const to = kind === "PHONE" ? extensionEnd(groups.codes, end) : end
+  let taken = last
+  while (taken + 1 < groups.start.length && groups.start[taken + 1]! < to) taken++
+  found(kind, first, taken, to)
+}
+
+/**
+ * Groups with single spaces between them, from `k` on: either all of them read as numbers one after another, or none is
+ * touched. `123 45 6789` in the middle of a table is a part of the table.
+ */
+const findInChain = (groups: Groups, found: Found, k: number): number => {
+  if (!isChained(groups, k)) return k
+  let end = k
+  while (joinOf(groups, end + 1) === Join.space && isChained(groups, end + 1)) end++
+  const pieces: Array<readonly [Kind, number, number]> = []
+  for (let i = k; i <= end;) {
+    const phone = spacedPhoneLength(groups, i)
+    const length = isSpacedSsn(groups, i) ? 3 : phone
+    if (length === 0 || i + length - 1 > end) return end
+    pieces.push([phone === 0 || length === 3 && isSpacedSsn(groups, i) ? "SSN" : "PHONE", i, i + length - 1])
+    i += length
+  }
+  for (const [kind, first, last] of pieces) foundWithExtension(groups, found, kind, first, last)
+  return end
+}
+
+/** A group of its own: nothing but spaces joins it to others. */
+const isChained = (groups: Groups, k: number): boolean =>
+  isClean(groups, k) && !isTight(joinOf(groups, k)) && !isTight(joinOf(groups, k + 1)) && joinOf(groups, k) !== Join.paren && joinOf(groups, k + 1) !== Join.paren
+
+/** Numbers that only what surrounds them can tell: one decision for each run of joined groups. */
+const findByContext = (groups: Groups, found: Found, region: string | undefined): void => {
+  const contextOf = readContext(groups.codes)
+  const { codes } = groups
+  for (let first = 0; first < groups.start.length;) {
+    const word = wordEnd(groups, first)
+    if (!isClean(groups, first) || isOtherShape(groups, first, word)) {
+      first = word + 1
+      continue
+    }
+    const last = runEnd(groups, word)
+    const end = groups.end[last]!
+    if (end - groups.start[first]! >= digitsMin) {
+      const to = extensionEnd(codes, end)
+      const context = contextOf(groups.start[first]!, end)
+      if (isLooseSsn(groups, first, last, context)) found("SSN", first, last)
+      else if (isPhone(groups, first, last, context, to > end, isAll(codes, startOf(groups, first), to), region)) {
+        foundWithExtension(groups, found, "PHONE", first, last)
+      }
+    }
+    first = last + 1
+  }
+}
+
+/** Whether nothing but space surrounds `start..end`. Looks no further than a few characters. */
+const isAll = (codes: Uint16Array, start: number, end: number): boolean => {
+  if (start > marginMax || codes.length - end > marginMax) return false
+  for (let i = 0; i < codes.length; i++) if ((i < start || i >= end) && codes[i] !== 0x20 && codes[i] !== 0x0a && codes[i] !== 0x2e) return false
+  return true
+}
+
+const marginMax = 4
+
+/** The last group of the run that begins with the word ending at `last`, cut before dates, addresses and identifiers. */
+const runEnd = (groups: Groups, last: number): number => {
+  while (joinOf(groups, last + 1) !== Join.none && isClean(groups, last + 1)) {
+    const next = wordEnd(groups, last + 1)
+    if (isOtherShape(groups, last + 1, next)) break
+    last = next
+  }
+  return last
+}
+
+/** The last group tied to `k` by hyphens, dots or slashes. */
+const wordEnd = (groups: Groups, k: number): number => {
+  let last = k
+  while (isClean(groups, k) && isTight(joinOf(groups, last + 1)) && isClean(groups, last + 1)) last++
+  return last
+}

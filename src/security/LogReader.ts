@@ -1,0 +1,187 @@
+import { Result } from "effect"
+import type { CommitRecord } from "../../streams/CommitRecord.ts"
+import { genesis } from "../../streams/CommitRecord.ts"
+import { isEventType } from "../../streams/catalog.ts"
+import { decode, type Envelope, type Opened } from "../../streams/Envelope.ts"
+import { logSubjectOf, parseLog } from "../../streams/subjects.ts"
+import { parseCommit, verifyCommit } from "./commit.ts"
+import { digestOf } from "./digest.ts"
+import { AuthorKeys } from "./AuthorKeys.ts"
+
+/** A message of a log, as `src/nats` hands it over. */
+export interface LogMessage {
+  readonly seq: number
+  readonly subject: string
+  readonly data: Uint8Array
+}
+
+/** An event that a valid commit record covers. Still sealed. */
+export interface CoveredEvent {
+  readonly seq: number
+  readonly envelope: Envelope
+}
+
+/** What is wrong at `seq`, for people and for the list of problems. Reading goes on behind it. */
+export interface Problem {
+  readonly kind: "problem"
+  readonly seq: number
+  readonly tenant: string
+  readonly what: "quarantined" | "uncovered" | "malformed" | "gap"
+  readonly detail: string
+}
+
+export interface Committed {
+  readonly kind: "commit"
+  readonly seq: number
+  readonly tenant: string
+  readonly record: CommitRecord
+  /** SHA-256 of the record as stored: what the author's next record names as `prev`. */
+  readonly digest: string
+  readonly events: ReadonlyArray<CoveredEvent>
+}
+
+export type Read = Committed | Problem
+
+/** The last valid record of one author, as a reader remembers it. */
+export interface ChainHead {
+  readonly digest: string
+  readonly journal: string
+  readonly to: number
+  readonly seq: number
+}
+
+/**
+ * Reads a LOG or a MIRROR, in order, and says what counts.
+ *
+ * ```
+ * e e e C(a) · e C(b) · x · e e C(a)       messages as stored: events, then the record that covers them
+ * └──────┘     └───┘    │   └─────┘
+ *  commit of a  of b    uncovered: skipped and named
+ * ```
+ *
+ * An event counts when a record contains its hash, and that record holds: signed by a pinned key of its
+ * author, following the author's last one. A record that holds although one before it is missing or
+ * spoiled still counts (nobody else could sign it), and the gap is named. Intact events of a record
+ * that covers damaged ones count too: each is proved by its own hash.
+ *
+ * Never throws, never waits, keeps one head per author and the messages since the last record.
+ */
+export class LogReader {
+  readonly keys: AuthorKeys
+  readonly #heads = new Map<string, ChainHead>()
+  readonly #journals = new Map<string, Set<string>>()
+  #pending: Array<LogMessage> = []
+
+  constructor(keys: AuthorKeys, heads: Iterable<readonly [tenant: string, author: string, head: ChainHead]> = []) {
+    this.keys = keys
+    for (const [tenant, author, head] of heads) this.#remember(tenant, author, head)
+  }
+
+  head(tenant: string, author: string): ChainHead | undefined {
+    return this.#heads.get(`${tenant}.${author}`)
+  }
+
+  /** Messages waiting for their record: at the end of a log, an unfinished commit or foreign bytes. */
+  get waiting(): ReadonlyArray<LogMessage> {
+    return this.#pending
+  }
+
+  accept(message: LogMessage): ReadonlyArray<Read> {
+    const at = parseLog(message.subject)
+    if (Result.isFailure(at)) return [problem(message.seq, "", "uncovered", at.failure)]
+    if (at.success.kind !== "commit") {
+      this.#pending.push(message)
+      return nothing
+    }
+    const pending = this.#pending
+    this.#pending = []
+    return this.#acceptRecord(message, at.success.tenant, at.success.id, pending)
+  }
+
+  /** Keys travel in the log too: call with each opened event before the next `accept`. */
+  learn(tenant: string, author: string, opened: Opened): Problem | undefined {
+    const why = this.keys.learn(tenant, author, opened)
+    return why === undefined ? undefined : problem(0, tenant, "malformed", why)
+  }
+
+  #acceptRecord(message: LogMessage, tenant: string, author: string, pending: ReadonlyArray<LogMessage>): ReadonlyArray<Read> {
+    const out: Array<Read> = []
+    const spoil = (why: string): ReadonlyArray<Read> => {
+      const held = pending.length === 0 ? "" : `; its ${pending.length} events do not count`
+      return [...out, problem(message.seq, tenant, "quarantined", `commit record of ${author} at ${message.seq}: ${why}${held}`)]
+    }
+    const parsed = parseCommit(message.data)
+    if (Result.isFailure(parsed)) return spoil("cannot be read")
+    const { digest, record } = parsed.success
+    if (record.author !== author) return spoil(`signed for ${record.author}`)
+    const key = this.keys.find(tenant, author, record.key_id, record.time)
+    if (key === undefined) return spoil(`key ${record.key_id} is not pinned for this author`)
+    if (!verifyCommit(parsed.success, key)) return spoil("the signature does not hold")
+
+    const head = this.head(tenant, author)
+    const replay = this.#isReplay(tenant, author, record, head)
+    if (replay !== undefined) return spoil(replay)
+    if (record.prev !== (head?.digest ?? genesis)) {
+      out.push(problem(message.seq, tenant, "gap", `commit of ${author} at ${message.seq} does not follow ${
+        head === undefined ? "from the beginning" : `the one at ${head.seq}`
+      }: a record between them is missing or spoiled`))
+    }
+    const events = this.#cover(message.seq, tenant, record, pending, out)
+    this.#remember(tenant, author, { digest, journal: record.journal, to: record.to, seq: message.seq })
+    out.push({ kind: "commit", seq: message.seq, tenant, record, digest, events })
+    return out
+  }
+
+  /** An old record put in again by somebody with access to the store: valid once, never twice. */
+  #isReplay(tenant: string, author: string, record: CommitRecord, head: ChainHead | undefined): string | undefined {
+    if (head === undefined || record.prev === head.digest) return undefined
+    if (record.journal === head.journal) return record.from <= head.to ? "an earlier commit, repeated" : undefined
+    return this.#journals.get(`${tenant}.${author}`)?.has(record.journal) === true ? "a commit of an earlier journal, repeated" : undefined
+  }
+
+  /** Which of the waiting messages this record covers, in its order; the rest is named. */
+  #cover(recordSeq: number, tenant: string, record: CommitRecord, pending: ReadonlyArray<LogMessage>, out: Array<Read>): ReadonlyArray<CoveredEvent> {
+    const place = new Map(record.hashes.map((hash, index) => [hash, index] as const))
+    const events: Array<CoveredEvent> = []
+    let last = -1
+    let found = 0
+    for (const message of pending) {
+      const index = place.get(digestOf(message.data))
+      if (index === undefined) {
+        out.push(problem(message.seq, tenant, "uncovered", `message at ${message.seq} on ${message.subject} is covered by no commit: altered, or not put there by us`))
+        continue
+      }
+      found++
+      if (index < last) out.push(problem(message.seq, tenant, "uncovered", `message at ${message.seq} is out of its author's order`))
+      last = Math.max(last, index)
+      const event = this.#readEvent(tenant, record.author, message)
+      if (typeof event === "string") out.push(problem(message.seq, tenant, "malformed", event))
+      else events.push(event)
+    }
+    if (found < record.hashes.length) {
+      out.push(problem(recordSeq, tenant, "quarantined", `${record.hashes.length - found} of ${record.hashes.length} events of the commit of ${record.author} at ${recordSeq} are missing or altered`))
+    }
+    return events
+  }
+
+  #readEvent(tenant: string, author: string, message: LogMessage): CoveredEvent | string {
+    const envelope = decode(message.data)
+    if (Result.isFailure(envelope)) return `event at ${message.seq}: ${envelope.failure.why}`
+    const { source, subject, type } = envelope.success
+    if (!this.keys.speaksFor(tenant, author, source)) return `event at ${message.seq}: ${author} wrote in the name of ${source}`
+    if (isEventType(type) && logSubjectOf(tenant, type, subject) !== message.subject) return `event at ${message.seq} lies on ${message.subject}, where it does not belong`
+    return { seq: message.seq, envelope: envelope.success }
+  }
+
+  #remember(tenant: string, author: string, head: ChainHead): void {
+    const chain = `${tenant}.${author}`
+    this.#heads.set(chain, head)
+    const journals = this.#journals.get(chain)
+    if (journals === undefined) this.#journals.set(chain, new Set([head.journal]))
+    else journals.add(head.journal)
+  }
+}
+
+const nothing: ReadonlyArray<Read> = []
+
+const problem = (seq: number, tenant: string, what: Problem["what"], detail: string): Problem => ({ kind: "problem", seq, tenant, what, detail })

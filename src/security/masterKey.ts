@@ -1,0 +1,55 @@
+import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { fromBase64url, toBase64url } from "./digest.ts"
+import { Keystore, type KeystoreError } from "./Keystore.ts"
+import { newSecretKey, type SecretKey, secretKey, secretKeyBytes } from "./secretKey.ts"
+
+export { decryptBytesUnder, decryptUnder, encryptUnder, type SecretKey } from "./secretKey.ts"
+
+/** The master key given is not 32 bytes in base64url. Nothing was opened or changed. */
+export class MasterKeyMalformed extends Schema.TaggedError<MasterKeyMalformed>()("MasterKeyMalformed", { where: Schema.String, hint: Schema.String }) {}
+
+/** There is data under a master key, but the key is not there. No new one was made: it would open nothing. */
+export class MasterKeyMissing extends Schema.TaggedError<MasterKeyMissing>()("MasterKeyMissing", { account: Schema.String, hint: Schema.String }) {}
+
+const makeOne = "Make one with: openssl rand 32 | basenc --base64url | tr -d =  (43 characters)."
+
+/** `MAESTRA_MASTER_KEY`: exactly 32 bytes as base64url without padding, 43 characters. Empty counts as not set. */
+export const masterKeyConfig: Config.Config<Option.Option<Redacted.Redacted<string>>> = Config.option(
+  Config.Redacted("MAESTRA_MASTER_KEY")
+).pipe(Config.map(Option.filter((text) => Redacted.value(text) !== "")))
+
+const read = (where: string, text: Redacted.Redacted<string>): Effect.Effect<SecretKey, MasterKeyMalformed> => {
+  const bytes = fromBase64url(Redacted.value(text).trim())
+  return bytes?.length === secretKeyBytes
+    ? Effect.succeed(secretKey(bytes))
+    : Effect.fail(new MasterKeyMalformed({ where, hint: `${where} is not 32 bytes in base64url without padding. ${makeOne}` }))
+}
+
+/** The master key from `MAESTRA_MASTER_KEY`, where it is set. Needs no keystore. */
+export const masterKeyFromEnvironment = Effect.gen(function*() {
+  const text = yield* masterKeyConfig
+  return Option.isSome(text) ? Option.some(yield* read("MAESTRA_MASTER_KEY", text.value)) : Option.none()
+})
+
+/**
+ * The master key kept in the keystore. `mayCreate`: nothing is encrypted under one yet, so that a missing key
+ * is made; otherwise a missing key is an error.
+ */
+export const masterKeyFromKeystore = (options: {
+  readonly account: string
+  readonly mayCreate: boolean
+}): Effect.Effect<SecretKey, MasterKeyMalformed | MasterKeyMissing | KeystoreError, Keystore> =>
+  Effect.gen(function*() {
+    const keystore = yield* Keystore
+    const stored = yield* keystore.get(options.account)
+    if (Option.isSome(stored)) return yield* read(options.account, stored.value)
+    if (!options.mayCreate) {
+      return yield* new MasterKeyMissing({
+        account: options.account,
+        hint: "Set MAESTRA_MASTER_KEY to the key this deployment was started with, or put the keystore's copy back. Without it the tenants' keys cannot be opened."
+      })
+    }
+    const key = newSecretKey()
+    yield* keystore.set(options.account, Redacted.make(toBase64url(key.export())))
+    return key
+  })

@@ -1,0 +1,72 @@
+import { Result } from "effect"
+import type { Envelope, Opened } from "../../streams/Envelope.ts"
+import type { OpenResult } from "../../streams/Opener.ts"
+import type { LogMessage, LogReader, Problem } from "./LogReader.ts"
+import type { CommitRecord } from "../../streams/CommitRecord.ts"
+
+/** An event of a valid commit, opened; or left sealed because this reader wrote it itself; or why it cannot be read here. */
+export type LogEvent =
+  | { readonly _tag: "opened"; readonly seq: number; readonly opened: Opened }
+  | { readonly _tag: "own"; readonly seq: number; readonly envelope: Envelope }
+  | { readonly _tag: "unreadable"; readonly seq: number; readonly envelope: Envelope; readonly what: "parked" | "malformed"; readonly detail: string }
+
+export type LogEntry =
+  | Problem
+  | {
+    readonly kind: "commit"
+    readonly seq: number
+    readonly tenant: string
+    readonly record: CommitRecord
+    readonly digest: string
+    readonly events: ReadonlyArray<LogEvent>
+  }
+
+/**
+ * Read a batch of messages with a `LogReader`, open what counts, and let the reader learn the keys in it.
+ *
+ * `isOwn`: events to leave sealed, because their author holds them already. `open` is asked once for every other.
+ */
+export const readLog = (
+  reader: LogReader,
+  messages: ReadonlyArray<LogMessage>,
+  options: { readonly open: (tenant: string, envelope: Envelope) => OpenResult; readonly isOwn: (envelope: Envelope) => boolean }
+): ReadonlyArray<LogEntry> => {
+  const out: Array<LogEntry> = []
+  for (const message of messages) {
+    for (const read of reader.accept(message)) {
+      if (read.kind === "problem") {
+        out.push(read)
+        continue
+      }
+      const events: Array<LogEvent> = []
+      for (const { envelope, seq } of read.events) {
+        // an author's own key events still have to be learned by it
+        if (options.isOwn(envelope) && envelope.type !== "key.rotated") {
+          events.push({ _tag: "own", seq, envelope })
+          continue
+        }
+        const opened = options.open(read.tenant, envelope)
+        if (Result.isFailure(opened)) {
+          events.push({ _tag: "unreadable", seq, envelope, ...describe(opened.failure) })
+          continue
+        }
+        const refused = reader.learn(read.tenant, read.record.author, opened.success)
+        if (refused === undefined) events.push({ _tag: "opened", seq, opened: opened.success })
+        else out.push({ ...refused, seq })
+      }
+      out.push({ kind: "commit", seq: read.seq, tenant: read.tenant, record: read.record, digest: read.digest, events })
+    }
+  }
+  return out
+}
+
+const describe = (failure: Result.Result.Failure<OpenResult>): { readonly what: "parked" | "malformed"; readonly detail: string } => {
+  switch (failure._tag) {
+    case "EventFromTheFuture":
+      return { what: "parked", detail: `${failure.type} version ${failure.stored} is newer than this program reads (${failure.newest}): update this device` }
+    case "KeyMissing":
+      return { what: "parked", detail: `the data key ${failure.kid} is not here` }
+    case "EventMalformed":
+      return { what: "malformed", detail: failure.why }
+  }
+}

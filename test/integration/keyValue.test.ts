@@ -1,0 +1,45 @@
+// Goal: buckets on JetStream keep what their interface promises, also over a killed server.
+// Method: the suite the memory bucket runs too; then a watch across SIGKILL and restart.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Schedule, Stream } from "effect"
+import { connect } from "../../src/nats/connect.ts"
+import { jetStreamKeyValue } from "../../src/nats/keyValue.ts"
+import { startServer } from "../support/natsServer.ts"
+import { sharedServer } from "../support/sharedServer.ts"
+import { keyValueSuite, shown } from "../support/suites/keyValue.ts"
+
+const server = sharedServer()
+let made = 0
+
+keyValueSuite("JetStream bucket", Effect.flatMap(server, (wire) => Effect.orDie(jetStreamKeyValue(wire, { bucket: `B${++made}`, replicas: 1 }))))
+
+describe("JetStream bucket", () => {
+  it.live("is the same one for all who open it, at once too", () =>
+    Effect.gen(function*() {
+      const wire = yield* server
+      const [a, b] = yield* Effect.all([jetStreamKeyValue(wire, { bucket: "SAME", replicas: 1 }), jetStreamKeyValue(wire, { bucket: "SAME", replicas: 1 })], { concurrency: 2 })
+      yield* a.create("k", new TextEncoder().encode("v"))
+      assert.deepStrictEqual(yield* b.keys, ["k"])
+    }))
+
+  it.live("a watch survives a killed server and misses nothing", () =>
+    Effect.gen(function*() {
+      const nats = yield* startServer()
+      const wire = yield* connect({ server: nats.address, name: "watch" })
+      const bucket = yield* jetStreamKeyValue(wire, { bucket: "B", replicas: 1 })
+      const seen: Array<string> = []
+      const watch = yield* bucket.watch.pipe(
+        Stream.takeUntil((change) => seen.push(shown(change)) === 4),
+        Stream.runDrain,
+        Effect.forkScoped
+      )
+      const put = (key: string) => bucket.create(key, new TextEncoder().encode("v")).pipe(Effect.retry({ while: (error) => error._tag === "KeyValueUnavailable", schedule: Schedule.spaced("20 millis") }))
+      yield* put("a")
+      yield* nats.kill
+      yield* nats.restart
+      yield* put("b")
+      yield* put("c")
+      yield* Fiber.join(watch).pipe(Effect.timeout("5 seconds"))
+      assert.deepStrictEqual(seen.filter((line) => line !== "ready"), ["a v", "b v", "c v"])
+    }), 30_000)
+})

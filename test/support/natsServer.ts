@@ -1,0 +1,97 @@
+import { Config, Effect, Option, Schedule, Schema } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { createConnection, createServer } from "node:net"
+import { homedir, tmpdir } from "node:os"
+import { join } from "node:path"
+
+/** The server did not come up; its log says why. */
+export class ServerNotReady extends Schema.TaggedError<ServerNotReady>()("ServerNotReady", { log: Schema.String }) {}
+
+export interface TestServer {
+  /** `127.0.0.1:<port>`, the same over restarts. */
+  readonly address: string
+  readonly port: number
+  readonly dir: string
+  /** SIGKILL: no flush, no goodbye. Returns when the process is gone. */
+  readonly kill: Effect.Effect<void>
+  /** The same store and port again, ready when it returns. Kills a running one first. */
+  readonly restart: Effect.Effect<void, ServerNotReady>
+  /** SIGSTOP and SIGCONT: alive, and silent. */
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+  readonly log: Effect.Effect<string>
+}
+
+/**
+ * A real nats-server on a free loopback port, with JetStream, every write synced, its store in a temporary folder; gone
+ * with the scope. `config` is appended to its configuration; `jetstream: false` leaves ours out of it.
+ */
+export const startServer = (options: { readonly config?: string; readonly dir?: string; readonly jetstream?: boolean } = {}) =>
+  Effect.gen(function*() {
+    const binary = yield* findBinary
+    const dir = options.dir ?? (yield* Effect.acquireRelease(
+      Effect.promise(() => mkdtemp(join(tmpdir(), "maestra-nats-"))),
+      (dir) => Effect.promise(() => rm(dir, { recursive: true, force: true }))
+    ))
+    const port = yield* freePort
+    const configFile = join(dir, "server.conf")
+    const logFile = join(dir, "server.log")
+    yield* Effect.promise(() => writeFile(configFile, [
+      `listen: "127.0.0.1:${port}"`,
+      "max_payload: 8MB",
+      ...(options.jetstream === false ? [] : [`jetstream { store_dir: "${dir}/store", sync_interval: always }`]),
+      options.config ?? "",
+      ""
+    ].join("\n")))
+    const log = Effect.promise(() => readFile(logFile, "utf8").catch(() => ""))
+
+    let child: ChildProcess | undefined
+    const kill = Effect.suspend(() => {
+      const running = child
+      child = undefined
+      return running === undefined ? Effect.void : killed(running)
+    })
+    const start = Effect.gen(function*() {
+      child = spawn(binary, ["-c", configFile, "-l", logFile], { stdio: "ignore" })
+      yield* answers(port).pipe(
+        Effect.retry(Schedule.max([Schedule.spaced("20 millis"), Schedule.recurs(500)])),
+        Effect.catch(() => Effect.flatMap(log, (text) => new ServerNotReady({ log: text })))
+      )
+    })
+    const signal = (name: NodeJS.Signals) => Effect.sync(() => void child?.kill(name))
+    yield* Effect.addFinalizer(() => kill)
+    yield* start
+    return { address: `127.0.0.1:${port}`, port, dir, kill, restart: Effect.andThen(kill, start), freeze: signal("SIGSTOP"), thaw: signal("SIGCONT"), log } satisfies TestServer
+  })
+
+/** `NATS_SERVER`, our cache, or whatever `PATH` has. */
+const findBinary = Effect.orDie(Effect.map(Config.option(Config.String("NATS_SERVER")), (named) => {
+  const cached = join(homedir(), ".cache/maestra-sync/nats-server-2.15.1/nats-server")
+  return Option.getOrElse(named, () => existsSync(cached) ? cached : "nats-server")
+}))
+
+export const freePort = Effect.callback<number>((resume) => {
+  const probe = createServer().listen(0, "127.0.0.1", () => {
+    const address = probe.address()
+    probe.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+/** Ready is when it greets, not when it listens. */
+const answers = (port: number) =>
+  Effect.callback<void, "no">((resume) => {
+    const socket = createConnection(port, "127.0.0.1")
+    socket.once("data", (greeting) => resume(String(greeting).startsWith("INFO") ? Effect.void : Effect.fail("no")))
+    socket.once("error", () => resume(Effect.fail("no")))
+    socket.once("close", () => resume(Effect.fail("no")))
+    return Effect.sync(() => socket.destroy())
+  }).pipe(Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.fail("no" as const) }))
+
+const killed = (child: ChildProcess) =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.kill("SIGKILL")
+  })

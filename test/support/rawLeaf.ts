@@ -1,0 +1,84 @@
+import { fromSeed } from "@nats-io/nkeys"
+import { Effect } from "effect"
+import { connect as dial } from "node:net"
+
+/** The leaf-node protocol spoken by hand, as a hostile machine would: no nats-server of ours that filters first. */
+export interface RawLeaf {
+  /** Each `LMSG` the hub sent, by subject. */
+  readonly heard: Array<string>
+  /** Each `-ERR` the hub sent. */
+  readonly refused: Array<string>
+  readonly closed: () => boolean
+  readonly close: () => void
+  readonly publish: (subject: string, body: string, reply?: string) => void
+  readonly subscribe: (subject: string, queue?: string) => void
+  /** Everything sent so far has been looked at by the hub, or it has closed the connection. */
+  readonly flush: Effect.Effect<void>
+}
+
+/** Connects and identifies with a JWT and a seed that may or may not fit. A refusal shows in `refused` and `closed`. */
+export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonly seed?: string; readonly domain?: string }) =>
+  Effect.acquireRelease(
+    Effect.callback<RawLeaf>((resume) => {
+      const socket = dial(port, "127.0.0.1")
+      const heard: Array<string> = []
+      const refused: Array<string> = []
+      let pongs: Array<() => void> = []
+      let closed = false
+      let buffer = Buffer.alloc(0)
+      const wake = () => {
+        for (const pong of pongs) pong()
+        pongs = []
+      }
+      const leaf: RawLeaf = {
+        heard,
+        refused,
+        closed: () => closed,
+        close: () => void socket.destroy(),
+        publish: (subject, body, reply) => void socket.write(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n${body}\r\n`),
+        subscribe: (subject, queue) => void socket.write(`LS+ ${subject}${queue === undefined ? "" : ` ${queue} 1`}\r\n`),
+        flush: Effect.callback<void>((done) => {
+          if (closed) return done(Effect.void)
+          pongs.push(() => done(Effect.void))
+          socket.write("PING\r\n")
+        })
+      }
+      const take = () => {
+        for (;;) {
+          const end = buffer.indexOf("\r\n")
+          if (end === -1) return
+          const line = buffer.subarray(0, end).toString()
+          let next = end + 2
+          const [verb = "", ...words] = line.split(" ")
+          if (verb === "LMSG" || verb === "HMSG" || verb === "LHMSG") {
+            next += Number(words.at(-1)) + 2
+            if (buffer.length < next) return
+            heard.push(words[0]!)
+          }
+          buffer = buffer.subarray(next)
+          if (verb === "INFO") greet(JSON.parse(line.slice(5)))
+          if (verb === "PING") socket.write("PONG\r\n")
+          if (verb === "PONG") wake()
+          if (verb === "-ERR") refused.push(line.slice(5))
+        }
+      }
+      let greeted = false
+      const greet = (info: { readonly nonce?: string }) => {
+        if (greeted) return
+        greeted = true
+        const sig = identity.seed === undefined ? undefined : Buffer.from(fromSeed(new TextEncoder().encode(identity.seed)).sign(new TextEncoder().encode(info.nonce ?? ""))).toString("base64url")
+        socket.write(`CONNECT ${JSON.stringify({ jwt: identity.jwt, sig, name: "hostile", server_id: "HOSTILE", domain: identity.domain, headers: true, jetstream: true, version: "2.15.1", protocol: 1 })}\r\nPING\r\n`)
+        pongs.push(() => resume(Effect.succeed(leaf)))
+      }
+      socket.on("data", (bytes) => {
+        buffer = Buffer.concat([buffer, bytes])
+        take()
+      })
+      socket.on("error", () => undefined)
+      socket.on("close", () => {
+        closed = true
+        wake()
+      })
+    }),
+    (leaf) => Effect.sync(leaf.close)
+  )

@@ -1,0 +1,33 @@
+import { defineConfig } from "vitest/config"
+
+const folders = (...names: ReadonlyArray<string>) => names.map((name) => `test/${name}/**/*.test.ts`)
+
+/**
+ * Two projects: `fast` needs no server, `server` starts real ones. `node test/run.ts` runs them;
+ * `npx vitest run test/property/streams` runs a part by hand.
+ */
+export default defineConfig({
+  test: {
+    pool: "forks",
+    // two cores are what we promise to be quick on; a server test keeps one busy with its nats-servers
+    maxWorkers: 2,
+    allowOnly: false,
+    // a golden file that is missing is a failure, not a new file; `-u` writes, and the diff is the review
+    update: "none",
+    projects: [
+      {
+        extends: true,
+        test: { name: "fast", include: folders("tidy", "golden", "property", "fault"), testTimeout: 20_000 }
+      },
+      {
+        extends: true,
+        test: {
+          name: "server",
+          include: folders("integration", "simulation", "browser"),
+          testTimeout: 60_000,
+          hookTimeout: 60_000
+        }
+      }
+    ]
+  }
+})
