@@ -94,7 +94,7 @@ const number = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, ev
       seq: entry.log === "log" ? entry.seq : early?.seq ?? null,
       withheld: early?.withheld ?? null,
       opened: entry.opened,
-      shared: entry.shared ?? early?.shared
+      shared: early?.shared === undefined ? entry.shared : { ...early.shared, ...entry.shared }
     }
   })
 })

@@ -48,6 +48,11 @@ export class Projections extends Context.Service<Projections, {
   readonly reached: (cursor: string, seq: number) => Effect.Effect<void>
   /** Every position as it moves, the present one first. */
   readonly changes: Stream.Stream<Positions>
+  /**
+   * The log is another history of the same events (it was lost, or restored from an older copy): its places count
+   * no longer, and reading begins at its beginning. What was read stays on show, and is recognised when it comes again.
+   */
+  readonly newEpoch: (cursor: string, epoch: string) => Effect.Effect<void, SqliteFailed>
   /** Empty all tables and cursors. Safe at any time: everything comes back by reading the inputs again. */
   readonly reset: Effect.Effect<void, SqliteFailed>
 }>()("projections/Projections") {
@@ -73,6 +78,9 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
         Stream.runHead,
         Effect.asVoid
       ),
+    newEpoch: (cursor, epoch) =>
+      sqlite.transaction((tx) => forgetPlaces(tx, cursor, epoch)).pipe(
+        Effect.andThen(SubscriptionRef.update(positions, (held) => new Map(held).set(cursor, { seq: 0, epoch })))),
     reset: Effect.andThen(
       sqlite.transaction((tx) => Effect.andThen(dropAll(tx), create(tx, projections))),
       SubscriptionRef.set(positions, new Map())
@@ -134,6 +142,13 @@ const cutAtErasures = (entries: ReadonlyArray<Entry>): ReadonlyArray<ReadonlyArr
   if (from < entries.length) parts.push(entries.slice(from))
   return parts
 }
+
+const forgetPlaces = Effect.fnUntraced(function*(tx: Transaction, cursor: string, epoch: string) {
+  yield* tx.run("update event set seq = null where seq is not null")
+  yield* tx.run("update early set seq = null where seq is not null")
+  yield* tx.run("delete from chain_head")
+  yield* tx.run("insert into cursor values (?, 0, ?) on conflict do update set seq = 0, epoch = excluded.epoch", cursor, epoch)
+})
 
 const readPositions = (tx: Transaction) =>
   Effect.map(

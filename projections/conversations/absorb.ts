@@ -1,55 +1,183 @@
 import { Effect } from "effect"
-import type { FactOf } from "../../streams/catalog.ts"
 import { stampOf } from "../../streams/Envelope.ts"
-import { hexOf } from "../ledger.ts"
-import { packTime } from "../packedTime.ts"
+import { compare } from "../../streams/Stamp.ts"
 import type { Batch, NewEvent } from "../Projection.ts"
 import type { Transaction } from "../Sqlite.ts"
-import { intern, type Words } from "../words.ts"
-import { type Claim, claimsOfEvents, claimsOfPlaced, settleNames } from "./aliases.ts"
-import { recheck, refold } from "./refold.ts"
+import { intern } from "../words.ts"
+import { type Again, again, claimsOf, settleConversationNames, settleMessageNames, settlePlaced } from "./aliases.ts"
+import { recheck } from "./conflicts.ts"
+import { type Loaded, loadConversations, loadMessages, scoped } from "./load.ts"
+import { refold } from "./refold.ts"
 import { baseOf } from "./registers.ts"
-import { conversationCells, type ConversationRow, messageCells, type MessageRow, take, touch, type Written } from "./rows.ts"
-import { loadConversations, loadMessages } from "./load.ts"
-import { expire, markWithheldConversations, shareForms } from "./settle.ts"
+import { type ConversationRow, type MessageRow, take, touch, type Written } from "./rows.ts"
+import { expire, markWithheld } from "./settle.ts"
 import { kinds } from "./tables.ts"
-
-export type WriteFact = FactOf<
-  "conversation.created" | "conversation.renamed" | "conversation.deleted" | "message.appended" | "message.edited" | "message.deleted"
->
-/** An event that writes to a conversation, and what its conversation and message are called in the log. */
-export interface WriteEvent {
-  readonly event: NewEvent
-  readonly fact: WriteFact
-  readonly conversation: string
-  /** `""`: the conversation itself. */
-  readonly message: string
-}
+import { insertWrites, putConversations, putMessages, textsOf, type Write, type WriteFact } from "./write.ts"
 
 /**
  * Take a batch into the tables: read the rows it touches, fold in memory with `take`, write them back, one statement
  * per table. Only what rows alone cannot decide (conflicts, ids that merge, retention) goes to history, afterwards.
  */
 export const absorb = Effect.fnUntraced(function*(tx: Transaction, batch: Batch) {
-  const claims = claimsOfEvents(batch.events)
-  const writes = writesOf(batch.events, claims)
-  const again = { conversations: new Set<number>(), messages: new Set<number>() }
-  if (writes.length > 0) {
-    if (claims.size > 0) yield* settleNames(tx, [...claims.values()], again)
-    const state = yield* loadConversations(tx, writes)
-    yield* loadMessages(tx, state, writes)
-    const folded = fold(state, writes)
-    const words = yield* intern(tx, folded.texts)
-    yield* writeRows(tx, folded, words)
-    yield* recheck(tx, folded.contenders, folded.settled)
-    for (const { id } of folded.doubtful) again.messages.add(id)
-    for (const { id } of folded.doubtfulConversations) again.conversations.add(id)
-  }
-  if (batch.placed.length > 0) {
-    yield* shareForms(tx, batch.placed, again)
-    yield* settleNames(tx, yield* claimsOfPlaced(tx, batch.placed), again)
-  }
-  if (batch.withheld.length > 0) yield* markWithheldConversations(tx, batch.withheld)
-  yield* expire(tx, batch.events, again)
-  yield* refold(tx, again)
+  const later = again()
+  if (batch.events.length > 0) yield* absorbWrites(tx, batch.events, later)
+  if (batch.placed.length > 0) yield* settlePlaced(tx, batch.placed, later)
+  if (batch.withheld.length > 0) yield* markWithheld(tx, batch.withheld)
+  yield* expire(tx, batch.events, later)
+  yield* refold(tx, later)
 })
+
+const absorbWrites = Effect.fnUntraced(function*(tx: Transaction, events: ReadonlyArray<NewEvent>, later: Again) {
+  const writing = events.filter(({ opened }) => Object.hasOwn(kinds, opened.fact.type))
+  if (writing.length === 0) return
+  const claims = claimsOf(writing.map(({ opened, shared, tenant }) => ({ tenant, here: opened.envelope.subject, there: shared?.conversation })))
+  yield* settleConversationNames(tx, [...claims.values()], later)
+  const named = writing.map((event) => {
+    const { subject } = event.opened.envelope
+    return { tenant: event.tenant, here: subject, there: claims.get(scoped(event.tenant, subject))?.there ?? subject, event }
+  })
+  const loaded = yield* loadConversations(tx, named)
+  const writes: Array<Write> = []
+  for (const name of named) {
+    const conversation = conversationOf(loaded, name)
+    const { opened, seq } = name.event
+    // retention was here first, as when the log is read before the journal
+    if (seq !== null && seq < conversation.expired) continue
+    writes.push({ event: name.event, fact: opened.fact as WriteFact, conversation, message: undefined })
+  }
+  yield* findMessages(tx, loaded, writes, later)
+  const folded = fold(writes, later)
+  const words = yield* intern(tx, textsOf(folded.conversations, folded.messages, writes))
+  yield* putMessages(tx, folded.messages, words)
+  yield* insertWrites(tx, writes, words)
+  yield* putConversations(tx, folded.conversations, words)
+  yield* recheck(tx, folded.contenders, folded.settled)
+})
+
+const conversationOf = (loaded: Loaded, name: { readonly tenant: number; readonly here: string; readonly there: string }): ConversationRow => {
+  const there = scoped(name.tenant, name.there)
+  const held = loaded.byLocal.get(scoped(name.tenant, name.here)) ?? loaded.byShared.get(there)
+  const row = held ?? {
+    id: loaded.nextConversation++,
+    tenant: name.tenant,
+    shared: name.there,
+    fresh: true,
+    local: null,
+    hidden: false,
+    stamp: undefined,
+    messages: 0,
+    aliases: false,
+    withheld: false,
+    expired: 0,
+    title: undefined,
+    surfaces: new Set<string>(),
+    byShared: new Map<string, MessageRow>(),
+    byLocal: new Map<string, MessageRow>()
+  }
+  if (held === undefined) loaded.byShared.set(there, row)
+  if (row.local === null && name.here !== row.shared) {
+    row.local = name.here
+    loaded.byLocal.set(scoped(name.tenant, name.here), row)
+  }
+  return row
+}
+
+/** Give every write to a message its row, known or new. */
+const findMessages = Effect.fnUntraced(function*(tx: Transaction, loaded: Loaded, writes: ReadonlyArray<Write>, later: Again) {
+  const named = writes.flatMap((write) => {
+    if (!("message_id" in write.fact.data)) return []
+    return [{ write, conversation: write.conversation, tenant: write.conversation.id, here: write.fact.data.message_id, there: write.event.shared?.message_id }]
+  })
+  const claims = claimsOf(named)
+  yield* settleMessageNames(tx, [...claims.values()].map(({ here, tenant, there }) => ({ conversation: tenant, here, there })), later)
+  const wanted = claims.size === 0
+    ? named.map((name) => ({ ...name, there: name.here }))
+    : named.map((name) => ({ ...name, there: claims.get(scoped(name.tenant, name.here))?.there ?? name.here }))
+  yield* loadMessages(tx, wanted)
+  for (const { conversation, here, there, write } of wanted) {
+    write.message = conversation.byLocal.get(here) ?? conversation.byShared.get(there)
+    if (write.message === undefined) {
+      write.message = newMessage(loaded.nextMessage++, conversation, there, write)
+      conversation.byShared.set(there, write.message)
+    }
+    if (write.message.local === null && here !== write.message.shared) {
+      write.message.local = here
+      conversation.byLocal.set(here, write.message)
+      conversation.aliases = true
+    }
+  }
+})
+
+const newMessage = (id: number, conversation: ConversationRow, shared: string, { event, fact }: Write): MessageRow => {
+  const stamp = stampOf(event.opened.envelope)
+  const deleted = fact.type === "message.deleted"
+  if (!deleted) conversation.messages++
+  return {
+    id,
+    conversation,
+    shared,
+    local: null,
+    shown: event.ref,
+    stamp,
+    deleted,
+    mixed: false,
+    conflicted: false,
+    editFirst: fact.type !== "message.appended",
+    place: stamp,
+    base: writtenOf(event, fact).base
+  }
+}
+
+const writtenOf = (event: NewEvent, fact: WriteFact): Written => {
+  const stamp = stampOf(event.opened.envelope)
+  return {
+    ref: event.ref,
+    stamp,
+    append: fact.type === "message.appended",
+    deletes: fact.type === "message.deleted",
+    base: "base" in fact.data ? baseOf(fact.data.base, stamp) : undefined
+  }
+}
+
+interface Folded {
+  readonly conversations: ReadonlySet<ConversationRow>
+  readonly messages: ReadonlySet<MessageRow>
+  /** Writes that may conflict with what only history knows. */
+  readonly contenders: ReadonlyMap<MessageRow, ReadonlyArray<Written>>
+  /** Messages whose conflicts one write has settled. */
+  readonly settled: ReadonlySet<MessageRow>
+}
+
+const fold = (writes: ReadonlyArray<Write>, later: Again): Folded => {
+  const conversations = new Set<ConversationRow>()
+  const messages = new Set<MessageRow>()
+  const contenders = new Map<MessageRow, Array<Written>>()
+  const settled = new Set<MessageRow>()
+  for (const { conversation, event, fact, message } of writes) {
+    const written = writtenOf(event, fact)
+    conversations.add(conversation)
+    conversation.surfaces.add(event.opened.envelope.surface)
+    conversation.withheld ||= event.withheld !== null
+    if (!touch(conversation, written, fact.type === "conversation.deleted")) later.conversations.add(conversation.id)
+    if (message === undefined) takeTitle(conversation, written, fact, later)
+    else {
+      messages.add(message)
+      const verdict = message.shown === event.ref ? "told" : take(message, written)
+      if (verdict === "look at conflicts") {
+        const held = contenders.get(message)
+        if (held === undefined) contenders.set(message, [written])
+        else held.push(written)
+      }
+      if (verdict === "settles" && message.conflicted) settled.add(message)
+      if (verdict === "fold again") later.messages.add(message.id)
+    }
+  }
+  return { conversations, messages, contenders, settled }
+}
+
+const takeTitle = (conversation: ConversationRow, written: Written, fact: WriteFact, later: Again): void => {
+  if (fact.type !== "conversation.renamed" && !(fact.type === "conversation.created" && fact.data.title !== undefined)) return
+  const sign = conversation.title === undefined ? 1 : compare(written.stamp, conversation.title.stamp)
+  if (sign > 0) conversation.title = { ref: written.ref, stamp: written.stamp }
+  if (sign === 0) later.conversations.add(conversation.id)
+}

@@ -55,6 +55,12 @@ export const apply = (state: State, entry: Entry): State => {
 const say = (state: State, eventId: string, more: Said): State => {
   const held = Option.getOrElse(HashMap.get(state.said, eventId), (): Said => ({}))
   const seq = held.seq === undefined ? more.seq : Math.min(held.seq, more.seq ?? held.seq)
-  const said: Said = { ...more, ...held, ...(seq === undefined ? {} : { seq }) }
+  const shared = { ...more.shared, ...held.shared }
+  const said: Said = {
+    ...more,
+    ...held,
+    ...(seq === undefined ? {} : { seq }),
+    ...(Object.keys(shared).length === 0 ? {} : { shared })
+  }
   return { ...state, said: HashMap.set(state.said, eventId, said) }
 }

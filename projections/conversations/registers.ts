@@ -47,3 +47,6 @@ export const inConflict = (smaller: Write, greater: Write): boolean =>
 
 export const later = (a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined =>
   a === undefined ? b : b === undefined || compare(a, b) >= 0 ? a : b
+
+/** UTF-8's order, which is not that of UTF-16 units. */
+export const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

@@ -3,7 +3,7 @@ import type { FactOf } from "../../streams/catalog.ts"
 import { type Opened, stampOf } from "../../streams/Envelope.ts"
 import { compare, type Stamp } from "../../streams/Stamp.ts"
 import type { Said, State } from "./apply.ts"
-import { baseOf, greatest, inConflict, later, least, order, type Write } from "./registers.ts"
+import { baseOf, bytewise, greatest, inConflict, later, least, order, type Write } from "./registers.ts"
 
 type MessageFact = FactOf<"message.appended" | "message.edited" | "message.deleted">
 type ConversationFact = FactOf<"conversation.created" | "conversation.renamed" | "conversation.deleted">
@@ -176,6 +176,3 @@ const isConversation = (fact: Opened["fact"]): fact is ConversationFact =>
 
 const isMessage = (fact: Opened["fact"]): fact is MessageFact =>
   fact.type === "message.appended" || fact.type === "message.edited" || fact.type === "message.deleted"
-
-/** UTF-8's order, which is not that of UTF-16 units. */
-export const bytewise = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b))

@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { type CliFailure, failed, misused, notReachable, refused } from "./failure.ts"
 import { type Side, sideDir } from "./settings.ts"
@@ -77,7 +78,7 @@ export const findIn = Effect.fnUntraced(function*(side: Side, dir: string) {
 export const runningIn = Effect.fnUntraced(function*(dir: string) {
   const fs = yield* FileSystem.FileSystem
   const text = yield* fs.readFileString(runtimeFile(dir)).pipe(Effect.option)
-  const runtime = Option.flatMap(text, (json) => Schema.decodeUnknownOption(Schema.fromJsonString(Runtime))(json))
+  const runtime = Option.flatMap(text, (json) => Schema.decodeOption(Schema.fromJsonString(Runtime))(json))
   return Option.filter(runtime, ({ pid }) => isAlive(pid))
 })
 
@@ -87,9 +88,19 @@ export const notRunning = (side: Side) =>
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     // another user's process: there, but not ours to signal
     return error instanceof Error && "code" in error && error.code === "EPERM"
+  }
+  return !isZombie(pid)
+}
+
+/** Ended, and nobody has asked for its exit code yet: it takes signals and does nothing. Only Linux tells. */
+const isZombie = (pid: number): boolean => {
+  try {
+    // `pid (name) state …`; the name may hold anything, so the state is what follows the last bracket
+    return /\) Z [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, "latin1"))
+  } catch {
+    return false
   }
 }

@@ -1,51 +1,145 @@
-import { Context, type Effect, type Stream } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Option, Stream } from "effect"
+import { stateDigest } from "../../projections/conversations/digest.ts"
+import { exportPage, type Exported } from "../../projections/conversations/exportPage.ts"
+import { type Head, heads } from "../../projections/conversations/heads.ts"
+import { conflicts, findExisting, history } from "../../projections/conversations/history.ts"
+import type { HistoryItem } from "../../projections/conversations/model.ts"
+import { counts, current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
+import { listPeers } from "../../projections/peers/queries.ts"
+import { lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
+import { Sqlite } from "../../projections/Sqlite.ts"
 import type { SqliteFailed } from "../../projections/SqliteFailed.ts"
-import type { Written } from "../../streams/Backend.ts"
-import type { Stamp } from "../../streams/Stamp.ts"
-import type { Problem } from "./http/problems.ts"
-import type { Conflict, Conversation, ConversationSummary, Digest, ImportConversation, Write } from "./http/wire.ts"
-import type { KnownConversation } from "./import/plan.ts"
-
-/** A conversation as a writer must know it. `hidden`: deleted, and nothing written since. */
-export interface Head {
-  readonly version: number
-  readonly title: string | null
-  readonly hidden: boolean
-}
-
-/** The write that is shown of a message, deletions included. */
-export interface Shown {
-  readonly stamp: Stamp
-  /** The write as its author was told, so that it can be told again. */
-  readonly written: Written
-  readonly deleted: boolean
-  readonly role: string
-  readonly content: string
-  readonly timestamp: string
-  readonly surface: string
-}
+import { kindOf } from "../../streams/ids.ts"
+import { type Problem, problem } from "./http/problems.ts"
+import type { Conflict, Conversation, ConversationSummary, Digest, Write } from "./http/wire.ts"
+import type { ImportLine } from "./import/lines.ts"
+import type { Known } from "./import/plan.ts"
 
 type Read<A> = Effect.Effect<A, SqliteFailed | Problem>
 
-/** The questions the gateway asks the projections, in the words of the wire. */
+interface PageOf {
+  readonly tenant: string
+  readonly limit: number
+  readonly cursor: string | undefined
+}
+
+/** The questions the gateway asks the projections, answered in the words of the wire. */
 export class Reads extends Context.Service<Reads, {
-  readonly list: (tenant: string, limit: number, cursor: string | undefined) => Read<{
+  readonly list: (page: PageOf) => Read<{
     readonly conversations: ReadonlyArray<typeof ConversationSummary.Type>
     readonly next_cursor: string | null
   }>
   /** `undefined` where there is none, or it is deleted. */
   readonly conversation: (tenant: string, id: string) => Read<typeof Conversation.Type | undefined>
   readonly head: (tenant: string, id: string) => Read<Head | undefined>
-  readonly shown: (tenant: string, conversation: string, message: string) => Read<Shown | undefined>
+  /** The write that is shown of a message, a deletion included. */
+  readonly current: (tenant: string, conversation: string, message: string) => Read<Current | undefined>
   /** Newest first; empty where there is no such message. */
   readonly history: (tenant: string, conversation: string, message: string) => Read<ReadonlyArray<typeof Write.Type>>
-  readonly conflicts: (tenant: string, limit: number, cursor: string | undefined) => Read<{
+  readonly conflicts: (page: PageOf) => Read<{
     readonly conflicts: ReadonlyArray<typeof Conflict.Type>
     readonly next_cursor: string | null
   }>
-  /** What is there of these conversations and messages, deleted ones included. */
-  readonly known: (tenant: string, wanted: ReadonlyMap<string, ReadonlySet<string>>) => Read<Map<string, KnownConversation>>
-  readonly exported: (tenant: string) => Stream.Stream<typeof ImportConversation.Type, SqliteFailed>
+  /** What is there of what an import brings. */
+  readonly known: (tenant: string, lines: ReadonlyArray<ImportLine>) => Read<Known>
+  readonly exported: (tenant: string) => Stream.Stream<Exported, SqliteFailed>
   readonly digest: (tenant: string) => Read<typeof Digest.Type>
   readonly peers: (tenant: string) => Read<ReadonlyArray<Readonly<Record<string, unknown>>>>
-}>()("gateway/Reads") {}
+}>()("gateway/Reads") {
+  static readonly layer = Layer.effect(Reads, Effect.map(Sqlite, (sqlite) => make(sqlite)))
+}
+
+const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
+  const asked = <A, E>(question: Effect.Effect<A, E, Sqlite>) => Effect.provideService(question, Sqlite, sqlite)
+  return {
+    list: (page) =>
+      Effect.map(Effect.andThen(ours(page.cursor), asked(list(page))), ({ cursor, items }) => ({ conversations: items, next_cursor: cursor })),
+    conversation: (tenant, conversation) =>
+      asked(Effect.gen(function*() {
+        return Option.getOrUndefined(yield* get({ tenant, conversation, everywhere: yield* everywhere(tenant) }))
+      })),
+    head: (tenant, conversation) => Effect.map(asked(heads({ tenant, conversations: [conversation] })), ([head]) => head),
+    current: (tenant, conversation, message) => Effect.map(asked(current({ tenant, conversation, message })), Option.getOrUndefined),
+    history: (tenant, conversation, message) =>
+      Effect.map(asked(history({ tenant, conversation, message })), (writes) => writes.map((write, i) => writeOf(write, i === 0))),
+    conflicts: (page) =>
+      Effect.map(Effect.andThen(ours(page.cursor), asked(conflicts(page))), ({ cursor, items }) => ({
+        conflicts: items.map(({ conversation_id, losing, message_id, shown }) => ({
+          conversation_id,
+          message_id,
+          shown: writeOf(shown, true),
+          losing: losing.map((write) => writeOf(write, false))
+        })),
+        next_cursor: cursor
+      })),
+    known: (tenant, lines) =>
+      Effect.gen(function*() {
+        const ids = [...new Set(lines.map(({ conversation }) => conversation))]
+        const found = yield* asked(heads({ tenant, conversations: ids }))
+        const messages = yield* asked(findExisting({ tenant, messages: offered(lines) }))
+        const byId = new Map<string, Head>()
+        found.forEach((head, i) => head === undefined ? undefined : byId.set(ids[i]!, head))
+        return { heads: byId, messages }
+      }),
+    exported: (tenant) =>
+      Stream.paginate("", (after) =>
+        Effect.map(asked(exportPage({ tenant, after, limit: exportPageLimit })), ({ items, last }) =>
+          [items, Option.fromNullOr(last)] as const)),
+    digest: (tenant) =>
+      Effect.gen(function*() {
+        const { conversations, messages } = yield* asked(counts(tenant))
+        return { conversations, messages, digest: yield* asked(stateDigest(tenant)) }
+      }),
+    peers: (tenant) => asked(peersSeen(tenant))
+  }
+}
+
+/** A peer counts for `everywhere` while it was seen within this. */
+const seenMax = Duration.days(30)
+
+/** The place in the log that every peer which counts has passed. */
+const everywhere = (tenant: string) =>
+  Effect.gen(function*() {
+    const positions = yield* peerPositions(tenant)
+    if (positions.length === 0) return 0
+    const since = DateTime.formatIso(DateTime.subtractDuration(yield* DateTime.now, seenMax))
+    const revoked = new Set((yield* listPeers(tenant)).filter((peer) => peer.revoked !== null).map(({ peer_id }) => peer_id))
+    const counting = positions.filter(({ peer_id, seen_at }) => seen_at >= since && !revoked.has(peer_id))
+    return lowestPosition(counting, counting.map(({ peer_id }) => peer_id))
+  })
+
+/** Peers with how far they were when last seen. */
+const peersSeen = (tenant: string) =>
+  Effect.gen(function*() {
+    const positions = new Map((yield* peerPositions(tenant)).map((position) => [position.peer_id, position] as const))
+    return (yield* listPeers(tenant)).map((peer) => ({
+      ...peer,
+      log_seq: positions.get(peer.peer_id)?.log_seq ?? null,
+      last_seen: positions.get(peer.peer_id)?.seen_at ?? null
+    }))
+  })
+
+/** Conversations exported from one snapshot: what is held in memory at once. */
+const exportPageLimit = 50
+
+/** The newest write of a message is the one that shows. */
+const writeOf = (write: HistoryItem, isCurrent: boolean): typeof Write.Type => ({
+  ...write,
+  source_backend: kindOf(write.stamp.source),
+  source_backend_id: write.stamp.source,
+  current: isCurrent
+})
+
+const offered = (lines: ReadonlyArray<ImportLine>) => {
+  const messages: Array<Parameters<typeof findExisting>[0]["messages"][number]> = []
+  for (const { conversation, messages: given } of lines) {
+    for (const { content, id, role } of given) messages.push({ conversation, message_id: id, role, content })
+  }
+  return messages
+}
+
+/** A cursor that was made up would begin at the start, again and again. */
+const ours = (cursor: string | undefined): Effect.Effect<void, Problem> =>
+  cursor === undefined || Array.isArray(readCursor(cursor))
+    ? Effect.void
+    : Effect.fail(problem("cursor-invalid", "cursor is not a next_cursor of this list.", "Leave it out to begin at the start.", { field: "cursor" }))

@@ -32,12 +32,13 @@ export interface RelayContext {
   readonly linkReturned: Effect.Effect<void>
   readonly log: () => { readonly id: string; readonly epoch: number }
   /** What the gate needs, as of now; and the view of the log that goes into the record. */
-  readonly gateContext: (pending: ReadonlyArray<Stored>) => Effect.Effect<PrepareContext>
+  readonly gateContext: (eventIds: ReadonlyArray<string>) => Effect.Effect<PrepareContext>
   readonly seen: () => { readonly log_seq: number; readonly head: string }
   /** Durable over there. Told before the cursor moves, so that nothing is forgotten. */
   readonly committed: (commit: Prepared, logSeq: number) => Effect.Effect<void>
-  readonly setAside: (eventId: string, why: string) => Effect.Effect<void>
-  readonly progressed: (to: number) => Effect.Effect<void>
+  /** About to leave: told before the request, because the echo may be faster than the answer. */
+  readonly sending: (commit: Prepared) => void
+  readonly setAside: (journalSeq: number, eventId: string, why: string) => Effect.Effect<void>
   readonly retried: (verdict: string) => void
 }
 
@@ -87,7 +88,7 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   })
 
   const make = Effect.fnUntraced(function*(after: ChainPosition) {
-    const prepared = prepare(pending, yield* context.gateContext(pending.slice(0, commitEventsMax)))
+    const prepared = prepare(pending, yield* context.gateContext(idsOf(pending.slice(0, commitEventsMax))))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
     return yield* signed(context, prepared.commit, after)
@@ -114,7 +115,6 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
     if (outcome._tag !== "advance") return outcome
     yield* context.committed(current.content, outcome.logSeq)
     yield* context.cursor.ack(current.content.to)
-    yield* context.progressed(current.content.to)
     position = after
   }
 })
@@ -137,6 +137,7 @@ const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepa
 
 /** Ask until there is a verdict that is not "later". */
 const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed): Effect.fn.Return<SessionEnd | Extract<Action, { _tag: "advance" }>> {
+  context.sending(commit.content)
   for (let tries = 0;; tries++) {
     const answer = yield* Effect.result(context.ask(commit.framed))
     if (Result.isFailure(answer)) {
@@ -162,7 +163,7 @@ const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed):
       case "reconcile":
         return readHead(action.head, context.identity.identity.public_key)
       case "setAside":
-        yield* context.setAside(action.eventId, action.why)
+        yield* context.setAside(commit.content.to, action.eventId, action.why)
         return { _tag: "regate", settingsSeq: 0 }
       case "stop":
         return { _tag: "needsYou", needs: action.needs }
@@ -211,10 +212,14 @@ export const reconcileWith = Effect.fnUntraced(function*(
 const idsBetween = (journal: EventLog, from: number, through: number) =>
   journal.readRange({ from, through }).pipe(
     Stream.runFold((): Array<string> => [], (ids, batch) => {
-      for (const stored of batch) {
-        const envelope = decode(stored.data)
-        ids.push(Result.isSuccess(envelope) ? envelope.success.id : `unreadable-${stored.seq}`)
-      }
+      ids.push(...idsOf(batch))
       return ids
     }),
     Effect.map(idsDigest))
+
+/** The ids of journal events; one that cannot be read counts under its place. */
+const idsOf = (batch: ReadonlyArray<Stored>): ReadonlyArray<string> =>
+  batch.map((stored) => {
+    const envelope = decode(stored.data)
+    return Result.isSuccess(envelope) ? envelope.success.id : `unreadable-${stored.seq}`
+  })

@@ -24,6 +24,8 @@ export interface Prepared {
   readonly ids: ReadonlyArray<string>
   readonly events: ReadonlyArray<Uint8Array>
   readonly hashes: ReadonlyArray<string>
+  /** Ids of the events that leave, in the order of `events`. */
+  readonly sent: ReadonlyArray<string>
   /** By event id: how the shared form differs, for those where it does. */
   readonly shared: ReadonlyMap<string, SharedForm>
   /** Events that stay on this machine for good, and why. */
@@ -55,6 +57,7 @@ export const prepare = (pending: ReadonlyArray<Stored>, context: PrepareContext)
   const ids: Array<string> = []
   const events: Array<Uint8Array> = []
   const hashes: Array<string> = []
+  const sent: Array<string> = []
   const shared = new Map<string, SharedForm>()
   const withheld: Array<{ seq: number; id: string; why: string }> = []
   let bytes = 0
@@ -74,6 +77,7 @@ export const prepare = (pending: ReadonlyArray<Stored>, context: PrepareContext)
       lamport = one.lamport
       bytes += one.bytes.length
       events.push(one.bytes)
+      sent.push(one.id)
       hashes.push(digestOf(one.bytes))
       if (one.shared !== undefined) shared.set(one.id, one.shared)
     } else if (one.why !== alreadyThere) withheld.push({ seq: stored.seq, id: one.id, why: one.why })
@@ -85,7 +89,7 @@ export const prepare = (pending: ReadonlyArray<Stored>, context: PrepareContext)
   return {
     _tag: "prepared",
     taken,
-    commit: { from: first.seq, to: last.seq, ids, events, hashes, shared, withheld, full: taken < pending.length, bytes }
+    commit: { from: first.seq, to: last.seq, ids, events, hashes, sent, shared, withheld, full: taken < pending.length, bytes }
   }
 }
 
@@ -112,7 +116,13 @@ const prepareOne = (stored: Stored, context: PrepareContext): One => {
     case "withhold":
       return { _tag: "hold", id: envelope.id, why: verdict.why }
     case "send": {
-      const out: Envelope = plain(verdict.fact, { ...envelope, subject: verdict.subject })
+      const { sessionid: _, ...kept } = envelope
+      const out: Envelope = plain(verdict.fact, {
+        ...kept,
+        subject: verdict.subject,
+        surface: verdict.surface,
+        ...(verdict.sessionid === undefined ? {} : { sessionid: verdict.sessionid })
+      })
       return { _tag: "send", id: envelope.id, lamport: envelope.lamport, bytes: sealEnvelope(out, context.key), shared: difference(envelope, opened.success.fact.data, out) }
     }
   }

@@ -57,7 +57,8 @@ export interface EventLog {
   readonly get: (seq: number) => Effect.Effect<Option.Option<Stored>, LogUnavailable>
   /**
    * Everything from `from` on (1 = the beginning), live and without end, in order, in batches as they
-   * arrive. Survives reconnects and server restarts: nothing skipped, nothing twice.
+   * arrive. Survives reconnects and server restarts: nothing skipped, nothing twice. Waits as long as the link is
+   * down; fails when the server answers but cannot serve the stream for about 30 s.
    */
   readonly read: (options: { readonly from: number; readonly filter?: string }) => Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
   /** What is there now, `from` up to `through` (both included), then the end. */
@@ -68,10 +69,8 @@ export interface EventLog {
   readonly purge: (options: { readonly subject: string; readonly before?: number }) => Effect.Effect<number, LogUnavailable>
 }
 
-
 /**
- * A named durable position in a stream: a JetStream pull consumer with ack policy `all`.
- * Its ack floor is the position; whatever is behind it is pending.
+ * A named durable position in a stream: the ack floor of a JetStream consumer. Whatever lies behind it is pending.
  */
 export interface Cursor {
   /** Sequence up to which everything is acknowledged (0: nothing). */
@@ -80,7 +79,7 @@ export interface Cursor {
   readonly pending: Effect.Effect<number, LogUnavailable>
   /** Read from position + 1 on, live. Opening it again starts at the position again, at once. One reader at a time. */
   readonly read: Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
-  /** Acknowledge everything up to `seq`, which `read` has delivered. */
+  /** Acknowledge everything up to `seq`, which `read` has delivered. Written and synced when it returns. */
   readonly ack: (seq: number) => Effect.Effect<void, LogUnavailable>
   /** Set the position, forward or back. A running `read` must be opened again. */
   readonly moveTo: (seq: number) => Effect.Effect<void, LogUnavailable>

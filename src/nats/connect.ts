@@ -130,25 +130,18 @@ const close = (nats: NatsConnection) =>
 
 const askNow = (wire: Wire, { before, data, headers, subject, timeout }: Ask) =>
   Effect.callback<Msg, NoResponders | RequestTimedOut>((resume) => {
-    const forget = wire.onDown(() => {
+    const timedOut = Effect.fail(new RequestTimedOut({ subject }))
+    // A connection on its way out would throw: nothing left this machine.
+    if (wire.nats.isClosed() || wire.nats.isDraining()) return resume(timedOut)
+    const done = (outcome: Effect.Effect<Msg, NoResponders | RequestTimedOut>) => {
       forget()
-      resume(Effect.fail(new RequestTimedOut({ subject })))
-    })
-    // A connection on its way out throws here: nothing left this machine.
-    const sent = wire.nats.isClosed() || wire.nats.isDraining() ? Promise.reject(new RequestError("connection closed")) : send()
-    function send() {
-      before?.()
-      return wire.nats.request(subject, data, { timeout: Duration.toMillis(timeout), ...(headers && { headers }) })
+      resume(outcome)
     }
-    sent.then(
-      (answer) => {
-        forget()
-        resume(Effect.succeed(answer))
-      },
-      (cause: unknown) => {
-        forget()
-        resume(Effect.fail(isNoResponders(cause) ? new NoResponders({ subject }) : new RequestTimedOut({ subject })))
-      }
+    const forget = wire.onDown(() => done(timedOut))
+    before?.()
+    wire.nats.request(subject, data, { timeout: Duration.toMillis(timeout), ...(headers && { headers }) }).then(
+      (answer) => done(Effect.succeed(answer)),
+      (cause: unknown) => done(isNoResponders(cause) ? Effect.fail(new NoResponders({ subject })) : timedOut)
     )
     return Effect.sync(forget)
   })

@@ -2,7 +2,7 @@ import { Effect, Schema, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import type { Cursor, LogUnavailable } from "./EventLog.ts"
 import { api, ConsumerInfo, Done } from "./jetStreamApi.ts"
-import { orderedRead, unavailable } from "./orderedReader.ts"
+import { countFrom, openingRetries, orderedRead, unavailable } from "./orderedReader.ts"
 
 export interface CursorOptions {
   readonly stream: string
@@ -25,8 +25,8 @@ export const openCursor = (wire: Wire, { name, stream }: CursorOptions): Effect.
     api(wire, `CONSUMER.RESET.${stream}.${name}`, { seq: seq + 1 }, ResetAnswer).pipe(Effect.asVoid, Effect.mapError(failed))
   const cursor: Cursor = {
     position,
-    pending: Effect.map(info, ({ num_pending }) => num_pending),
-    read: Stream.unwrap(Effect.map(position, (seq) => orderedRead(wire, { stream, from: seq + 1 }))),
+    pending: Effect.flatMap(position, (seq) => countFrom(wire, { stream, from: seq + 1 })),
+    read: Stream.unwrap(Effect.map(Effect.retry(position, openingRetries), (seq) => orderedRead(wire, { stream, from: seq + 1 }))),
     ack: moveTo,
     moveTo
   }

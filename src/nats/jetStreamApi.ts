@@ -3,7 +3,11 @@ import type { NoResponders, RequestTimedOut } from "./Connection.ts"
 import type { Wire } from "./connect.ts"
 
 /** JetStream answered no. Nothing was changed. `code` is its own error code (errors.json of nats-server). */
-export class ApiRefused extends Schema.TaggedError<ApiRefused>()("ApiRefused", { code: Schema.Int, why: Schema.String }) {}
+export class ApiRefused extends Schema.TaggedError<ApiRefused>()("ApiRefused", { code: Schema.Int, why: Schema.String }) {
+  override get message() {
+    return `${this.why} (${this.code})`
+  }
+}
 
 export type ApiError = ApiRefused | NoResponders | RequestTimedOut
 
@@ -13,8 +17,7 @@ export const codes = {
   noMessageFound: 10037,
   insufficientStorage: 10047,
   streamNameInUse: 10058,
-  streamNotFound: 10059,
-  consumerExists: 10148
+  streamNotFound: 10059
 } as const
 
 const apiTimeout = Duration.seconds(5)
@@ -48,8 +51,7 @@ export const StreamInfo = Schema.Struct({
 export const ConsumerInfo = Schema.Struct({
   created: Schema.String,
   config: Schema.Record(Schema.String, Schema.Json),
-  ack_floor: Schema.Struct({ stream_seq: Schema.Int }),
-  num_pending: Schema.Int
+  ack_floor: Schema.Struct({ stream_seq: Schema.Int })
 })
 
 /** For answers that say nothing beyond yes. */

@@ -2,7 +2,7 @@ import { Effect, Option, Schema, Semaphore, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import type { EventLog, LogInfo, Stored } from "./EventLog.ts"
 import { api, codes, Done, isCode, StreamInfo } from "./jetStreamApi.ts"
-import { orderedRead, unavailable } from "./orderedReader.ts"
+import { openingRetries, orderedRead, unavailable } from "./orderedReader.ts"
 import { appendBatch, appendOne } from "./publishing.ts"
 
 /** Batches in flight from one log handle: the server takes 50 per stream from all its clients together. */
@@ -32,11 +32,12 @@ export const jetStreamLog = (wire: Wire, stream: string): EventLog => {
     get: (seq) => get({ seq }),
     read: (options) => orderedRead(wire, { stream, ...options }),
     readRange: ({ filter, from, through }) =>
-      Stream.unwrap(Effect.map(info, ({ lastSeq }) => {
+      Stream.unwrap(Effect.map(Effect.retry(info, openingRetries), ({ lastSeq }) => {
         const end = Math.min(through, lastSeq)
         return Math.max(1, from) > end ? Stream.empty : orderedRead(wire, { stream, from, through: end, ...(filter !== undefined && { filter }) })
       })),
     info,
+    // JetStream has no compare-and-set here: of two at the same moment one may win alone.
     setMetadata: (entries) =>
       streamInfo.pipe(
         Effect.flatMap(({ config }) =>

@@ -3,6 +3,7 @@ import type { Wire } from "./connect.ts"
 import type { Append, AppendError, EventLog, LogUnavailable, Stored } from "./EventLog.ts"
 import { jetStreamLog } from "./jetStreamLog.ts"
 import { makeMemoryLog } from "./memoryLog.ts"
+import { openingRetries } from "./orderedReader.ts"
 import { ensureConfig, type StreamRefused } from "./provision.ts"
 import { appendOne } from "./publishing.ts"
 import { bucketToJetStream } from "./toJetStream.ts"
@@ -86,7 +87,7 @@ const keyValueOn = (log: EventLog, bucket: string, erase: (message: Append) => E
       }),
       Effect.mapError(unavailable)
     ),
-    watch: Stream.unwrap(Effect.map(log.info, ({ lastSeq }) =>
+    watch: Stream.unwrap(Effect.map(Effect.retry(log.info, openingRetries), ({ lastSeq }) =>
       Stream.concat(
         Stream.concat(log.readRange({ from: 1, through: lastSeq }).pipe(Stream.map((events) => events.map(toChange))), Stream.make<[ReadonlyArray<KeyChange>]>([{ _tag: "ready" }])),
         log.read({ from: lastSeq + 1 }).pipe(Stream.map((events) => events.map(toChange)))

@@ -62,3 +62,6 @@ const isUserPublicKey = (text: string): boolean => {
     return false
   }
 }
+
+/** The public half of a transport key, from its seed. */
+export const transportPublicKey = (seed: string): string => keyOf(seed).getPublicKey()

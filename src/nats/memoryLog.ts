@@ -16,112 +16,125 @@ export interface MemoryLog extends EventLog {
 }
 
 const batchMaxEvents = 2000
-const code = { batchTooLarge: 10199 } as const
+/** JetStream's code for it. */
+const batchTooLarge = 10199
 
 /** `EventLog` and `Cursor` without a server: for tests of what is built on them. Gone with the process. */
 export const makeMemoryLog = (name: string, options: MemoryLogOptions = {}): Effect.Effect<MemoryLog> =>
   Effect.map(Clock.currentTimeMillis, (createdAt) => {
-    let stored: Array<Stored> = []
-    let lastSeq = 0
-    let bytes = 0
+    const store = makeStore(name, options)
     let metadata: Readonly<Record<string, string>> = {}
-    const newest = new Map<string, Stored>()
-    const ids = new Map<string, number>()
-    const positions = new Map<string, number>()
-    const waiting = new Set<() => void>()
-
-    const write = (batch: ReadonlyArray<Append>, time: number): Effect.Effect<{ first: number; last: number }, AppendError> => {
-      if (batch.length > batchMessagesMax) return Effect.fail(new LogRefused({ stream: name, code: code.batchTooLarge, why: `${batch.length} messages in one batch` }))
-      const known = batch[0]?.messageId === undefined ? undefined : ids.get(batch[0].messageId)
-      if (known !== undefined) return Effect.succeed({ first: known, last: known })
-      if (batch.some(({ expectedLast, subject }) => expectedLast !== undefined && (newest.get(subject)?.seq ?? 0) !== expectedLast)) return Effect.fail(new LogFenced({ stream: name }))
-      const size = batch.reduce((sum, { data, subject }) => sum + data.length + subject.length, 0)
-      if (bytes + size > (options.sizeMaxBytes ?? Number.POSITIVE_INFINITY)) return Effect.fail(new LogFull({ stream: name, hint: "The memory log is as small as its test wants it." }))
-      const first = lastSeq + 1
-      for (const { data, messageId, subject } of batch) {
-        const event = { seq: ++lastSeq, subject, data, time }
-        if (options.newestOnly === true) remove((old) => old.subject === subject)
-        stored.push(event)
-        newest.set(subject, event)
-        bytes += data.length + subject.length
-        if (messageId !== undefined) ids.set(messageId, event.seq)
-      }
-      for (const wake of [...waiting]) wake()
-      return Effect.succeed({ first, last: lastSeq })
-    }
-    const remove = (gone: (event: Stored) => boolean): number => {
-      const kept = stored.filter((event) => !gone(event))
-      const removed = stored.length - kept.length
-      if (removed === 0) return 0
-      stored = kept
-      bytes = kept.reduce((sum, { data, subject }) => sum + data.length + subject.length, 0)
-      newest.clear()
-      for (const event of kept) newest.set(event.subject, event)
-      return removed
-    }
-    const from = (seq: number, through: number, filter: string | undefined): ReadonlyArray<Stored> => {
-      const found: Array<Stored> = []
-      for (let i = indexOf(stored, seq); i < stored.length && stored[i]!.seq <= through && found.length < batchMaxEvents; i++) {
-        if (filter === undefined || matches(filter, stored[i]!.subject)) found.push(stored[i]!)
-      }
-      return found
-    }
-    const arrival = Effect.callback<void>((resume) => {
-      const wake = () => {
-        waiting.delete(wake)
-        resume(Effect.void)
-      }
-      waiting.add(wake)
-      return Effect.sync(() => waiting.delete(wake))
-    })
-    const reading = (start: number, through: number, filter: string | undefined, whenEmpty: Effect.Effect<void, Cause.Done>) =>
-      Stream.fromPull(Effect.sync(() => {
-        let next = start
-        const take: Effect.Effect<readonly [ReadonlyArray<Stored>], Cause.Done> = Effect.suspend(() => {
-          const found = from(next, through, filter)
-          if (found.length === 0) return Effect.andThen(whenEmpty, take)
-          next = found.at(-1)!.seq + 1
-          return Effect.succeed([found] as const)
-        })
-        return take
-      }))
-
     const log: EventLog = {
       name,
       append: (batch) =>
         Effect.andThen(options.faults?.before ?? Effect.void, Clock.currentTimeMillis).pipe(
-          Effect.flatMap((time) => write(batch, time)),
+          Effect.flatMap((time) => Effect.suspend(() => store.write(batch, time))),
           Effect.tap(options.faults?.after ?? Effect.void)
         ),
-      last: (subject) => Effect.sync(() => Option.fromUndefinedOr(newest.get(subject))),
-      get: (seq) => Effect.sync(() => Option.fromUndefinedOr(stored[indexOf(stored, seq)]).pipe(Option.filter((event) => event.seq === seq))),
-      read: ({ filter, from: start }) => reading(start, Number.POSITIVE_INFINITY, filter, arrival),
-      readRange: ({ filter, from: start, through }) => Stream.suspend(() => reading(start, Math.min(through, lastSeq), filter, Cause.done())),
-      info: Effect.sync(() => ({
-        createdAt: DateTime.formatIso(DateTime.makeUnsafe(createdAt)),
-        firstSeq: stored[0]?.seq ?? lastSeq + 1,
-        lastSeq,
-        messages: stored.length,
-        bytes,
-        metadata
-      })),
+      last: (subject) => Effect.sync(() => Option.fromUndefinedOr(store.newest.get(subject))),
+      get: (seq) => Effect.sync(() => Option.filter(Option.fromUndefinedOr(store.from(seq, seq)[0]), (event) => event.seq === seq)),
+      read: ({ filter, from }) => reading(store, { from, through: Number.POSITIVE_INFINITY, filter, whenEmpty: store.arrival }),
+      readRange: ({ filter, from, through }) =>
+        Stream.suspend(() => reading(store, { from, through: Math.min(through, store.size().lastSeq), filter, whenEmpty: Cause.done() })),
+      info: Effect.sync(() => ({ createdAt: DateTime.formatIso(DateTime.makeUnsafe(createdAt)), ...store.size(), metadata })),
       setMetadata: (entries) => Effect.sync(() => void (metadata = { ...metadata, ...entries })),
-      purge: ({ before = Number.POSITIVE_INFINITY, subject }) => Effect.sync(() => remove((event) => event.seq < before && matches(subject, event.subject)))
+      purge: ({ before = Number.POSITIVE_INFINITY, subject }) => Effect.sync(() => store.remove((event) => event.seq < before && matches(subject, event.subject)))
     }
-    const openCursor = (cursor: string): Effect.Effect<Cursor> =>
-      Effect.sync(() => {
-        const position = () => positions.get(cursor) ?? 0
-        const moveTo = (seq: number) => Effect.sync(() => void positions.set(cursor, seq))
-        return {
-          position: Effect.sync(position),
-          pending: Effect.sync(() => stored.length - indexOf(stored, position() + 1)),
-          read: Stream.suspend(() => log.read({ from: position() + 1 })),
-          ack: moveTo,
-          moveTo
-        }
-      })
-    return { ...log, openCursor }
+    const positions = new Map<string, number>()
+    return { ...log, openCursor: (cursor) => Effect.sync(() => cursorOn(store, log, positions, cursor)) }
   })
+
+type Store = ReturnType<typeof makeStore>
+
+const makeStore = (name: string, options: MemoryLogOptions) => {
+  let stored: Array<Stored> = []
+  let lastSeq = 0
+  let bytes = 0
+  const newest = new Map<string, Stored>()
+  const ids = new Map<string, number>()
+  const waiting = new Set<() => void>()
+
+  const refusalOf = (batch: ReadonlyArray<Append>): AppendError | undefined => {
+    if (batch.length > batchMessagesMax) return new LogRefused({ stream: name, code: batchTooLarge, why: `${batch.length} messages in one batch` })
+    const stale = batch.some(({ expectedLast, subject }) => expectedLast !== undefined && (newest.get(subject)?.seq ?? 0) !== expectedLast)
+    if (stale) return new LogFenced({ stream: name })
+    const full = bytes + sizeOf(batch) > (options.sizeMaxBytes ?? Number.POSITIVE_INFINITY)
+    return full ? new LogFull({ stream: name, hint: "The memory log is as small as its test wants it." }) : undefined
+  }
+  const write = (batch: ReadonlyArray<Append>, time: number): Effect.Effect<{ readonly first: number; readonly last: number }, AppendError> => {
+    const known = batch[0]?.messageId === undefined ? undefined : ids.get(batch[0].messageId)
+    if (known !== undefined) return Effect.succeed({ first: known, last: known })
+    const refusal = refusalOf(batch)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    const first = lastSeq + 1
+    for (const { data, messageId, subject } of batch) {
+      const event = { seq: ++lastSeq, subject, data, time }
+      if (options.newestOnly === true) remove((old) => old.subject === subject)
+      stored.push(event)
+      newest.set(subject, event)
+      if (messageId !== undefined) ids.set(messageId, event.seq)
+    }
+    bytes += sizeOf(batch)
+    for (const wake of [...waiting]) wake()
+    return Effect.succeed({ first, last: lastSeq })
+  }
+  const remove = (gone: (event: Stored) => boolean): number => {
+    const kept = stored.filter((event) => !gone(event))
+    const removed = stored.length - kept.length
+    stored = kept
+    bytes = sizeOf(kept)
+    newest.clear()
+    for (const event of kept) newest.set(event.subject, event)
+    return removed
+  }
+  const from = (seq: number, through: number, filter?: string): ReadonlyArray<Stored> => {
+    const found: Array<Stored> = []
+    for (let i = indexOf(stored, seq); i < stored.length && stored[i]!.seq <= through && found.length < batchMaxEvents; i++) {
+      if (filter === undefined || matches(filter, stored[i]!.subject)) found.push(stored[i]!)
+    }
+    return found
+  }
+  const arrival = Effect.callback<void>((resume) => {
+    const wake = () => {
+      waiting.delete(wake)
+      resume(Effect.void)
+    }
+    waiting.add(wake)
+    return Effect.sync(() => waiting.delete(wake))
+  })
+  const size = () => ({ firstSeq: stored[0]?.seq ?? lastSeq + 1, lastSeq, messages: stored.length, bytes })
+  const countFrom = (seq: number) => stored.length - indexOf(stored, seq)
+  return { write, remove, from, arrival, size, countFrom, newest }
+}
+
+const sizeOf = (messages: ReadonlyArray<Pick<Append, "data" | "subject">>) => messages.reduce((sum, { data, subject }) => sum + data.length + subject.length, 0)
+
+const reading = (
+  store: Store,
+  { filter, from, through, whenEmpty }: { readonly from: number; readonly through: number; readonly filter: string | undefined; readonly whenEmpty: Effect.Effect<void, Cause.Done> }
+) =>
+  Stream.fromPull(Effect.sync(() => {
+    let next = from
+    const take: Effect.Effect<readonly [ReadonlyArray<Stored>], Cause.Done> = Effect.suspend(() => {
+      const found = store.from(next, through, filter)
+      if (found.length === 0) return Effect.andThen(whenEmpty, take)
+      next = found.at(-1)!.seq + 1
+      return Effect.succeed([found] as const)
+    })
+    return take
+  }))
+
+const cursorOn = (store: Store, log: EventLog, positions: Map<string, number>, name: string): Cursor => {
+  const position = () => positions.get(name) ?? 0
+  const moveTo = (seq: number) => Effect.sync(() => void positions.set(name, seq))
+  return {
+    position: Effect.sync(position),
+    pending: Effect.sync(() => store.countFrom(position() + 1)),
+    read: Stream.suspend(() => log.read({ from: position() + 1 })),
+    ack: moveTo,
+    moveTo
+  }
+}
 
 /** Index of the first event at or after `seq`; they are in order of it. */
 const indexOf = (stored: ReadonlyArray<Stored>, seq: number): number => {

@@ -1,9 +1,10 @@
 import { createInbox, type Msg, nuid } from "@nats-io/transport-node"
-import { Cause, Deferred, Duration, Effect, Schema, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Schedule, Schema, Stream } from "effect"
 import { payloadMaxBytes } from "../../streams/limits.ts"
-import { api, type ApiError, ConsumerInfo } from "./jetStreamApi.ts"
+import { api, type ApiError, ApiRefused } from "./jetStreamApi.ts"
 import { LogUnavailable, type Stored } from "./EventLog.ts"
 import type { Wire } from "./connect.ts"
+import { makeShelf, type Shelf } from "./shelf.ts"
 
 export interface OrderedRead {
   readonly stream: string
@@ -13,15 +14,9 @@ export interface OrderedRead {
   readonly through?: number
 }
 
-/** One delivered array: as much as has arrived, at most this. */
-const batchMaxEvents = 2000
-const batchMaxBytes = 2 * 1024 * 1024
 /** One request to the server. Its bytes must cover the largest message, or that one would never come. */
 const pullEvents = 2000
 const pullMaxBytes = payloadMaxBytes + 1024 * 1024
-/** No further request while this much waits to be taken: with two requests out, 22 MiB is the most one reader holds. */
-const waitingMaxEvents = 4000
-const waitingMaxBytes = 4 * 1024 * 1024
 const pullExpiry = Duration.seconds(30)
 const heartbeat = Duration.seconds(1)
 /** Heartbeats missed until the consumer counts as dead. */
@@ -29,7 +24,7 @@ const silentBeatsMax = 2
 /** A consumer nobody asks anything of is dropped by the server; a slow reader gets a new one. */
 const consumerIdleMax = Duration.minutes(1)
 const retryWaitMax = Duration.seconds(1)
-/** With the link up, a stream that cannot be read this many times in a row (about 30 s) is reported. */
+/** With the link up, this many consumers in a row that never said a word (about 30 s) are reported. */
 const refusalsMax = 34
 
 /**
@@ -47,67 +42,14 @@ export const orderedRead = (wire: Wire, options: OrderedRead): Stream.Stream<Rea
     return Stream.fromPull(Effect.succeed(Effect.map(shelf.take, (events) => [events] as const)))
   }))
 
-/** Where events wait between the connection and the reader. */
-interface Shelf {
-  /** The sequence the next event must at least have. */
-  next: number
-  readonly put: (event: Stored) => void
-  readonly hasRoom: () => boolean
-  readonly finish: (end: Effect.Effect<never, LogUnavailable | Cause.Done>) => void
-  readonly take: Effect.Effect<ReadonlyArray<Stored>, LogUnavailable | Cause.Done>
-  /** Called after each take: there may be room for more. */
-  onTaken: () => void
-}
-
-const makeShelf = (from: number): Shelf => {
-  let waiting: Array<Stored> = []
-  let bytes = 0
-  let end: Effect.Effect<never, LogUnavailable | Cause.Done> | undefined
-  let wake: (() => void) | undefined
-
-  const grab = (): ReadonlyArray<Stored> => {
-    let count = 0
-    let size = 0
-    while (count < waiting.length && count < batchMaxEvents && (size === 0 || size + waiting[count]!.data.length <= batchMaxBytes)) {
-      size += waiting[count++]!.data.length
-    }
-    const events = count === waiting.length ? waiting : waiting.splice(0, count)
-    if (events === waiting) waiting = []
-    bytes -= size
-    shelf.onTaken()
-    return events
-  }
-  const take: Shelf["take"] = Effect.suspend(() => {
-    if (waiting.length > 0) return Effect.sync(grab)
-    if (end !== undefined) return end
-    return Effect.callback<void>((resume) => {
-      wake = () => {
-        wake = undefined
-        // Not before the rest of what came in the same packet is here as well.
-        queueMicrotask(() => resume(Effect.void))
-      }
-      return Effect.sync(() => {
-        wake = undefined
-      })
-    }).pipe(Effect.andThen(take))
-  })
-  const shelf: Shelf = {
-    next: Math.max(1, from),
-    put: (event) => {
-      waiting.push(event)
-      bytes += event.data.length
-      shelf.next = event.seq + 1
-      wake?.()
-    },
-    hasRoom: () => waiting.length < waitingMaxEvents && bytes < waitingMaxBytes,
-    finish: (how) => {
-      end = how
-      wake?.()
-    },
-    take,
-    onTaken: () => {}
-  }
-  return shelf
+/** How many messages there are from `from` on, exactly: a durable consumer's own count trails an append by a moment. */
+export const countFrom = (wire: Wire, { from, stream }: Pick<OrderedRead, "stream" | "from">): Effect.Effect<number, LogUnavailable> => {
+  const name = `count_${nuid.next()}`
+  return createConsumer(wire, { stream, from }, name, from).pipe(
+    Effect.map(({ num_pending }) => num_pending),
+    Effect.ensuring(Effect.sync(() => dropConsumer(wire, stream, name))),
+    Effect.mapError(unavailable(stream))
+  )
 }
 
 /** One consumer after the other until the range is read. */
@@ -116,19 +58,20 @@ const supervise = (wire: Wire, options: OrderedRead, shelf: Shelf): Effect.Effec
     let refusals = 0
     while (true) {
       yield* wire.awaitUp
-      const before = shelf.next
       const result = yield* Effect.result(Effect.scoped(session(wire, options, shelf)))
       if (result._tag === "Success" && result.success === "complete") return
       if (wire.nats.isClosed()) return yield* new LogUnavailable({ stream: options.stream, cause: new Error("connection closed") })
-      refusals = result._tag === "Success" || shelf.next > before ? 0 : refusals + 1
-      if (refusals > refusalsMax && result._tag === "Failure") {
-        return yield* new LogUnavailable({ stream: options.stream, cause: result.failure })
+      if (result._tag === "Success" && result.success === "again") refusals = 0
+      else if (wire.isUp()) refusals++
+      if (refusals > refusalsMax) {
+        return yield* new LogUnavailable({ stream: options.stream, cause: result._tag === "Failure" ? result.failure : new Error("its consumers say nothing") })
       }
       if (refusals > 0) yield* Effect.sleep(Duration.min(retryWaitMax, Duration.millis(50 * refusals)))
     }
   })
 
-type Ending = "again" | "complete"
+/** `again` when the consumer was alive once, `mute` when it never said a word. */
+type Ending = "again" | "mute" | "complete"
 
 /** The life of one consumer: made, asked for more as room allows, removed. */
 const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
@@ -136,17 +79,26 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
     const name = `read_${nuid.next()}`
     const inbox = createInbox(wire.inboxPrefix)
     const ended = yield* Deferred.make<Ending>()
-    const end = (how: Ending) => void Deferred.doneUnsafe(ended, Effect.succeed(how))
+    let alive = false
+    const end = (how: "again" | "complete") => void Deferred.doneUnsafe(ended, Effect.succeed(how === "again" && !alive ? "mute" : how))
     const asking = makeAsking(wire, options, shelf, `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${name}`, inbox)
     const receive = makeReceiver(options, shelf, asking, end)
 
     yield* Effect.acquireRelease(
-      Effect.sync(() => wire.nats.subscribe(inbox, { callback: (error, message) => error === null ? receive(message) : end("again") })),
+      Effect.sync(() =>
+        wire.nats.subscribe(inbox, {
+          callback: (error, message) => {
+            if (error !== null) return end("again")
+            receive(message)
+            alive = true
+          }
+        })
+      ),
       (subscription) => Effect.sync(() => subscription.unsubscribe())
     )
     yield* Effect.acquireRelease(Effect.sync(() => wire.onDown(() => end("again"))), (forget) => Effect.sync(forget))
     const consumer = yield* Effect.acquireRelease(
-      api(wire, `CONSUMER.CREATE.${options.stream}.${name}`, { stream_name: options.stream, config: consumerConfig(name, options, shelf.next) }, Created),
+      createConsumer(wire, options, name, shelf.next),
       () => Effect.sync(() => dropConsumer(wire, options.stream, name))
     )
     if (options.through !== undefined && consumer.num_pending === 0) return "complete" as const
@@ -162,7 +114,10 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
     return yield* Deferred.await(ended)
   })
 
-const Created = Schema.Struct({ num_pending: ConsumerInfo.fields.num_pending })
+const createConsumer = (wire: Wire, options: OrderedRead, name: string, from: number) =>
+  api(wire, `CONSUMER.CREATE.${options.stream}.${name}`, { stream_name: options.stream, config: consumerConfig(name, options, from) }, Created)
+
+const Created = Schema.Struct({ num_pending: Schema.Int })
 
 const consumerConfig = (name: string, { filter }: OrderedRead, from: number) => ({
   name,
@@ -228,11 +183,11 @@ const makeAsking = (wire: Wire, options: OrderedRead, shelf: Shelf, subject: str
   }
 }
 
-const makeReceiver = (options: OrderedRead, shelf: Shelf, asking: Asking, end: (how: Ending) => void) => {
+const makeReceiver = (options: OrderedRead, shelf: Shelf, asking: Asking, end: (how: "again" | "complete") => void) => {
   const through = options.through ?? Number.POSITIVE_INFINITY
   let delivered = 0
   let over = false
-  const stop = (how: Ending) => {
+  const stop = (how: "again" | "complete") => {
     over = true
     end(how)
   }
@@ -273,5 +228,12 @@ export const parseDelivery = (reply: string): { readonly seq: number; readonly d
   const at = parts.length === 9 ? 5 : 7
   return { seq: Number(parts[at]), delivery: Number(parts[at + 1]), time: Math.floor(Number(parts[at + 2]) / 1_000_000) }
 }
+
+/** How long the opening question of a read is repeated over an outage: about 30 s of asking. A refusal is final. */
+export const openingRetries = {
+  schedule: Schedule.spaced("200 millis"),
+  times: 150,
+  while: ({ cause }: LogUnavailable) => !(cause instanceof ApiRefused)
+} as const
 
 export const unavailable = (stream: string) => (cause: ApiError) => new LogUnavailable({ stream, cause })

@@ -47,7 +47,7 @@ export const ensureConfig = (wire: Wire, wanted: StreamConfig): Effect.Effect<Pr
 
 export const findStream = (wire: Wire, stream: string): Effect.Effect<Option.Option<typeof StreamInfo.Type>, LogUnavailable> =>
   api(wire, `STREAM.INFO.${stream}`, undefined, StreamInfo).pipe(
-    Effect.map(Option.some),
+    Effect.asSome,
     Effect.catchIf((error) => isCode(error, codes.streamNotFound), () => Effect.succeed(Option.none<typeof StreamInfo.Type>())),
     Effect.mapError((cause) => new LogUnavailable({ stream, cause }))
   )

@@ -63,9 +63,12 @@ const explain = (wire: Wire, stream: string, batch: ReadonlyArray<Append>) => {
   const id = nuid.next()
   return Effect.forEach(batch, (message, i) =>
     ask(wire, stream, message, batchHeaders(id, i + 1) + fenceOf(message) + (i === batch.length - 1 ? commitHeader : "")).pipe(
-      Effect.flatMap((answer) => answer.data.length === 0 ? Effect.succeed(undefined) : outcome(stream, answer, batch.length))
-    ), { concurrency: "unbounded" }).pipe(Effect.map((answers) => answers.at(-1) ?? { first: 0, last: 0 }))
+      Effect.flatMap((answer) => answer.data.length === 0 ? Effect.succeed(staged) : outcome(stream, answer, batch.length))
+    ), { concurrency: "unbounded" }).pipe(Effect.map((answers) => answers.at(-1) ?? staged))
 }
+
+/** The answer to a message that is not the last. */
+const staged: Appended = { first: 0, last: 0 }
 
 const ask = (wire: Wire, stream: string, { data, subject }: Append, headers: string, before?: () => void) =>
   Effect.suspend(() =>

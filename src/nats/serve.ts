@@ -45,7 +45,9 @@ export const serve = (nats: NatsConnection, options: Parameters<Connection["serv
         nats.subscribe(options.subject, {
           queue: options.queue,
           callback: (error, { data, reply, subject }) => {
-            if (error === null && reply !== undefined && reply !== "") receive({ subject, data, reply })
+            // The server took the subscription away (permissions): serving nothing in silence would be worse.
+            if (error !== null) return void Deferred.doneUnsafe(broken, Effect.die(error))
+            if (reply !== undefined && reply !== "") receive({ subject, data, reply })
           }
         })
       ),

@@ -1,4 +1,4 @@
-import { isDigit } from "./characters.ts"
+import { isAsciiLetter } from "./characters.ts"
 import { digitsOf, type Groups, hasShape, isClean, isJoinedBy, isTight, isWhole, Join, joinOf, lengthOf } from "./groups.ts"
 
 /** How cards are printed: Visa and most others, 19 digits, American Express, Diners. */
@@ -51,7 +51,7 @@ const isIban = (groups: Groups, k: number): boolean => {
     i--
     if (isClean(groups, i) && lengthOf(groups, i) === 4) continue
     const start = groups.start[i]!
-    return lengthOf(groups, i) === 2 && !isClean(groups, i) && !isDigit(groups.codes[start - 3])
+    return lengthOf(groups, i) === 2 && isAsciiLetter(groups.codes[start - 1]) && isAsciiLetter(groups.codes[start - 2])
   }
   return false
 }

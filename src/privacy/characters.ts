@@ -1,9 +1,14 @@
+import { opaqueNumber } from "./normalise.ts"
+
 /** Questions about one UTF-16 unit of a {@link View}. A unit past the end is `undefined` and answers no. */
 export type Unit = number | undefined
 
 export const isDigit = (code: Unit): boolean => code !== undefined && code >= 0x30 && code <= 0x39
 
 export const isAsciiLetter = (code: Unit): boolean => code !== undefined && (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a
+
+/** A digit, or a number that was redacted: what counts as digits beside a number must count after redaction as well. */
+export const isNumeric = (code: Unit): boolean => isDigit(code) || code === opaqueNumber
 
 /** A letter of any script, roughly: everything above Latin-1's signs that is neither symbol, punctuation nor surrogate. */
 export const isLetter = (code: Unit): boolean =>

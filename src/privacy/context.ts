@@ -21,31 +21,46 @@ export interface Context {
 type Class = "phone" | "label" | "call" | "number" | "ssn" | "negative"
 
 const words = new Map<string, Class>()
+/** By first letter: a bit for each length a known word has. Most words of a text need no closer look. */
+const lengths = new Uint32Array(26)
 const say = (kind: Class, text: string): void => {
-  for (const word of text.split(" ")) words.set(word, kind)
+  for (const word of text.split(" ")) {
+    words.set(word, kind)
+    const letter = word.charCodeAt(0) - 0x61
+    if (letter >= 0 && letter < 26) lengths[letter]! |= 1 << word.length
+  }
 }
 say("phone", "phone phones telephone telephones tel tels fax telefax mobile mobiles cell cellphone cellular whatsapp sms voicemail pager hotline " +
   "landline callback handy telefon telefoon telefono teléfono téléphone telefone telefonnummer rufnummer handynummer mobil mobilnummer mobiel móvil " +
   "movil celular cellulare portable puhelin телефон тел номер моб мобильный факс τηλέφωνο τηλ")
 say("label", "desk office home work direct main contact mob cel ph p t m f h w switchboard")
 say("call", "call calls called calling dial ring reach answering text message messages registered contact")
-say("number", "number numbers no nr num")
+say("number", "number no nr num")
 say("ssn", "ssn ssns social")
 say("negative", "id ids idnr code codes error order invoice account acct license licence passport zip postal version port pid time timestamp epoch date " +
   "year price cost total amount usd eur size address addresses tracking serial sku part isbn issn iban bic vat ust tax ip key hash token tokens ticket " +
   "case reference ref policy member room suite apt box street stack function method tool commit issue line page pin otp vin imei mac uuid build block " +
-  "customer client patient mrn driver model seed offset index count length bytes byte inode process thread revision rev bug pr job run sequence seq")
+  "customer client patient mrn driver model seed offset index count length bytes byte inode process thread revision rev bug pr job run sequence seq confirmation booking reservation flight routing " +
+  "membership transaction employee student card credit debit")
 
 /** Ideographs stand without spaces between them: these are looked for inside the last few before a number. */
 const ideographs = ["電話", "电话", "手机", "手機", "携帯", "號碼", "号码", "联系", "聯絡", "致电", "전화", "연락", "휴대"]
 
 const units = new Set(
-  ("bytes byte b kb mb gb tb kib mib gib ms ns us px pt users rows records tokens items usd dollars euros times people km files lines words " +
+  ("bytes byte b m s g hz khz mhz ghz kg w v a kb mb gb tb kib mib gib ms ns us px pt users rows records tokens items usd dollars euros times people km files lines words " +
     "cylinders sectors blocks inodes cells points messages events requests results views").split(" ")
 )
 const phonesAfter = new Set(["office", "fax", "mobile", "cell", "phone", "home", "work", "desk", "tel"])
 
 const wordMax = 20
+
+/** The word heard last: what it says, which one it was, where it ended. */
+interface Said {
+  readonly kind: Class | undefined
+  readonly at: number
+  readonly end: number
+}
+
 /** How many words may stand between the word that says so and the number. */
 const reach = { phone: 5, call: 3, ssn: 6, negative: 3 } as const
 const never = -1000
@@ -57,7 +72,7 @@ const never = -1000
 export const readContext = (codes: Uint16Array): (from: number, to: number) => Context => {
   let position = 0
   let count = 0
-  let last: { kind: Class | undefined; at: number; end: number } = { kind: undefined, at: never, end: -1 }
+  let last: Said = { kind: undefined, at: never, end: -1 }
   const seen = { phone: never, call: never, ssn: never, negative: never }
   let url = false
 
@@ -96,7 +111,9 @@ export const readContext = (codes: Uint16Array): (from: number, to: number) => C
       const end = wordEnd(codes, position, from)
       // the end of a long word tells more than its beginning where words are not spaced
       const begin = end - position > wordMax ? end - wordMax : position
-      hear(wordAt(codes, begin, end), end)
+      if (isAsciiLetter(code) && begin === position && ((lengths[(code | 0x20) - 0x61]! >> (end - position)) & 1) === 0) {
+        last = { kind: undefined, at: ++count, end }
+      } else hear(wordAt(codes, begin, end), end)
       position = end
     }
     position = to

@@ -200,7 +200,7 @@ const isAddress = (codes: Uint16Array, start: number, sign: Sign, domain: Domain
   // `git@github.com:owner/name` names a server
   if (codes[domain.end] === 0x3a && wordAt(codes, start, Math.min(sign.from, start + 4)) === "git") return false
   // `weights@inputs.transpose()` is a product of matrices
-  return codes[domain.end] !== 0x28 || domain.topLevel.length === 2 || commonTopLevel.has(domain.topLevel)
+  return codes[domain.end] !== 0x28 || (codes[domain.end + 1] !== 0x29 && codes[domain.end + 1] !== 0x2d) || domain.topLevel.length === 2 || commonTopLevel.has(domain.topLevel)
 }
 
 const mailWordsBefore = 4

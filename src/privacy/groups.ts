@@ -1,4 +1,5 @@
-import { isAsciiLetter, isDigit, isIdentifier, wordAt } from "./characters.ts"
+import { isAsciiLetter, isDigit, isIdentifier, isNumeric, wordAt } from "./characters.ts"
+import { extensionEnd } from "./extension.ts"
 import { opaqueNumber } from "./normalise.ts"
 
 /** What stands between a group of digits and the one before it, when they can be one number. */
@@ -9,7 +10,7 @@ export type Join = (typeof Join)[keyof typeof Join]
 export const Mark = {
   /** Glued to letters or part of an identifier (`a716-446655440000`, `v2026.2.9`): never redacted, never bridged. */
   dirty: 1,
-  /** A number already redacted, here or in an earlier pass. */
+  /** A number already redacted, here or in an earlier pass, or the extension of one. */
   taken: 2,
   /** Directly after a currency sign or `#`. */
   amount: 4,
@@ -43,6 +44,9 @@ export const readGroups = (codes: Uint16Array): Groups => {
   return groups
 }
 
+/** " extension: " */
+const extensionWordMax = 13
+
 const tie = (groups: Groups, k: number, neighbour: number): void => {
   const join = groups.join[Math.max(k, neighbour)]!
   if ((join === Join.hyphen || join === Join.dot) && (groups.marks[neighbour]! & Mark.dirty) !== 0 && (groups.marks[k]! & Mark.taken) === 0) {
@@ -56,18 +60,26 @@ const add = (groups: Groups, start: number, end: number, taken: boolean): void =
   groups.join.push(k === 0 ? Join.none : joinBetween(codes, groups.end[k - 1]!, start))
   groups.start.push(start)
   groups.end.push(end)
-  groups.marks.push(taken ? Mark.taken : marksOf(codes, start, end))
+  // an extension belongs to the number before it and to nothing behind it
+  const extension = k > 0 && start - groups.end[k - 1]! <= extensionWordMax && extensionEnd(codes, groups.end[k - 1]!) > start
+  groups.marks.push(taken || extension ? Mark.taken : marksOf(codes, start, end))
 }
 
 const joinBetween = (codes: Uint16Array, from: number, to: number): Join => {
-  const length = to - from
-  if (length > 4) return Join.none
+  if (to - from > 4) return Join.none
+  // an opening bracket or plus goes with the number behind it: the join must not depend on whether it is still there
+  let open = to
+  while (open > from && (codes[open - 1] === 0x28 || codes[open - 1] === 0x2b)) open--
+  return open === from ? Join.paren : separatorOf(codes, from, open)
+}
+
+const separatorOf = (codes: Uint16Array, from: number, to: number): Join => {
   let parens = 0
   let spaces = 0
   let join: Join = Join.none
   for (let i = from; i < to; i++) {
     const code = codes[i]!
-    if (code === 0x28 || code === 0x29) parens++
+    if (code === 0x29) parens++
     else if (code === 0x20) spaces++
     else if (join !== Join.none) return Join.none
     else if (code === 0x2d) join = Join.hyphen
@@ -78,7 +90,7 @@ const joinBetween = (codes: Uint16Array, from: number, to: number): Join => {
   if (parens > 0) return Join.paren
   if (join === Join.none) return spaces === 1 ? Join.space : Join.none
   // "555 - 123 - 4567" is one number; "end. 42" and "1, 2" are not
-  return spaces === 0 || (join === Join.hyphen && length === 3 && codes[from + 1] === 0x2d) ? join : Join.none
+  return spaces === 0 || (join === Join.hyphen && spaces === 2 && codes[from + 1] === 0x2d) ? join : Join.none
 }
 
 const marksOf = (codes: Uint16Array, start: number, end: number): number => {
@@ -89,7 +101,7 @@ const marksOf = (codes: Uint16Array, start: number, end: number): number => {
   if (codes[start - 1] === 0x2d && isPrefix(codes, start - 1)) marks |= Mark.dirty
   const before = codes[start - 1]
   if (before === 0x23 || before === 0x24 || before === 0x20ac || before === 0xa3 || before === 0xa5) marks |= Mark.amount
-  if ((before === 0x3a && isDigit(codes[start - 2])) || (codes[end] === 0x3a && isDigit(codes[end + 1]))) marks |= Mark.clock
+  if ((before === 0x3a && isNumeric(codes[start - 2])) || (codes[end] === 0x3a && isNumeric(codes[end + 1]))) marks |= Mark.clock
   return marks
 }
 
@@ -102,17 +114,17 @@ const isLabelBefore = (codes: Uint16Array, start: number): boolean => {
   return from < start && !isIdentifier(codes[from - 1]) && !isDigit(codes[from - 1]) && labels.has(wordAt(codes, from, start))
 }
 
-/** `x623`, `ext. 12`: an extension, written against the number it belongs to. */
+/** An `x` or `ext` of its own behind a number begins an extension, whatever follows: what does may be redacted by then. */
 const isExtensionAt = (codes: Uint16Array, i: number): boolean =>
   (codes[i]! | 0x20) === 0x78
-    ? isDigit(codes[i + 1]) || (codes[i + 1] === 0x20 && isDigit(codes[i + 2]))
+    ? !isAsciiLetter(codes[i + 1]) && codes[i + 1] !== 0x5f
     : (codes[i]! | 0x20) === 0x65 && wordAt(codes, i, Math.min(i + 3, codes.length)) === "ext"
 
 /** `-A`, `-rc3`, `-e29b` after a number: it is a part number, a version, an id. `-Office` is not. */
 const isSuffix = (codes: Uint16Array, from: number): boolean => {
   let end = from
   while (end - from < 3 && isAsciiLetter(codes[end])) end++
-  return end > from && (end === from + 1 || end < from + 3) && (isDigit(codes[end]) || end === from + 1) && !isExtensionAt(codes, from)
+  return (end === from + 1 || (end === from + 2 && isDigit(codes[end]))) && !isExtensionAt(codes, from)
 }
 
 /** The longest piece of an identifier looked at before a hyphen. */
@@ -130,6 +142,8 @@ const isPrefix = (codes: Uint16Array, hyphen: number): boolean => {
       if ((codes[from]! | 0x20) > 0x66) hex = false
     }
   }
+  // "555x-" is the end of a number, redacted or not
+  if (letters === 1 && (codes[hyphen - 1]! | 0x20) === 0x78) return false
   return letters > 0 && (letters < hyphen - from || (hex && letters === 4))
 }
 

@@ -24,8 +24,8 @@ export interface Glance {
   readonly folds: boolean
 }
 
-/** The shortest thing made of digits is a seven-digit phone number. */
-const digitsMin = 7
+/** The shortest thing made of digits: `+98 9601` in Iran. */
+const digitsMin = 6
 
 export const glance = (text: string): Glance => {
   let at = false

@@ -1,5 +1,5 @@
 import { type CountryCode, getCountries, getCountryCallingCode, isSupportedCountry, Metadata, parsePhoneNumberFromString } from "libphonenumber-js"
-import { isAsciiLetter, isDigit, standsAt } from "./characters.ts"
+import { isDigit, isNumeric } from "./characters.ts"
 import type { Context } from "./context.ts"
 import { digitsOf, type Groups, hasShape, isClean, isTight, isWhole, Join, joinOf, lengthOf, Mark } from "./groups.ts"
 
@@ -27,7 +27,7 @@ export const internationalAt = (groups: Groups, k: number): number => {
     if (!isTrunkZero(groups, last)) digits += digitsOf(groups, last, last, digitsMax + 3)
     if (!plus && last === k) digits = digits.slice(2)
     if (digits.length > digitsMax) break
-    if (!isTight(joinOf(groups, last + 1)) && fitsPlan(digits)) best = last
+    if ((plus || last > k) && !isTight(joinOf(groups, last + 1)) && fitsPlan(digits)) best = last
   }
   return best
 }
@@ -36,7 +36,7 @@ const isPlusBefore = (groups: Groups, k: number): boolean => {
   const { codes } = groups
   let i = groups.start[k]! - 1
   if (codes[i] === 0x28) i--
-  return codes[i] === 0x2b && codes[i - 1] !== 0x2b && !isDigit(codes[i - 1])
+  return codes[i] === 0x2b && codes[i - 1] !== 0x2b && !isNumeric(codes[i - 1])
 }
 
 const startsWithZeros = (groups: Groups, k: number): boolean => {
@@ -65,9 +65,13 @@ const readPlans = (): Map<string, ReadonlySet<number>> => {
 
 /** Plans change faster than libraries (Benin went from 8 digits to 10): outside +1 a common length will do. */
 const commonMin = 7
+/** Below this many digits, country included, a number is looked up instead of measured. */
+const shortMax = 8
 const commonMax = 10
 
 const fitsPlan = (digits: string): boolean => {
+  // "+98 9601" is somebody, "+980000" is a gain: so few digits have to be a number in use
+  if (digits.length < shortMax) return digits.length > 5 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true
   plans ??= readPlans()
   for (let length = 1; length <= 3; length++) {
     const code = digits.slice(0, length)
@@ -77,7 +81,7 @@ const fitsPlan = (digits: string): boolean => {
     return lengths.has(national) || (code !== "1" && national >= commonMin && national <= commonMax)
   }
   // satellite, freephone and other numbers of no country: rare enough to ask the parser
-  return digits.length >= digitsMin + 3 && parsePhoneNumberFromString(`+${digits}`)?.isPossible() === true
+  return parsePhoneNumberFromString(`+${digits}`)?.isPossible() === true
 }
 
 /**
@@ -133,12 +137,13 @@ export const isPhone = (groups: Groups, first: number, last: number, context: Co
   const digits = digitsOf(groups, first, last, runMax + 1)
   if (digits.length < digitsMin || digits.length > runMax || context.measured) return false
   const written = last > first
-  if (context.phone) return !context.url || written
+  if (context.phone && (written || !context.url)) return true
   if (digits.length > digitsMax) return false
-  if (extended || context.phoneAfter) return written || digits.length >= 10
-  if (context.call && !context.url) return written || (digits.length >= 10 && digits.length <= 13 && !isClockLike(digits))
+  const long = written || (digits.length >= 10 && digits.length <= 13)
+  if ((extended || context.phoneAfter) && long) return true
+  if (context.call && !context.url && long && (written || !isClockLike(digits))) return true
   if (context.url || context.negative) return false
-  if (whole && isValid(digits, region ?? "US")) return !isClockLike(digits)
+  if (whole && (region === undefined || !isSupportedCountry(region) ? isNorthAmerican(digits) : isValid(digits, region))) return true
   return (written && isTrunkForm(groups, first, last, digits)) ||
     (region !== undefined && (written || digits.startsWith("0")) && isValid(digits, region))
 }
@@ -147,6 +152,9 @@ const hasClock = (groups: Groups, first: number, last: number): boolean => {
   for (let k = first; k <= last; k++) if ((groups.marks[k]! & Mark.clock) !== 0) return true
   return false
 }
+
+/** Ten digits that can be dialled in North America, or eleven with the 1: an answer to "what's your number?". */
+const isNorthAmerican = (digits: string): boolean => /^1?[2-9]\d\d[2-9]\d{6}$/.test(digits)
 
 /** Seconds or milliseconds since 1970, from 2001 to 2033. */
 const isClockLike = (digits: string): boolean => digits.startsWith("1") && (digits.length === 10 || digits.length === 13)
@@ -164,21 +172,3 @@ const isTrunkForm = (groups: Groups, first: number, last: number, digits: string
 
 const isValid = (digits: string, region: string): boolean =>
   isSupportedCountry(region) && parsePhoneNumberFromString(digits, region satisfies CountryCode)?.isValid() === true
-
-/** An extension behind a number (`x623`, ` ext. 12`, ` x 623`): where it ends, or `end` when there is none. */
-export const extensionEnd = (codes: Uint16Array, end: number): number => {
-  let i = codes[end] === 0x20 || codes[end] === 0x2c ? end + 1 : end
-  if (codes[i] === 0x20 && i > end) i++
-  if (standsAt(codes, i, "extension")) i += 9
-  else if (standsAt(codes, i, "ext")) i += 3
-  else if (standsAt(codes, i, "x")) i += 1
-  else return end
-  if (isAsciiLetter(codes[i])) return end
-  if (codes[i] === 0x2e || codes[i] === 0x3a) i++
-  if (codes[i] === 0x20) i++
-  let to = i
-  while (isDigit(codes[to]) && to - i <= extensionMax) to++
-  return to === i || to - i > extensionMax ? end : to
-}
-
-const extensionMax = 7

@@ -1,10 +1,11 @@
 import { cardAt } from "./card.ts"
 import { readContext } from "./context.ts"
 import { coverEmails } from "./email.ts"
+import { extensionEnd } from "./extension.ts"
 import { type Groups, isClean, isTight, Join, joinOf, readGroups, take } from "./groups.ts"
 import { type Kind, kinds, placeholders, type Span } from "./kinds.ts"
 import { endOf, glance, opaqueNumber, opaqueWord, view, type View } from "./normalise.ts"
-import { digitsMin, extensionEnd, internationalAt, isOtherShape, isPhone, northAmericanAt, spacedPhoneLength } from "./phone.ts"
+import { digitsMin, internationalAt, isOtherShape, isPhone, northAmericanAt, spacedPhoneLength } from "./phone.ts"
 import { isLooseSsn, isSpacedSsn, tightSsnAt } from "./ssn.ts"
 
 /** How to read numbers that do not say where they belong. */
@@ -58,7 +59,7 @@ const find = (text: string, { codes, origins }: View, seen: { readonly at: boole
   if (seen.digits) {
     const groups = readGroups(codes)
     const found = (kind: Kind, first: number, last: number, end?: number): void => {
-      const start = startOf(groups, first)
+      const start = startOf(groups, first, last)
       const to = end ?? groups.end[last]!
       add(kind, start, to)
       take(groups, first, last)
@@ -89,17 +90,16 @@ const stands = (codes: Uint16Array, i: number, text: string): boolean => {
 
 type Found = (kind: Kind, first: number, last: number, end?: number) => void
 
-/** With the sign or bracket that belongs to the number: `+`, `(`, `(+`, `+(`. */
-const startOf = (groups: Groups, first: number): number => {
+/** With the sign or bracket that belongs to the number: `+`, `(`, `(+`, `+(`. A bracket only when it closes inside. */
+const startOf = (groups: Groups, first: number, last: number): number => {
   const { codes } = groups
-  let start = groups.start[first]!
-  if (codes[start - 1] === 0x2b || (codes[start - 1] === 0x28 && closesBefore(groups, first))) start--
-  if (start < groups.start[first]! && (codes[start - 1] === 0x2b || (codes[start - 1] === 0x28 && codes[start] === 0x2b && closesBefore(groups, first)))) start--
-  return start
+  const closes = last > first && codes[groups.end[first]!] === 0x29
+  const digits = groups.start[first]!
+  const before = codes[digits - 1]
+  if (before === 0x2b) return closes && codes[digits - 2] === 0x28 ? digits - 2 : digits - 1
+  if (before === 0x28 && closes) return codes[digits - 2] === 0x2b ? digits - 2 : digits - 1
+  return digits
 }
-
-/** Whether the bracket before this group closes right behind it, as in `(555) 123-4567`. */
-const closesBefore = (groups: Groups, k: number): boolean => groups.codes[groups.end[k]!] === 0x29
 
 /** Numbers recognised by themselves: cards, numbers with a country, social security and telephone numbers as printed. */
 const findByForm = (groups: Groups, found: Found): void => {
@@ -150,9 +150,9 @@ const findInChain = (groups: Groups, found: Found, k: number): number => {
   return end
 }
 
-/** A group of its own: nothing but spaces joins it to others. */
+/** A group of its own: no hyphen, dot or slash ties it to others, and no bracket stands right before it. */
 const isChained = (groups: Groups, k: number): boolean =>
-  isClean(groups, k) && !isTight(joinOf(groups, k)) && !isTight(joinOf(groups, k + 1)) && joinOf(groups, k) !== Join.paren && joinOf(groups, k + 1) !== Join.paren
+  isClean(groups, k) && !isTight(joinOf(groups, k)) && !isTight(joinOf(groups, k + 1)) && joinOf(groups, k) !== Join.paren
 
 /** Numbers that only what surrounds them can tell: one decision for each run of joined groups. */
 const findByContext = (groups: Groups, found: Found, region: string | undefined): void => {
@@ -170,7 +170,7 @@ const findByContext = (groups: Groups, found: Found, region: string | undefined)
       const to = extensionEnd(codes, end)
       const context = contextOf(groups.start[first]!, end)
       if (isLooseSsn(groups, first, last, context)) found("SSN", first, last)
-      else if (isPhone(groups, first, last, context, to > end, isAll(codes, startOf(groups, first), to), region)) {
+      else if (isPhone(groups, first, last, context, to > end, isAll(codes, startOf(groups, first, last), to), region)) {
         foundWithExtension(groups, found, "PHONE", first, last)
       }
     }

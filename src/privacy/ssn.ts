@@ -16,14 +16,19 @@ export const isSpacedSsn = (groups: Groups, k: number): boolean => hasShape(grou
 
 /**
  * Forms that lost a separator, for a run of groups standing alone: `123456789`, `123-456789`, and `12345-6789` only
- * where the text speaks of social security, because it is the form of a ZIP+4 code.
+ * where another of these or the text speaks of social security, because it is the form of a ZIP+4 code.
  */
 export const isLooseSsn = (groups: Groups, first: number, last: number, context: Context): boolean => {
   if (!isWhole(groups, first, last) || (groups.marks[first]! & (Mark.amount | Mark.clock)) !== 0) return false
   const alone = joinOf(groups, first) === Join.none && joinOf(groups, last + 1) === Join.none
   const plain = context.ssn || (alone && !context.negative && !context.phone && !context.url && !context.measured)
   if (first === last) return lengthOf(groups, first) === 9 && plain
-  if (last !== first + 1 || joinOf(groups, last) !== Join.hyphen) return false
-  return (lengthOf(groups, first) === 3 && lengthOf(groups, last) === 6 && plain) ||
-    (lengthOf(groups, first) === 5 && lengthOf(groups, last) === 4 && context.ssn)
+  let sure = context.ssn
+  for (let k = first; k < last; k += 2) {
+    const lengths = [lengthOf(groups, k), lengthOf(groups, k + 1)]
+    const halved = joinOf(groups, k + 1) === Join.hyphen && (k === first || joinOf(groups, k) === Join.space)
+    if (!halved || !((lengths[0] === 3 && lengths[1] === 6) || (lengths[0] === 5 && lengths[1] === 4))) return false
+    if (lengths[0] === 3 && plain) sure = true
+  }
+  return sure && (last - first) % 2 === 1
 }

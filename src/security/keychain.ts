@@ -58,7 +58,7 @@ const probe = (timeout: Duration.Duration) =>
     if (answers[1] !== secret) return yield* unavailable("it does not give back what was put in")
   })
 
-/** Open the OS keychain, having seen that it works. Each use takes about 60 ms. */
+/** Open the OS keychain, having seen that it works. Each use takes about 100 ms. */
 export const openKeychain = (timeout: Duration.Duration = keychainTimeout): Effect.Effect<Keystore["Service"], KeychainError> =>
   Effect.as(probe(timeout), Keystore.of({
     kind: "keychain",

@@ -7,8 +7,6 @@ import { digestOf, fromBase64url, toBase64url } from "./digest.ts"
 import type { NonceCache } from "./NonceCache.ts"
 import { signAsync, signObjectAsync, verify, verifyObject } from "./signing.ts"
 
-/** Longest challenge that is signed, bytes of UTF-8. */
-export const challengeMaxBytes = 256
 /** How old, or how far in the future, a fresh proof may be. */
 export const proofAgeMax = Duration.seconds(60)
 /** A proof header has about 900 characters; the path has most of the rest. */
@@ -98,7 +96,7 @@ export const freshProof = (
     (proof) => toBase64url(Buffer.from(canonicalJson(proof)))
   )
 
-const readProof = Schema.decodeUnknownResult(Schema.fromJsonString(FreshProof), { onExcessProperty: "error" })
+const readProof = Schema.decodeUnknownResult(Schema.fromJsonString(FreshProof))
 
 const decodeProof = (header: string): Result.Result<FreshProof, ProofRefused> => {
   const bytes = header.length > headerMaxLength ? undefined : fromBase64url(header)

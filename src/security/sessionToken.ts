@@ -87,7 +87,7 @@ export const verifySessionToken = (
 /** A token as a bearer: base64url of the canonical JSON of all seven fields. */
 export const encodeBearer = (token: SessionToken): string => toBase64url(Buffer.from(canonicalJson(token)))
 
-const readToken = Schema.decodeUnknownResult(Schema.fromJsonString(SessionToken), { onExcessProperty: "error" })
+const readToken = Schema.decodeUnknownResult(Schema.fromJsonString(SessionToken))
 
 /** A bearer's token, not yet verified. Any text but exactly what `encodeBearer` writes is malformed. */
 export const decodeBearer = (bearer: string): Result.Result<SessionToken, TokenRefused> => {

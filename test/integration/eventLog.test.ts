@@ -8,7 +8,8 @@ import { jetStreamLog } from "../../src/nats/jetStreamLog.ts"
 import { ensureStream } from "../../src/nats/provision.ts"
 import { streams } from "../../streams/definitions.ts"
 import { sharedServer } from "../support/sharedServer.ts"
-import { eventLogSuite, message, numbered, range, take } from "../support/suites/eventLog.ts"
+import { message, numbered, range, take } from "../support/messages.ts"
+import { eventLogSuite } from "../support/suites/eventLog.ts"
 
 const server = sharedServer()
 const everyFewMillis = Schedule.spaced("10 millis")

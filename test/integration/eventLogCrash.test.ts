@@ -10,7 +10,7 @@ import { jetStreamLog } from "../../src/nats/jetStreamLog.ts"
 import { ensureStream } from "../../src/nats/provision.ts"
 import { streams } from "../../streams/definitions.ts"
 import { startServer } from "../support/natsServer.ts"
-import { all, numbered, range, take, text } from "../support/suites/eventLog.ts"
+import { all, numbered, range, take, text } from "../support/messages.ts"
 
 const open = Effect.gen(function*() {
   const server = yield* startServer()

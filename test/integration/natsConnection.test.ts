@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Schedule } from "effect"
 import { connect } from "../../src/nats/connect.ts"
 import { freePort, startServer } from "../support/natsServer.ts"
-import { range } from "../support/suites/eventLog.ts"
+import { range } from "../support/messages.ts"
 
 const second = Duration.seconds(1)
 const bytes = (body: string) => new TextEncoder().encode(body)

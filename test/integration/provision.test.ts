@@ -7,7 +7,7 @@ import { jetStreamLog } from "../../src/nats/jetStreamLog.ts"
 import { ensureStream } from "../../src/nats/provision.ts"
 import { streams } from "../../streams/definitions.ts"
 import { sharedServer } from "../support/sharedServer.ts"
-import { message } from "../support/suites/eventLog.ts"
+import { message } from "../support/messages.ts"
 
 const server = sharedServer()
 const small = { replicas: 1, sizeMaxBytes: 10 * 1024 * 1024 }
@@ -62,7 +62,7 @@ describe("provisioning", () => {
       const wire = yield* server
       for (let i = 0; i < 10; i++) {
         const row = { ...streams.log, name: `RACE_${i}`, subjects: [`race.${i}`] }
-        yield* Effect.all(["a", "b", "c"].map((id) => ensureStream(wire, row, { ...small, metadata: { log_id: id } })), { concurrency: "unbounded" })
+        yield* Effect.forEach(["a", "b", "c"], (id) => ensureStream(wire, row, { ...small, metadata: { log_id: id } }), { concurrency: "unbounded" })
         const { metadata } = yield* jetStreamLog(wire, row.name).info
         assert.include(["a", "b", "c"], metadata["log_id"])
       }

@@ -43,12 +43,13 @@ export const makeHub = (more: { readonly extraConfig?: string; readonly revocati
     const dir = more.dir ?? (yield* temporaryFolder)
     const secrets = more.secrets ?? (yield* makeHubSecrets)
     const leafPort = yield* freePort
+    const monitorPort = yield* freePort
     const config = yield* Effect.orDie(renderHubConfig(secrets, {
       serverName: "hub1",
       client: { port: -1 },
       leaf: { port: leafPort },
       webSocket: { port: -1 },
-      monitorPort: -1,
+      monitorPort,
       storeDir: join(dir, "store"),
       jwtDir: join(dir, "jwt"),
       ...(more.revocations && { revocations: more.revocations })
@@ -67,7 +68,7 @@ export const makeHub = (more: { readonly extraConfig?: string; readonly revocati
       const info = await manager.streams.info("LOG", { subjects_filter: ">" })
       return JSON.stringify([info.state.messages, info.state.subjects, info.config, info.state.consumer_count])
     })
-    return { dir, secrets, server, leafPort, store, manager, publish, digest }
+    return { dir, secrets, server, leafPort, monitorPort, store, manager, publish, digest }
   })
 export type Hub = Effect.Success<ReturnType<typeof makeHub>>
 
@@ -118,7 +119,7 @@ export type Peer = Effect.Success<ReturnType<typeof makePeer>>
 
 export const leafCount = (hub: Hub) =>
   Effect.promise(async () => {
-    const answer = await fetch(`http://127.0.0.1:${hub.server.ports.monitor}/leafz`)
+    const answer = await fetch(`http://127.0.0.1:${hub.monitorPort}/leafz`)
     const body: unknown = await answer.json()
     return typeof body === "object" && body !== null && "leafnodes" in body && typeof body.leafnodes === "number" ? body.leafnodes : -1
   })

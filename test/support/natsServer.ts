@@ -28,7 +28,7 @@ export interface TestServer {
  * A real nats-server on a free loopback port, with JetStream, every write synced, its store in a temporary folder; gone
  * with the scope. `config` is appended to its configuration; `jetstream: false` leaves ours out of it.
  */
-export const startServer = (options: { readonly config?: string; readonly dir?: string; readonly jetstream?: boolean } = {}) =>
+export const startServer = (options: { readonly config?: string; readonly dir?: string; readonly jetstream?: boolean; readonly domain?: string } = {}) =>
   Effect.gen(function*() {
     const binary = yield* findBinary
     const dir = options.dir ?? (yield* Effect.acquireRelease(
@@ -41,7 +41,7 @@ export const startServer = (options: { readonly config?: string; readonly dir?: 
     yield* Effect.promise(() => writeFile(configFile, [
       `listen: "127.0.0.1:${port}"`,
       "max_payload: 8MB",
-      ...(options.jetstream === false ? [] : [`jetstream { store_dir: "${dir}/store", sync_interval: always }`]),
+      ...(options.jetstream === false ? [] : [`jetstream { store_dir: "${dir}/store", sync_interval: always${options.domain === undefined ? "" : `, domain: ${options.domain}`} }`]),
       options.config ?? "",
       ""
     ].join("\n")))

@@ -25,7 +25,7 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
       const refused: Array<string> = []
       let pongs: Array<() => void> = []
       let closed = false
-      let buffer = Buffer.alloc(0)
+      let buffer: Buffer = Buffer.alloc(0)
       const wake = () => {
         for (const pong of pongs) pong()
         pongs = []
@@ -70,8 +70,8 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
         socket.write(`CONNECT ${JSON.stringify({ jwt: identity.jwt, sig, name: "hostile", server_id: "HOSTILE", domain: identity.domain, headers: true, jetstream: true, version: "2.15.1", protocol: 1 })}\r\nPING\r\n`)
         pongs.push(() => resume(Effect.succeed(leaf)))
       }
-      socket.on("data", (bytes) => {
-        buffer = Buffer.concat([buffer, bytes])
+      socket.on("data", (bytes: Buffer) => {
+        buffer = Buffer.concat([buffer, Buffer.from(bytes)])
         take()
       })
       socket.on("error", () => undefined)

@@ -17,10 +17,13 @@ export const prepareFolder = Effect.fnUntraced(function*(dir: string) {
   )
 })
 
-/** Refuses when a process already runs in this folder: two would write one journal. */
+/**
+ * Refuses when a backend already runs in this folder: two would write one journal. One that does not answer was
+ * killed, and its process id given to somebody else; whoever still holds the store is found when it is opened.
+ */
 export const refuseSecond = Effect.fnUntraced(function*(side: Side, dir: string) {
   const running = yield* runningIn(dir)
-  if (Option.isSome(running)) {
+  if (Option.isSome(running) && (yield* answers(running.value.url))) {
     return yield* failed(
       "already-running",
       `the ${side} backend of ${dir} already runs at ${running.value.url} (pid ${running.value.pid})`,
@@ -28,6 +31,15 @@ export const refuseSecond = Effect.fnUntraced(function*(side: Side, dir: string)
     )
   }
 })
+
+const answerWithin = "2 seconds"
+
+/** Health is asked without a token: nothing is given away to whoever listens there now. */
+const answers = (url: string) =>
+  Effect.tryPromise((signal) => fetch(`${url}/health`, { signal, redirect: "error" })).pipe(
+    Effect.timeout(answerWithin),
+    Effect.match({ onSuccess: ({ ok }) => ok, onFailure: () => false })
+  )
 
 /** The token that lets this user's programs in: made once, kept between runs, readable by this user alone. */
 export const keptToken = Effect.fnUntraced(function*(side: Side, dir: string) {

@@ -49,8 +49,8 @@ export interface Serving {
 export const serve = ({ side, dir, url, layer, screen }: Serving) =>
   Effect.gen(function*() {
     yield* endsOnSignal
-    yield* Effect.addFinalizer(() => Effect.logInfo(`the ${side} backend has stopped`))
     yield* Layer.build(layer).pipe(Effect.mapError((error) => notStarted(side, error)))
+    yield* Effect.addFinalizer(() => Effect.logInfo(`stopping the ${side} backend`))
     const startedAt = DateTime.formatIso(yield* DateTime.now)
     const runtime = { pid: process.pid, url, started_at: startedAt }
     yield* announce(dir, runtime)
@@ -71,9 +71,12 @@ const parentGone = Effect.gen(function*() {
 export const notStarted = (side: Side, error: unknown): CliFailure => {
   if (error instanceof CliFailure) return error
   const { _tag: tag, hint, why, message } = fields(error)
-  const reason = [why, message].find((text) => text !== undefined && text !== "") ?? tag ?? "unknown reason"
+  const reason = [why, message].find((text) => text !== undefined && text !== "") ?? words(tag ?? "for an unknown reason")
   return failed(tag ?? "start-failed", `the ${side} backend did not start: ${reason}`, hint ?? "`maestra doctor` looks at what it needs.")
 }
+
+/** `PortTaken` → `port taken`. */
+const words = (tag: string): string => tag.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()
 
 type Told = Partial<Record<"_tag" | "hint" | "why" | "message", string>>
 

@@ -52,11 +52,15 @@ const withTenant = (asking: Asking, request: HttpServerRequest.HttpServerRequest
   if (request.method !== "GET") {
     return Effect.fail(problem("read-only", "The admin token does not write conversations.", "Use a session binding token of the tenant."))
   }
-  const tenant = new URL(request.url, "http://localhost").searchParams.get("tenant") ?? ""
-  return tenantPattern.test(tenant)
-    ? Effect.succeed({ ...asking, tenant })
-    : Effect.fail(problem("tenant-missing", "?tenant= names no tenant.", "Add ?tenant=t_…; `maestra hosted peers` lists them.", { field: "tenant" }))
+  const given = new URL(request.url, "http://localhost").searchParams.get("tenant") ?? undefined
+  return Effect.map(tenantNamed(given), (tenant) => ({ ...asking, tenant }))
 }
+
+/** The tenant an operator names with `?tenant=`. */
+export const tenantNamed = (given: string | undefined): Effect.Effect<string, Problem> =>
+  given !== undefined && tenantPattern.test(given)
+    ? Effect.succeed(given)
+    : Effect.fail(problem("tenant-missing", "?tenant= names no tenant.", "Add ?tenant=t_…; `maestra hosted peers` lists them.", { field: "tenant" }))
 
 const tenantLayer = (trust: Trust) =>
   Layer.effect(

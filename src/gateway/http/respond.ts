@@ -1,5 +1,6 @@
-import { type Context, Effect, Stream } from "effect"
+import { Cause, type Context, Effect, Result, type Scope, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
+import { type BackendError, fromBackend, type Problem } from "./problems.ts"
 
 /**
  * Answers written by hand instead of through the endpoint's schema: a conversation of 10,000 messages
@@ -14,18 +15,26 @@ export const json = <A>(body: NoInfer<A>, options: { readonly status?: number; r
 
 const encoder = new TextEncoder()
 
-/** One JSON value a line. A failure on the way breaks the connection, so a cut answer never looks whole. */
-export const ndjson = <A, E, R>(rows: Stream.Stream<A, E, R>): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
-  Effect.contextWith((context: Context.Context<R>) =>
-    Effect.succeed(HttpServerResponse.stream(
-      rows.pipe(
-        Stream.mapArray((lines) => {
-          let text = ""
-          for (const line of lines) text += `${JSON.stringify(line)}\n`
-          return [encoder.encode(text)] as const
-        }),
-        Stream.provideContext(context)
-      ),
-      { contentType: "application/x-ndjson", headers: { "cache-control": "no-store" } }
-    ))
-  )
+/**
+ * One JSON value a line. A failure before the first line is a problem with its status; a later one breaks
+ * the connection, so that a cut answer never looks whole.
+ */
+export const ndjson = <A, E extends BackendError | Problem, R>(
+  rows: Stream.Stream<A, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem, R | Scope.Scope> =>
+  Effect.gen(function*() {
+    const context: Context.Context<R> = yield* Effect.context<R>()
+    const pull = yield* Stream.toPull(Stream.provideContext(Stream.mapArray(rows, toLines), context))
+    const first = yield* Effect.result(pull)
+    if (Result.isFailure(first) && !Cause.isDone(first.failure)) return yield* fromBackend(first.failure)
+    const body = Result.isFailure(first)
+      ? Stream.empty
+      : Stream.concat(Stream.fromArray(first.success), Stream.fromPull(Effect.succeed(pull)))
+    return HttpServerResponse.stream(body, { contentType: "application/x-ndjson", headers: { "cache-control": "no-store" } })
+  })
+
+const toLines = (rows: ReadonlyArray<unknown>): readonly [Uint8Array] => {
+  let text = ""
+  for (const row of rows) text += `${JSON.stringify(row)}\n`
+  return [encoder.encode(text)]
+}

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { pageMax } from "../../../projections/conversations/queries.ts"
 import { Identity } from "../../../streams/events/peer.ts"
 import { Content, OutsideId, Role, Timestamp, Title } from "../../../streams/events/fields.ts"
 import { nameMaxLength } from "../../../streams/limits.ts"
@@ -8,7 +9,7 @@ import { Stamp } from "../../../streams/Stamp.ts"
 
 /** Entries of a page: a screen or two; a caller who wants all uses the cursor. */
 export const pageLimitDefault = 100
-export const pageLimitMax = 1000
+export const pageLimitMax = pageMax
 /** How long a write waits to reach a tier where its author does not say. */
 export const waitMillisDefault = 10_000
 /** And at most: an hour, for scripts that wait until a device comes back from a tunnel. */
@@ -156,13 +157,12 @@ export const Proof = Schema.Struct({
   proof: Schema.NullOr(Schema.String)
 }).annotate({ identifier: "Proof" })
 
-/** A line of a long piece of work. The last one has `done: true`, and `problem` where it failed on the way. */
+/** A line of a long piece of work. The last one has `done: true`; without it the work broke off. */
 export const ProgressLine = Schema.Struct({
   done: Schema.Boolean,
   at: Schema.Finite,
   of: Schema.Finite,
-  result: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
-  problem: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown))
+  result: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown))
 }).annotate({ identifier: "Progress" })
 
 export const Facts = Schema.Record(Schema.String, Schema.Unknown)

@@ -1,22 +1,9 @@
+import type { Existing } from "../../../projections/conversations/history.ts"
+import type { Head } from "../../../projections/conversations/heads.ts"
 import type { Draft, Written } from "../../../streams/Backend.ts"
 import { commitEventsMax } from "../../../streams/limits.ts"
 import type { Stamp } from "../../../streams/Stamp.ts"
-import type { ImportLine } from "./lines.ts"
-
-/** What is there already under an id. `stamp` is a number while the write is itself a draft of this plan: its index. */
-export interface KnownMessage {
-  readonly role: string
-  readonly content: string
-  readonly deleted: boolean
-  readonly stamp: Stamp | number
-}
-
-export interface KnownConversation {
-  title: string | null
-  /** Deleted, and nothing written since. */
-  hidden: boolean
-  readonly messages: Map<string, KnownMessage>
-}
+import type { ImportLine, ImportMessage } from "./lines.ts"
 
 /** A draft whose `base` is the stamp draft `after` is about to get. */
 export interface PlannedDraft {
@@ -30,6 +17,24 @@ export interface ImportPlan {
   readonly unchanged: number
 }
 
+/** What is there already: of the conversations by id, and of each message in the order of the lines. */
+export interface Known {
+  readonly heads: ReadonlyMap<string, Head>
+  readonly messages: ReadonlyArray<Existing>
+}
+
+/** The last an earlier line of this body said under an id. `base`: its stamp, or the draft that will get one. */
+interface Said {
+  readonly role: string
+  readonly content: string
+  readonly base: Stamp | number
+}
+
+interface Conversation {
+  title: string | null
+  readonly said: Map<string, Said>
+}
+
 /**
  * What must be written so that everything in `lines` is there. Writes nothing when it already is.
  *
@@ -41,49 +46,57 @@ export interface ImportPlan {
  * | another title              | `conversation.renamed`; `.created` where nothing was         |
  * | a deleted conversation     | `conversation.created`: an import of a backup brings it back |
  *
- * `known` is brought up to date on the way, so an id may come twice in one body: the later one is an edit.
+ * An id may come twice in one body: the later one is an edit of the earlier.
  */
-export const planImport = (
-  lines: ReadonlyArray<ImportLine>,
-  known: Map<string, KnownConversation>,
-  surface: string
-): ImportPlan => {
+export const planImport = (lines: ReadonlyArray<ImportLine>, known: Known, surface: string): ImportPlan => {
   const drafts: Array<PlannedDraft> = []
+  const conversations = new Map<string, Conversation>()
   let messages = 0
   let unchanged = 0
   for (const line of lines) {
-    const found = known.get(line.conversation)
-    const conversation = found ?? { title: null, hidden: false, messages: new Map<string, KnownMessage>() }
-    if (found === undefined) known.set(line.conversation, conversation)
-    const about = aboutConversation(line, found, surface)
+    let conversation = conversations.get(line.conversation)
+    const head = conversation === undefined ? known.heads.get(line.conversation) : { title: conversation.title, hidden: false }
+    const about = aboutConversation(line, head, surface)
     if (about !== undefined) drafts.push({ draft: about, after: undefined })
+    conversation ??= { title: head?.title ?? null, said: new Map() }
     conversation.title = line.title ?? conversation.title
-    conversation.hidden = false
+    conversations.set(line.conversation, conversation)
     for (const message of line.messages) {
-      messages++
-      const there = conversation.messages.get(message.id)
-      if (there !== undefined && !there.deleted && there.content === message.content && there.role === message.role) {
-        unchanged++
-        continue
+      const there = known.messages[messages++]!
+      const said = conversation.said.get(message.id)
+      const same = said === undefined ? there.state === "same" : said.role === message.role && said.content === message.content
+      if (same) unchanged++
+      const base = said?.base ?? there.base ?? undefined
+      if (!same || said === undefined) {
+        conversation.said.set(message.id, { role: message.role, content: message.content, base: same ? base! : drafts.length })
       }
-      const written = { message_id: message.id, role: message.role, content: message.content, timestamp: message.timestamp }
-      const from = { subject: line.conversation, surface: message.surface ?? surface }
-      conversation.messages.set(message.id, { role: message.role, content: message.content, deleted: false, stamp: drafts.length })
-      drafts.push(
-        there === undefined
-          ? { draft: { ...from, fact: { type: "message.appended", data: written } }, after: undefined }
-          : typeof there.stamp === "number"
-          ? { draft: { ...from, fact: { type: "message.edited", data: written } }, after: there.stamp }
-          : { draft: { ...from, fact: { type: "message.edited", data: { ...written, base: there.stamp } } }, after: undefined }
-      )
+      if (!same) drafts.push(write(line.conversation, message, base, surface))
     }
   }
   return { drafts, messages, unchanged }
 }
 
-const aboutConversation = (line: ImportLine, found: KnownConversation | undefined, surface: string): Draft | undefined => {
-  const renamed = line.title !== undefined && line.title !== (found?.title ?? null)
-  const begins = found === undefined ? renamed || line.messages.length === 0 : found.hidden
+const write = (conversation: string, message: ImportMessage, base: Stamp | number | undefined, surface: string): PlannedDraft => {
+  const data = { message_id: message.id, role: message.role, content: message.content, timestamp: message.timestamp }
+  return {
+    draft: {
+      fact: base === undefined
+        ? { type: "message.appended", data }
+        : { type: "message.edited", data: typeof base === "number" ? data : { ...data, base } },
+      subject: conversation,
+      surface: message.surface ?? surface
+    },
+    after: typeof base === "number" ? base : undefined
+  }
+}
+
+const aboutConversation = (
+  line: ImportLine,
+  head: { readonly title: string | null; readonly hidden: boolean } | undefined,
+  surface: string
+): Draft | undefined => {
+  const renamed = line.title !== undefined && line.title !== (head?.title ?? null)
+  const begins = head === undefined ? renamed || line.messages.length === 0 : head.hidden
   if (!begins && !renamed) return undefined
   return {
     fact: {

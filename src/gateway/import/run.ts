@@ -23,9 +23,8 @@ export const importer = Effect.gen(function*() {
 
   const take = (tenant: string, lines: ReadonlyArray<ImportLine>, surface: string) =>
     Effect.gen(function*() {
-      const wanted = idsOf(lines)
-      yield* recording.settledFor(tenant, wanted.keys())
-      const plan = planImport(lines, yield* reads.known(tenant, wanted), surface)
+      yield* recording.settledFor(tenant, new Set(lines.map(({ conversation }) => conversation)))
+      const plan = planImport(lines, yield* reads.known(tenant, lines), surface)
       const written: Array<Written> = []
       for (let start = 0; start < plan.drafts.length;) {
         const end = batchEnd(plan.drafts, start)
@@ -48,14 +47,3 @@ export const importer = Effect.gen(function*() {
       }
     }).pipe(refused)
 })
-
-/** The ids of an import, by conversation. */
-const idsOf = (lines: ReadonlyArray<ImportLine>): Map<string, Set<string>> => {
-  const ids = new Map<string, Set<string>>()
-  for (const line of lines) {
-    const set = ids.get(line.conversation) ?? new Set<string>()
-    ids.set(line.conversation, set)
-    for (const message of line.messages) set.add(message.id)
-  }
-  return ids
-}

@@ -1,10 +1,11 @@
 import { Clock, DateTime, Effect, Random } from "effect"
 import { v7 } from "uuid"
+import type { Head } from "../../../projections/conversations/heads.ts"
 import { type Draft, Registrar, Writer, type Written } from "../../../streams/Backend.ts"
 import { demandMatch, type Wait } from "../conditions.ts"
 import { type BackendError, type Problem, problem, refused } from "../http/problems.ts"
 import type { Recorded } from "../http/wire.ts"
-import { type Head, Reads } from "../Reads.ts"
+import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
 
 /** What every write has in common. `surface`: where the person typed. */

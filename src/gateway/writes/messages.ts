@@ -1,9 +1,9 @@
 import { Effect } from "effect"
-import type { Written } from "../../../streams/Backend.ts"
+import type { Current } from "../../../projections/conversations/queries.ts"
+import type { Reached, Written } from "../../../streams/Backend.ts"
 import { kindOf } from "../../../streams/ids.ts"
-import { problem } from "../http/problems.ts"
+import { type BackendError, type Problem, problem } from "../http/problems.ts"
 import type { MessageWritten, Recorded } from "../http/wire.ts"
-import type { Shown } from "../Reads.ts"
 import { type Answer, type Common, type Means, means, newId, noMessage, now, quoted } from "./means.ts"
 
 /** A message as its author sends it; checked before it comes here. */
@@ -27,18 +27,18 @@ export const messageWrites = Effect.map(means, (means) => ({
     Effect.gen(function*() {
       const id = given ?? (yield* newId)
       const full = { role: words.role, content: words.content, timestamp: words.timestamp ?? (yield* now) }
-      const done = given === undefined
+      const done: Done = given === undefined
         ? { full, written: yield* means.inTurn(common, false, write(means, common, id, full, undefined)) }
         : yield* means.inTurn(common, true, appendOnce(means, common, id, full))
-      return yield* answer(means, common, id, done.full, done.written)
+      return yield* answer(means, common, id, done)
     }),
 
   edit: (common: Common, id: string, words: Words): Answer<typeof MessageWritten.Type> =>
     means.inTurn(common, false, Effect.gen(function*() {
       const shown = yield* visible(means, common, id)
-      const full = { role: words.role ?? shown.role, content: words.content, timestamp: words.timestamp ?? (yield* now) }
+      const full = { role: words.role ?? shown.role ?? "", content: words.content, timestamp: words.timestamp ?? (yield* now) }
       return { full, written: yield* write(means, common, id, full, shown) }
-    })).pipe(Effect.flatMap(({ full, written }) => answer(means, common, id, full, written))),
+    })).pipe(Effect.flatMap((done) => answer(means, common, id, done))),
 
   remove: (common: Common, id: string): Answer<typeof Recorded.Type> =>
     means.inTurn(common, false, Effect.gen(function*() {
@@ -49,19 +49,19 @@ export const messageWrites = Effect.map(means, (means) => ({
   /** Write the value of an earlier write again. Its base is the greatest stamp of the message, so conflicts end. */
   restore: (common: Common, id: string, eventId: string): Answer<typeof MessageWritten.Type> =>
     means.inTurn(common, false, Effect.gen(function*() {
-      const shown = yield* means.reads.shown(common.tenant, common.conversation, id)
+      const shown = yield* means.reads.current(common.tenant, common.conversation, id)
       if (shown === undefined) return yield* noMessage(id, readForIds)
       const history = yield* means.reads.history(common.tenant, common.conversation, id)
       const chosen = history.find((entry) => entry.event_id === eventId)
       if (chosen === undefined) return yield* noWrite(eventId)
       if (chosen.content === null) return yield* aDeletion
-      const full = { role: chosen.role ?? shown.role, content: chosen.content, timestamp: yield* now }
+      const full = { role: chosen.role ?? "", content: chosen.content, timestamp: yield* now }
       return { full, written: yield* write(means, common, id, full, shown) }
-    })).pipe(Effect.flatMap(({ full, written }) => answer(means, common, id, full, written)))
+    })).pipe(Effect.flatMap((done) => answer(means, common, id, done)))
 }))
 
 /** `base`: the write that is there, which the new one knowingly replaces. */
-const write = (means: Means, common: Common, id: string, full: Full, base: Shown | undefined) => {
+const write = (means: Means, common: Common, id: string, full: Full, base: Current | undefined) => {
   const written = { message_id: id, role: full.role, content: full.content, timestamp: full.timestamp }
   return means.record(
     common,
@@ -71,26 +71,39 @@ const write = (means: Means, common: Common, id: string, full: Full, base: Shown
   )
 }
 
-const appendOnce = (means: Means, common: Common, id: string, full: Full) =>
+/** What was written, and, of a message sent again, how far the first one has come. */
+interface Done {
+  readonly full: Full
+  readonly written: Written
+  readonly reached?: Reached
+}
+
+const appendOnce = (means: Means, common: Common, id: string, full: Full): Effect.Effect<Done, Problem | BackendError> =>
   Effect.gen(function*() {
-    const shown = yield* means.reads.shown(common.tenant, common.conversation, id)
+    const shown = yield* means.reads.current(common.tenant, common.conversation, id)
     if (shown === undefined || shown.deleted) return { full, written: yield* write(means, common, id, full, shown) }
     if (shown.content !== full.content || shown.role !== full.role) return yield* otherContent(id)
-    return { full: { ...full, timestamp: shown.timestamp }, written: shown.written }
+    const [first] = yield* means.reads.history(common.tenant, common.conversation, id)
+    if (first === undefined) return yield* noMessage(id, readForIds)
+    return {
+      full: { ...full, timestamp: first.timestamp ?? full.timestamp },
+      written: { id: first.event_id, stamp: first.stamp, position: first.log_seq ?? 0 },
+      reached: { tier: first.log_seq === null ? "local" : "hosted", missing: [] }
+    }
   })
 
 /** The message as a reader sees it, or 404. */
 const visible = (means: Means, common: Common, id: string) =>
   Effect.gen(function*() {
     yield* means.visibleHead(common)
-    const shown = yield* means.reads.shown(common.tenant, common.conversation, id)
+    const shown = yield* means.reads.current(common.tenant, common.conversation, id)
     if (shown === undefined) return yield* noMessage(id, readForIds)
     if (shown.deleted) return yield* noMessage(id, "It was deleted; its history and `restore` still have it.")
     return shown
   })
 
-const answer = (means: Means, common: Common, id: string, full: Full, written: Written): Answer<typeof MessageWritten.Type> =>
-  Effect.map(means.reached(common, written), (how) => ({
+const answer = (means: Means, common: Common, id: string, { full, reached, written }: Done): Answer<typeof MessageWritten.Type> =>
+  Effect.map(reached === undefined ? means.reached(common, written) : Effect.succeed(reached), (how) => ({
     conversation_id: common.conversation,
     message: {
       id,

@@ -40,7 +40,10 @@ describe("commit records", () => {
       assert.strictEqual(commit.digest, digestOf(bytes))
       assert.deepStrictEqual({ ...commit.record, signature: "" }, { ...fields, signature: "" })
       assert.strictEqual(commit.bytes, bytes)
-      assert.isFalse(verifyCommit(commit, (yield* generateKeys).publicPem))
+      const other = yield* generateKeys
+      assert.isFalse(verifyCommit(commit, other.publicPem))
+      const misnamed = yield* signCommit({ ...fields, key_id: keyId(other.publicPem) }, pair.privateKey)
+      for (const { publicPem } of [pair, other]) assert.isFalse(holds(misnamed, publicPem))
     }))
 
   it.effect("do not hold with any one byte changed", () =>

@@ -57,7 +57,15 @@ export const keyValueSuite = (name: string, open: Effect.Effect<KeyValue, never,
         yield* bucket.delete("gone")
         const revision = yield* bucket.create("a", bytes("1"))
         yield* bucket.update("a", bytes("2"), revision)
-        const watch = yield* Effect.forkScoped(bucket.watch.pipe(Stream.map(shown), Stream.takeUntil((line) => line === "b deleted"), Stream.runCollect))
+        const begun = Promise.withResolvers<void>()
+        const watch = yield* bucket.watch.pipe(
+          Stream.map(shown),
+          Stream.tap((line) => Effect.sync(() => line === "ready" && begun.resolve())),
+          Stream.takeUntil((line) => line === "b deleted"),
+          Stream.runCollect,
+          Effect.forkScoped
+        )
+        yield* Effect.promise(() => begun.promise)
         yield* bucket.create("b", bytes("3"))
         yield* bucket.delete("b")
         const lines = yield* Fiber.join(watch)

@@ -21,6 +21,11 @@ const flags = {
   port: port("port", "MAESTRA_HOSTED_PORT", 8826, "HTTP port"),
   natsPort: port("nats-port", "MAESTRA_NATS_PORT", 4222, "Port of the hub's nats-server for hosted processes"),
   leafPort: port("leaf-port", "MAESTRA_LEAF_PORT", 7422, "Port where local backends connect their leaf nodes"),
+  host: Flag.String("host").pipe(
+    Flag.withDescription("Address the HTTP port listens on (MAESTRA_HOSTED_HOST, default 127.0.0.1, behind a proxy that speaks TLS)"),
+    Flag.withFallbackConfig(Config.NonEmptyString("MAESTRA_HOSTED_HOST")),
+    Flag.withDefault("127.0.0.1")
+  ),
   publicUrl: Flag.String("public-url").pipe(
     Flag.withDescription("How others reach the HTTP port (MAESTRA_PUBLIC_URL, default http://127.0.0.1:PORT)"),
     Flag.withFallbackConfig(Config.NonEmptyString("MAESTRA_PUBLIC_URL")),
@@ -57,7 +62,7 @@ export const up = Command.make(
     const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
     const layer = yield* Effect.promise(async () => {
       const [{ hostedBackend }, { serveHosted }] = await Promise.all([import("../../../hosted/main.ts"), import("../../../gateway/http/server.ts")])
-      return serveHosted({ port: httpPort, adminToken }).pipe(Layer.provide(hostedBackend({
+      return serveHosted({ port: httpPort, host: flags.host, adminToken }).pipe(Layer.provide(hostedBackend({
         dataDir: dir,
         publicUrl,
         natsPort,

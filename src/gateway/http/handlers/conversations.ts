@@ -29,7 +29,7 @@ export const conversationHandlers = HttpApiBuilder.group(Api, "conversations", E
         const { tenant } = yield* Caller
         const limit = yield* readLimit(query.limit)
         yield* recording.settled(tenant)
-        return json(yield* refused(reads.list(tenant, limit, query.cursor)))
+        return json(yield* refused(reads.list({ tenant, limit, cursor: query.cursor })))
       }),
     get: ({ params }) =>
       Effect.gen(function*() {

@@ -28,7 +28,7 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
         const { tenant } = yield* Caller
         const limit = yield* readLimit(query.limit)
         yield* recording.settled(tenant)
-        return json(yield* refused(reads.conflicts(tenant, limit, query.cursor)))
+        return json(yield* refused(reads.conflicts({ tenant, limit, cursor: query.cursor })))
       }),
     export: () =>
       Effect.gen(function*() {

@@ -1,0 +1,40 @@
+import { Effect } from "effect"
+import type { NewEvent } from "../Projection.ts"
+import type { Transaction } from "../Sqlite.ts"
+import type { Again } from "./aliases.ts"
+
+/** Note that these conversations hold writes that stay here: their shared form is computed from history. */
+export const markWithheld = (tx: Transaction, refs: ReadonlyArray<number>) =>
+  tx.run(
+    `update conversation set withheld = 1 where id in
+       (select w.conversation from json_each(?) j join write w on w.id = j.value)`,
+    JSON.stringify(refs)
+  )
+
+/** Retention: what lies before `before_seq` in the log leaves these conversations, here as there. */
+export const expire = Effect.fnUntraced(function*(tx: Transaction, events: ReadonlyArray<NewEvent>, later: Again) {
+  for (const { opened: { envelope, fact }, tenant } of events) {
+    if (fact.type !== "conversation.expired") continue
+    const [row] = yield* tx.all<{ id: number }>(
+      `insert into conversation (tenant, shared, hidden, lamport, time, source, messages, aliases, withheld, expired)
+       values (?1, coalesce((select shared from conversation where tenant = ?1 and local = ?2), ?2), 1, 0, 0, 0, 0, 0, 0, ?3)
+       on conflict (tenant, shared) do update set expired = max(expired, excluded.expired) returning id`,
+      tenant,
+      envelope.subject,
+      fact.data.before_seq
+    )
+    yield* dropExpired(tx, row!.id, later)
+  }
+})
+
+const dropExpired = Effect.fnUntraced(function*(tx: Transaction, conversation: number, later: Again) {
+  const gone = yield* tx.all<{ message: number | null }>(
+    `delete from write where id in
+       (select w.id from conversation c join write w on w.conversation = c.id
+        join event e on e.tenant = c.tenant and e.id = w.event where c.id = ? and e.seq < c.expired)
+     returning message`,
+    conversation
+  )
+  for (const { message } of gone) if (message !== null) later.messages.add(message)
+  if (gone.length > 0) later.conversations.add(conversation)
+})

@@ -1,0 +1,7 @@
+import { conversations } from "./conversations/projection.ts"
+import { peers } from "./peers/projection.ts"
+import { settings } from "./settings/projection.ts"
+import { syncState } from "./syncState/projection.ts"
+
+/** What every backend keeps. */
+export const allProjections = [conversations, peers, settings, syncState] as const

@@ -1,0 +1,26 @@
+import { Effect } from "effect"
+import type { Settings } from "../../streams/events/settings.ts"
+import { Sqlite } from "../Sqlite.ts"
+import { effective, empty, type State } from "./apply.ts"
+
+/** The settings in force, and the place in the log where they last changed (0: never, or not yet in the log). */
+export interface InForce {
+  readonly settings: Settings
+  readonly seq: number
+}
+
+/** Settings of a tenant; the defaults where nothing was ever changed. */
+export const settingsOf = Effect.fnUntraced(function*(tenant: string) {
+  const sqlite = yield* Sqlite
+  const [row] = yield* sqlite.all<{ state: string; seq: number | null }>(readSettings, tenant)
+  const inForce: InForce = {
+    settings: effective(row === undefined ? empty : JSON.parse(row.state) as State),
+    seq: row?.seq ?? 0
+  }
+  return inForce
+})
+
+export const readSettings = `
+  select s.state, (select max(e.seq) from settings_event x join event e on e.tenant = x.tenant and e.id = x.id
+    where x.tenant = s.tenant) as seq
+  from settings s where s.tenant = (select id from tenant where name = ?)`

@@ -1,0 +1,63 @@
+import { Effect } from "effect"
+import { eventIdOf, hexOf } from "../ledger.ts"
+import { type Key, keysOf, type State } from "../peers/apply.ts"
+import { Sqlite } from "../Sqlite.ts"
+import type { ChainHead } from "./queries.ts"
+
+/** Where events are: their place in the log, and why they stay here, for those known. */
+export interface Place {
+  readonly eventId: string
+  readonly seq: number | null
+  readonly withheld: string | null
+}
+
+const rowsOf = (ids: ReadonlyArray<string>): string => JSON.stringify(ids.map(hexOf))
+
+/** Places of the events of a tenant among these ids; unknown ones are left out. */
+export const placesOf = Effect.fnUntraced(function*(tenant: string, eventIds: ReadonlyArray<string>) {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ id: string; seq: number | null; withheld: string | null }>(readPlacesOf, tenant, rowsOf(eventIds))
+  return rows.map(({ id, seq, withheld }): Place => ({ eventId: eventIdOf(id), seq, withheld }))
+})
+
+export const readPlacesOf = `
+  select hex(e.id) as id, e.seq, e.withheld from jsonb_each(?2) j
+  join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value ->> '$')`
+
+/** What a write says under the names it has here: to tell how the form that left differs. */
+export interface WrittenForm {
+  readonly eventId: string
+  readonly content: string | null
+  readonly message_id: string | null
+  readonly conversation: string
+}
+
+export const formsOf = Effect.fnUntraced(function*(tenant: string, eventIds: ReadonlyArray<string>) {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ id: string; content: string | null; message_id: string | null; conversation: string }>(readForms, tenant, rowsOf(eventIds))
+  return rows.map(({ id, ...form }): WrittenForm => ({ eventId: eventIdOf(id), ...form }))
+})
+
+export const readForms = `
+  select hex(e.id) as id, w.content, coalesce(m.local, m.shared) as message_id, coalesce(c.local, c.shared) as conversation
+  from jsonb_each(?2) j
+  join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value ->> '$')
+  join write w on w.id = e.ref join conversation c on c.id = w.conversation left join message m on m.id = w.message`
+
+/** Every author's head in every tenant: what a reader of the whole log goes on from. */
+export const allHeads = Effect.gen(function*() {
+  const sqlite = yield* Sqlite
+  return yield* sqlite.all<ChainHead & { readonly tenant: string }>(
+    `select t.name as tenant, h.author, h.seq, h.digest, h.journal, h.first as "from", h.last as "to", h.time
+     from chain_head h join tenant t on t.id = h.tenant`)
+})
+
+/** Every author's backend and keys in every tenant. */
+export const allKeys = Effect.gen(function*() {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ tenant: string; peer: string; state: string }>("select t.name as tenant, p.peer, p.state from peer p join tenant t on t.id = p.tenant")
+  return rows.map(({ peer, state, tenant }): { readonly tenant: string; readonly author: string; readonly keys: ReadonlyArray<Key>; readonly state: State } => {
+    const held = JSON.parse(state) as State
+    return { tenant, author: peer, keys: keysOf(held), state: held }
+  })
+})

@@ -1,0 +1,107 @@
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Cause from "effect/Cause"
+import { accessSync, constants, existsSync, statSync } from "node:fs"
+import { statfs } from "node:fs/promises"
+import { dirname } from "node:path"
+import { freePort } from "../serving/ports.ts"
+import { size } from "../text.ts"
+import { runningIn } from "../backend.ts"
+import type { Check } from "./backends.ts"
+
+const nodeMajorMin = 24
+/** Less than this and the journal refuses new writes soon. */
+const diskFailBytes = 200 * 1024 ** 2
+const diskWarnBytes = 2 * 1024 ** 3
+
+/** What this machine must have before any backend runs. `dir` is the local backend's folder. */
+export const checkMachine = Effect.fnUntraced(function*(dir: string) {
+  return [checkNode(), yield* checkServer, checkFolder(dir), yield* checkDisk(dir), ...yield* checkPorts(dir), yield* checkKeystore, yield* checkMasterKey]
+})
+
+const checkNode = (): Check => {
+  const major = Number(process.versions.node.split(".")[0])
+  return major >= nodeMajorMin
+    ? { level: "ok", name: "node", detail: process.versions.node }
+    : { level: "fail", name: "node", detail: `${process.versions.node}, ${nodeMajorMin} is needed`, todo: "Run `npm ci` in the checkout, which brings it along, and start with `npx maestra`." }
+}
+
+/** Looks, and fetches nothing: the steps that would are pointed at nothing. */
+const checkServer = Effect.gen(function*() {
+  const { findServer } = yield* Effect.promise(() => import("../../nats/binary.ts"))
+  const { debianPackage } = yield* Effect.promise(() => import("../../nats/serverPackage.ts"))
+  const found = yield* Effect.result(findServer({ say: () => Effect.void, platform: "none", package: { ...debianPackage, aptGet: "" } }))
+  const check: Check = found._tag === "Success"
+    ? { level: "ok", name: "nats-server", detail: `${found.success.version}, ${found.success.path} (${found.success.source})` }
+    : found.failure._tag === "ServerTooOld"
+    ? { level: "fail", name: "nats-server", detail: `${found.failure.path} is ${found.failure.version}, too old`, todo: found.failure.hint }
+    : { level: "warn", name: "nats-server", detail: "none here yet", todo: "`maestra local up` fetches one; or set NATS_SERVER to one that is new enough." }
+  return check
+})
+
+/** The folder, or the nearest one above that exists. */
+const standing = (dir: string): string => existsSync(dir) || dirname(dir) === dir ? dir : standing(dirname(dir))
+
+const checkFolder = (dir: string): Check => {
+  const name = "data folder"
+  try {
+    accessSync(standing(dir), constants.W_OK | constants.X_OK)
+  } catch {
+    return { level: "fail", name, detail: `${dir} cannot be written`, todo: "Choose another with --data-dir or MAESTRA_DATA_DIR, or mend its permissions." }
+  }
+  if (!existsSync(dir)) return { level: "ok", name, detail: `${dir}, made at the first start` }
+  const isOpen = (statSync(dir).mode & 0o077) !== 0
+  return isOpen
+    ? { level: "warn", name, detail: `${dir} is open to other users`, todo: `chmod 700 ${dir}` }
+    : { level: "ok", name, detail: dir }
+}
+
+const checkDisk = (dir: string) =>
+  Effect.promise(async (): Promise<Check> => {
+    const { bavail, bsize } = await statfs(standing(dir))
+    const free = bavail * bsize
+    const detail = `${size(free)} free`
+    const todo = "Make room: a full disk refuses new writes (nothing written is lost)."
+    return free < diskFailBytes ? { level: "fail", name: "disk", detail, todo } : free < diskWarnBytes ? { level: "warn", name: "disk", detail, todo } : { level: "ok", name: "disk", detail }
+  })
+
+const checkPorts = Effect.fnUntraced(function*(dir: string) {
+  const port = yield* Config.Port("MAESTRA_LOCAL_PORT").pipe(Config.withDefault(8825), Effect.orElseSucceed(() => 8825))
+  const running = yield* runningIn(dir)
+  if (running._tag === "Some") return []
+  const free = yield* Effect.exit(freePort(port, "--port"))
+  const check: Check = Exit.isSuccess(free)
+    ? { level: "ok", name: "port", detail: `${port} is free` }
+    : { level: "warn", name: "port", detail: `${port} is taken by another program`, todo: "Start with `maestra local up --port 0`, or stop that program." }
+  return [check]
+})
+
+const checkKeystore = Effect.gen(function*() {
+  const { passphraseConfig } = yield* Effect.promise(() => import("../../security/chooseKeystore.ts"))
+  const { openKeychain } = yield* Effect.promise(() => import("../../security/keychain.ts"))
+  const passphrase = yield* Effect.orDie(passphraseConfig)
+  if (passphrase._tag === "Some") {
+    const check: Check = { level: "ok", name: "keys", detail: "an encrypted file, opened with MAESTRA_KEYSTORE_PASSPHRASE" }
+    return check
+  }
+  const opened = yield* Effect.exit(openKeychain())
+  const check: Check = Exit.isSuccess(opened)
+    ? { level: "ok", name: "keys", detail: "the keychain of this system" }
+    : { level: "fail", name: "keys", detail: "the keychain of this system does not work", todo: hintOf(opened.cause) }
+  return check
+})
+
+const checkMasterKey = Effect.gen(function*() {
+  const { masterKeyFromEnvironment } = yield* Effect.promise(() => import("../../security/masterKey.ts"))
+  const read = yield* Effect.exit(masterKeyFromEnvironment)
+  const check: Check = Exit.isSuccess(read)
+    ? { level: "ok", name: "master key", detail: read.value._tag === "Some" ? "from MAESTRA_MASTER_KEY" : "for hosted only; kept with the other keys" }
+    : { level: "fail", name: "master key", detail: "MAESTRA_MASTER_KEY is not one", todo: hintOf(read.cause) }
+  return check
+})
+
+const hintOf = (cause: Cause.Cause<{ readonly hint: string } | Error>): string => {
+  const error = Cause.squash(cause)
+  return typeof error === "object" && error !== null && "hint" in error ? String(error.hint) : "Set MAESTRA_KEYSTORE_PASSPHRASE to use an encrypted file."
+}

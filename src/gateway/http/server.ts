@@ -1,0 +1,99 @@
+import { NodeHttpServer } from "@effect/platform-node"
+import { Duration, Effect, Layer, Redacted } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { createServer } from "node:http"
+import { Reads } from "../Reads.ts"
+import { Recording } from "../Recording.ts"
+import { accessLayer, type Trust } from "./access.ts"
+import { HostedApi, LocalApi } from "./api.ts"
+import { Closing } from "./events.ts"
+import { guard, type GuardPolicy, loopbackHosts } from "./guard.ts"
+import { conversationHandlers } from "./handlers/conversations.ts"
+import { hostedHandlers } from "./handlers/hosted.ts"
+import { localHandlers } from "./handlers/local.ts"
+import { logHandlers } from "./handlers/log.ts"
+import { messageHandlers } from "./handlers/messages.ts"
+import { hostedOperations, localOperations } from "./handlers/operations.ts"
+import { systemHandlers } from "./handlers/system.ts"
+
+/** Version of this program, as `/health` says it. */
+const version = "0.1.0"
+
+/** Requests under way when the server stops may finish for this long. Event streams end at once. */
+const shutdownMax = Duration.seconds(5)
+/** An id of 512 bytes, percent-encoded, is at most this long; what is longer is refused by its handler. */
+const pathParamMaxLength = 4096
+/** A request's headers must arrive within this, its body within the second: slow senders hold no socket for ever. */
+const headersTimeoutMillis = 20_000
+const requestTimeoutMillis = 120_000
+
+export interface LocalServerOptions {
+  /** `0` takes a free one; `HttpServer` of the layer says which. */
+  readonly port: number
+  /** The local token: whoever has it is the person at this machine. */
+  readonly token: string
+  /** Web pages that may call, as in `Origin`: `https://app.example.org`. */
+  readonly allowedOrigins?: ReadonlyArray<string>
+}
+
+export interface HostedServerOptions {
+  readonly port: number
+  /** Address to listen on. The default is loopback, behind a proxy that speaks TLS. */
+  readonly host?: string
+  readonly adminToken: string
+  readonly allowedOrigins?: ReadonlyArray<string>
+}
+
+/** The gateway of a local backend, on loopback only. Built, it serves; its scope is its life. */
+export const serveLocal = (options: LocalServerOptions) => {
+  const trust: Trust = { side: "local", secret: Redacted.make(options.token) }
+  const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
+    Layer.provide([...sharedHandlers, localOperations, localHandlers] as const)
+  )
+  return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: options.allowedOrigins ?? [] }), {
+    port: options.port,
+    host: "127.0.0.1"
+  })
+}
+
+/** The gateway of a hosted backend. Built, it serves; its scope is its life. */
+export const serveHosted = (options: HostedServerOptions) => {
+  const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken) }
+  const routes = Layer.mergeAll(HttpApiBuilder.layer(HostedApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(HostedApi, { path: "/docs" })).pipe(
+    Layer.provide([...sharedHandlers, hostedOperations, hostedHandlers] as const)
+  )
+  return serve(routes, trust, () => ({ hosts: null, origins: options.allowedOrigins ?? [] }), {
+    port: options.port,
+    host: options.host ?? "127.0.0.1"
+  })
+}
+
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers] as const
+
+const serve = <E, R>(
+  routes: Layer.Layer<never, E, R>,
+  trust: Trust,
+  policy: (port: number) => GuardPolicy,
+  listen: { readonly port: number; readonly host: string }
+) => {
+  const guarded = Layer.unwrap(Effect.map(HttpServer.HttpServer, ({ address }) => guard(policy("port" in address ? address.port : listen.port))))
+  const app = Layer.mergeAll(routes, guarded).pipe(Layer.provide(accessLayer(trust)))
+  const serving = HttpRouter.serve(app, {
+    disableLogger: true,
+    disableListenLog: true,
+    routerConfig: { maxParamLength: pathParamMaxLength }
+  })
+  // released first: streams without an end are told to end before the server begins to wait for them
+  const ending = Layer.effectDiscard(Effect.flatMap(Closing, ({ begin }) => Effect.addFinalizer(() => begin)))
+  return ending.pipe(
+    Layer.provide(serving),
+    Layer.provideMerge(NodeHttpServer.layer(
+      () => createServer({ headersTimeout: headersTimeoutMillis, requestTimeout: requestTimeoutMillis }),
+      { ...listen, gracefulShutdownTimeout: shutdownMax }
+    )),
+    Layer.provide(Closing.layer),
+    Layer.provide(Recording.layer),
+    Layer.provide(Reads.layer)
+  )
+}

@@ -1,0 +1,90 @@
+import { Effect, Option, Stream, SubscriptionRef } from "effect"
+import type { HeadAnswer } from "../../streams/Verdict.ts"
+import type { LeafLink } from "../nats/leafLink.ts"
+import type { Paired } from "./Pairing.ts"
+import type { SharedForm } from "./prepare.ts"
+
+/** What the hosted side last said of the log, and when. */
+export interface Heard {
+  readonly at: number
+  readonly tenantLastSeq: number
+  readonly positions: NonNullable<HeadAnswer["positions"]>
+}
+
+/** How far our own events have come: the journal sequence acknowledged, and the log's sequence at that moment. */
+export interface Relayed {
+  readonly to: number
+  readonly logSeq: number
+  readonly at: number
+}
+
+/** An error worth remembering for `debug`: the newest ten are kept. */
+export interface Noted {
+  readonly at: number
+  readonly what: string
+}
+
+/** Everything the parts of a local backend tell one another. Each field has one writer; all may watch. */
+export interface State {
+  readonly paired: SubscriptionRef.SubscriptionRef<Option.Option<Paired>>
+  readonly paused: SubscriptionRef.SubscriptionRef<boolean>
+  readonly link: SubscriptionRef.SubscriptionRef<LeafLink>
+  readonly heard: SubscriptionRef.SubscriptionRef<Heard | undefined>
+  readonly relayed: SubscriptionRef.SubscriptionRef<Relayed>
+  /** Why a person is needed; nothing is sent while this stands. */
+  readonly needs: SubscriptionRef.SubscriptionRef<string | undefined>
+  /** Counts up whenever the mirror must be made anew, the relay session started again. */
+  readonly mirrorWanted: SubscriptionRef.SubscriptionRef<number>
+  readonly relayWanted: SubscriptionRef.SubscriptionRef<number>
+  /** Counts up whenever the tables were emptied: the logs are read again from their cursors. */
+  readonly reread: SubscriptionRef.SubscriptionRef<number>
+  /** Counts up whenever settings changed. */
+  readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
+  readonly errors: Array<Noted>
+  retries: Record<string, number>
+  /** Shared forms of own events on their way, until their echo comes: `null` where nothing differs. */
+  readonly onTheirWay: Map<string, SharedForm | null>
+}
+
+export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef.SubscriptionRef<LeafLink>, paired: Option.Option<Paired>, paused: boolean, relayedTo: number) {
+  const state: State = {
+    paired: yield* SubscriptionRef.make(paired),
+    paused: yield* SubscriptionRef.make(paused),
+    link,
+    heard: yield* SubscriptionRef.make<Heard | undefined>(undefined),
+    relayed: yield* SubscriptionRef.make<Relayed>({ to: relayedTo, logSeq: 0, at: 0 }),
+    needs: yield* SubscriptionRef.make<string | undefined>(undefined),
+    mirrorWanted: yield* SubscriptionRef.make(0),
+    relayWanted: yield* SubscriptionRef.make(0),
+    reread: yield* SubscriptionRef.make(0),
+    settingsSeen: yield* SubscriptionRef.make(0),
+    errors: [],
+    retries: {},
+    onTheirWay: new Map()
+  }
+  return state
+})
+
+/** The first value, now or later, that `is`. */
+export const awaitRef = <A>(ref: SubscriptionRef.SubscriptionRef<A>, is: (value: A) => boolean): Effect.Effect<A> =>
+  SubscriptionRef.changes(ref).pipe(
+    Stream.filter(is),
+    Stream.runHead,
+    Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed })))
+
+/** Completes with the next change of a counter. */
+export const awaitBump = (ref: SubscriptionRef.SubscriptionRef<number>): Effect.Effect<number> =>
+  Effect.suspend(() => {
+    const before = SubscriptionRef.getUnsafe(ref)
+    return awaitRef(ref, (value) => value !== before)
+  })
+
+export const bump = (ref: SubscriptionRef.SubscriptionRef<number>): Effect.Effect<void> => SubscriptionRef.update(ref, (n) => n + 1)
+
+const errorsKept = 10
+export const note = (state: State, at: number, what: string): void => {
+  state.errors.unshift({ at, what })
+  state.errors.length = Math.min(state.errors.length, errorsKept)
+}
+
+export const linkUp = (state: State): boolean => SubscriptionRef.getUnsafe(state.link).up

@@ -1,0 +1,21 @@
+import type { Effect } from "effect"
+import type { Shared } from "../../projections/Entry.ts"
+import type { Settings } from "../../streams/events/settings.ts"
+import type { AuthorEntry } from "../security/AuthorKeys.ts"
+import type { ChainHead } from "../security/LogReader.ts"
+
+/** What the local backend asks of its own tables, in its own words. `tablesOf` answers from the projections. */
+export interface Tables {
+  readonly heads: Effect.Effect<ReadonlyArray<readonly [tenant: string, author: string, head: ChainHead]>>
+  readonly keys: Effect.Effect<ReadonlyArray<readonly [tenant: string, author: string, entry: AuthorEntry]>>
+  readonly settings: Effect.Effect<Settings>
+  readonly greatestLamport: Effect.Effect<number>
+  /** For each event that need not be sent: why (in the log already, or set aside). */
+  readonly notToSend: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>>
+  /** Our own forms of events: what was written here. Only those that were written here. */
+  readonly ownForms: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
+  readonly counts: Effect.Effect<{ readonly conversations: number; readonly messages: number; readonly conflicts: number; readonly quarantined: number; readonly setAside: number }>
+  readonly digest: Effect.Effect<string>
+  /** The newest hundred. */
+  readonly problems: Effect.Effect<ReadonlyArray<{ readonly seq: number; readonly what: string; readonly detail: string }>>
+}

@@ -1,0 +1,151 @@
+import { Clock, Duration, Effect, Option, SubscriptionRef } from "effect"
+import { CommandFailed, LocalControl, type LocalStatus, type Reached, type Tier, type Written } from "../../streams/Backend.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
+import type { EventLog } from "../nats/EventLog.ts"
+import { keyId } from "../security/keys.ts"
+import type { Journal } from "./Journal.ts"
+import { pair, type RegistrationContext, renew, unpair } from "./registration.ts"
+import { bump, type State } from "./State.ts"
+import { sentenceOf } from "./status.ts"
+import type { Tables } from "./Tables.ts"
+
+export interface ControlContext extends RegistrationContext {
+  readonly tables: Tables
+  readonly journal: Journal
+  readonly journalLog: EventLog
+  readonly logRead: () => number
+  readonly askNow: Effect.Effect<void>
+  readonly rewithhold: Effect.Effect<number>
+  readonly peerKey: (peer: string) => Effect.Effect<string | undefined>
+  readonly versions: LocalStatus["versions"]
+  /** Milliseconds since 1970 the link has to be down for before it counts as offline: a renewal takes about one second. */
+  readonly offlineAfter: Duration.Duration
+}
+
+const onDisk = (error: { readonly hint: string }) => new CommandFailed({ status: 503, type: "not-stored", hint: error.hint })
+
+/** A report older than this, and `status` asks again before it answers. */
+const headFresh = Duration.seconds(2)
+
+export const makeControl = (context: ControlContext): LocalControl["Service"] => {
+  const { state } = context
+  const turn = (paused: boolean) =>
+    Effect.gen(function*() {
+      yield* paused ? context.leaf.pause : context.leaf.resume
+      yield* context.server.reload
+      yield* SubscriptionRef.set(state.paused, paused)
+    })
+  return LocalControl.of({
+    status: Effect.suspend(() => statusOf(context)),
+    pair: (code) => pair(context, code),
+    unpair: unpair(context),
+    pause: turn(true).pipe(Effect.orDie),
+    resume: Effect.gen(function*() {
+      const held = SubscriptionRef.getUnsafe(state.paired)
+      if (Option.isSome(held) && held.value.with.expires_at <= isoTime(yield* Clock.currentTimeMillis)) yield* renew(context)
+      yield* turn(false).pipe(Effect.mapError(onDisk))
+    }),
+    resync: ({ withheld }) =>
+      Effect.gen(function*() {
+        if (Option.isNone(SubscriptionRef.getUnsafe(state.paired))) {
+          return yield* new CommandFailed({ status: 409, type: "not-paired", hint: "This machine is not paired, so there is nothing to read again: `maestra local pair CODE`." })
+        }
+        const anew = withheld ? yield* context.rewithhold : 0
+        yield* SubscriptionRef.set(state.needs, undefined)
+        yield* bump(state.mirrorWanted)
+        yield* bump(state.relayWanted)
+        return { sentence: withheld ? `reading the log again from its beginning; ${anew} withheld events were journalled anew` : "reading the log again from its beginning, and comparing what was sent; nothing is lost" }
+      }),
+    confirm: (peer) =>
+      Effect.gen(function*() {
+        const key = yield* context.peerKey(peer)
+        if (key === undefined) return yield* new CommandFailed({ status: 404, type: "unknown-peer", hint: `There is no peer ${peer}; \`maestra local peers\` lists them.` })
+        yield* context.journal.write([{ fact: { type: "peer.confirmed", data: { peer_id: peer, key_id: key } }, subject: peer, surface: "cli" }]).pipe(Effect.mapError(onDisk))
+      }),
+    debug: Effect.gen(function*() {
+      const status = yield* statusOf(context)
+      const now = yield* Clock.currentTimeMillis
+      const held = SubscriptionRef.getUnsafe(state.paired)
+      const link = SubscriptionRef.getUnsafe(state.link)
+      return {
+        status,
+        peer_info: Option.match(held, { onNone: () => null, onSome: ({ with: paired }) => ({ peer_id: paired.peer_id, tenant: paired.tenant, hosted_url: paired.hosted_url, hosted_fingerprint: keyId(paired.hosted.public_key), log: paired.log, log_id: paired.log_id, log_epoch: paired.log_epoch }) }),
+        sbt_status: Option.match(held, { onNone: () => "none", onSome: ({ with: paired }) => paired.expires_at > isoTime(now) ? "valid" : "expired" }),
+        sbt_expires_in: Option.match(held, { onNone: () => null, onSome: ({ with: paired }) => Math.round((millisOf(paired.expires_at) - now) / 1000) }),
+        recent_errors: state.errors.map(({ at, what }) => ({ at: isoTime(at), what })),
+        retries: state.retries,
+        network_status: { link: link.up ? "up" : "down", since: isoTime(link.since), ...(link.reason === undefined ? {} : { reason: link.reason }) },
+        last_successful_sync: status.last_sync,
+        positions: SubscriptionRef.getUnsafe(state.heard)?.positions ?? [],
+        problems: yield* context.tables.problems
+      }
+    })
+  })
+}
+
+const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn.Return<LocalStatus> {
+  const { state } = context
+  const now = yield* Clock.currentTimeMillis
+  const before = SubscriptionRef.getUnsafe(state.heard)
+  if (SubscriptionRef.getUnsafe(state.link).up && (before === undefined || now - before.at > Duration.toMillis(headFresh))) yield* context.askNow
+  const held = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with
+  const paused = SubscriptionRef.getUnsafe(state.paused)
+  const link = SubscriptionRef.getUnsafe(state.link)
+  const heard = SubscriptionRef.getUnsafe(state.heard)
+  const relayed = SubscriptionRef.getUnsafe(state.relayed)
+  const needs = SubscriptionRef.getUnsafe(state.needs)
+  const pending = Math.max(0, context.journal.acknowledged() - relayed.to)
+  const behind = heard === undefined ? undefined : Math.max(0, heard.tenantLastSeq - context.logRead())
+  const down = !link.up && now - link.since > Duration.toMillis(context.offlineAfter)
+  const offlineSince = held !== undefined && !paused && down ? isoTime(link.since) : undefined
+  const counts = yield* context.tables.counts
+  return {
+    ...sentenceOf({ paired: held !== undefined, paused, needs, offlineSince, pending: held === undefined ? 0 : pending, behind }),
+    backend_id: context.self.identity.backend_id,
+    peer_id: held?.peer_id ?? null,
+    hosted_url: held?.hosted_url ?? null,
+    paused,
+    offline_since: offlineSince ?? null,
+    pending,
+    behind: behind ?? 0,
+    journal_seq: context.journal.acknowledged(),
+    relayed_seq: relayed.to,
+    mirror_seq: context.logRead(),
+    tenant_last_seq: heard?.tenantLastSeq ?? null,
+    log_epoch: held?.log_epoch ?? null,
+    last_sync: relayed.at === 0 ? null : isoTime(relayed.at),
+    registration_expires_at: held?.expires_at ?? null,
+    conversations: counts.conversations,
+    messages: counts.messages,
+    conflicts: counts.conflicts,
+    quarantined: counts.quarantined,
+    set_aside: counts.setAside,
+    needs: needs ?? null,
+    versions: context.versions
+  }
+})
+
+const lookEvery = Duration.millis(50)
+
+/** Wait until the writes reached a tier, or the time is over; say how far they came and who is missing. */
+export const reach = Effect.fnUntraced(function*(context: ControlContext, written: ReadonlyArray<Written>, tier: Tier, timeoutMillis: number): Effect.fn.Return<Reached> {
+  const last = written.at(-1)
+  if (last === undefined || tier === "local") return { tier: "local", missing: [] }
+  const { state } = context
+  const deadline = (yield* Clock.currentTimeMillis) + timeoutMillis
+  let logSeq: number | undefined
+  for (;;) {
+    const relayed = SubscriptionRef.getUnsafe(state.relayed)
+    if (logSeq === undefined && relayed.to >= last.position) logSeq = relayed.logSeq
+    if (logSeq !== undefined && tier === "hosted") return { tier: "hosted", missing: [] }
+    const now = yield* Clock.currentTimeMillis
+    if (logSeq !== undefined) {
+      yield* context.askNow
+      const positions = SubscriptionRef.getUnsafe(state.heard)?.positions ?? []
+      const missing = positions.filter((peer) => peer.log_seq < logSeq!).map(({ peer_id }) => peer_id)
+      if (positions.length > 0 && missing.length === 0) return { tier: "everywhere", missing: [] }
+      if (now >= deadline) return { tier: "hosted", missing }
+    } else if (now >= deadline) return { tier: "local", missing: [] }
+    yield* Effect.sleep(lookEvery)
+  }
+})

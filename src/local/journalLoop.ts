@@ -1,0 +1,62 @@
+import { Effect, Result, Stream } from "effect"
+import type { Entry } from "../../projections/Entry.ts"
+import type { Projections } from "../../projections/runner.ts"
+import { selfTenant } from "../../streams/Backend.ts"
+import { decode, interpret } from "../../streams/Envelope.ts"
+import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
+import type { LamportClock } from "./Journal.ts"
+import { awaitBump, bump, type State } from "./State.ts"
+
+export const journalCursor = "journal"
+
+export interface JournalReaderContext {
+  readonly state: State
+  readonly journal: EventLog
+  readonly projections: Projections["Service"]
+  readonly clock: LamportClock
+}
+
+/** Keep the tables in step with what is written here, for ever. */
+export const projectJournal = Effect.fn("local.projectJournal")(function*(context: JournalReaderContext) {
+  for (;;) {
+    const { createdAt, from } = yield* journalPlace(context)
+    const reading = context.journal.read({ from }).pipe(Stream.runForEach((batch) => take(context, createdAt, batch)))
+    yield* Effect.raceFirst(reading, awaitBump(context.state.reread))
+  }
+})
+
+/** Take in what the journal holds now, before anybody reads or writes: the clock must be above all of it. */
+export const catchUpWithJournal = Effect.fnUntraced(function*(context: JournalReaderContext, told: (done: number, of: number) => Effect.Effect<void>) {
+  const { createdAt, from, lastSeq } = yield* journalPlace(context)
+  yield* context.journal.readRange({ from, through: lastSeq }).pipe(
+    Stream.runForEach((batch) => take(context, createdAt, batch).pipe(Effect.andThen(told(batch.at(-1)?.seq ?? from, lastSeq)))))
+})
+
+/** Where to read on. A journal that is another one, or shorter than what was read, was restored: the tables start afresh. */
+const journalPlace = Effect.fnUntraced(function*({ journal, projections }: JournalReaderContext): Effect.fn.Return<{ readonly createdAt: string; readonly from: number; readonly lastSeq: number }, LogUnavailable> {
+  const { createdAt, lastSeq } = yield* journal.info
+  const held = (yield* projections.positions).get(journalCursor)
+  if (held !== undefined && held.seq > 0 && (held.epoch !== createdAt || held.seq > lastSeq)) {
+    yield* Effect.logWarning("the journal is not the one the tables were made from; building them again")
+    yield* projections.reset.pipe(Effect.orDie)
+    return { createdAt, from: 1, lastSeq }
+  }
+  return { createdAt, from: (held?.seq ?? 0) + 1, lastSeq }
+})
+
+const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: string, batch: ReadonlyArray<Stored>) {
+  let settings = false
+  const entries = batch.map((stored): Entry => {
+    const envelope = decode(stored.data)
+    const opened = Result.flatMap(envelope, (plain) => interpret(plain, plain.data))
+    if (Result.isFailure(opened)) {
+      const parked = opened.failure._tag === "EventFromTheFuture"
+      return { kind: "problem", seq: stored.seq, tenant: selfTenant, what: parked ? "parked" : "malformed", detail: `journal event at ${stored.seq}: ${parked ? "newer than this program reads: update this device" : "cannot be read"}` }
+    }
+    if (opened.success.fact.type === "settings.changed") settings = true
+    context.clock.seen = Math.max(context.clock.seen, opened.success.envelope.lamport)
+    return { kind: "event", log: "journal", seq: stored.seq, tenant: selfTenant, opened: opened.success, own: true }
+  })
+  yield* context.projections.absorb({ cursor: journalCursor, epoch, entries, through: batch.at(-1)?.seq ?? 0 }).pipe(Effect.orDie)
+  if (settings) yield* bump(context.state.settingsSeen)
+})

@@ -1,0 +1,61 @@
+import { Effect, Result, Schema } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { v7 as uuidV7 } from "uuid"
+import type { EventLog } from "../nats/EventLog.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+
+/** Where the stream's own description says which journal it is: made with the stream, so a restored stream says so. */
+export const journalKey = "maestra-journal"
+
+/** The list of journals cannot be read or written: a copied data directory could not be told from the real one. Nothing was sent. */
+export class JournalsUnreadable extends Schema.TaggedError<JournalsUnreadable>()("JournalsUnreadable", { file: Schema.String, hint: Schema.String }) {}
+
+export interface Journals {
+  readonly current: () => string
+  readonly all: () => ReadonlySet<string>
+  /** A new journal was opened since this process started. */
+  readonly openedHere: () => boolean
+  readonly open: (id: string) => Effect.Effect<void>
+}
+
+const List = Schema.fromJsonString(Schema.Array(Schema.String))
+
+/** The journals this data directory ever wrote: kept beside the stream, because a restored stream forgets the newer ones. */
+export const openJournals = Effect.fn("openJournals")(function*(log: EventLog, dataDir: string) {
+  const file = join(dataDir, "journals.json")
+  const unreadable = () => new JournalsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it.` })
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+    catch: unreadable
+  })
+  const known = Schema.decodeResult(List)(text)
+  if (Result.isFailure(known)) return yield* unreadable()
+  const all = new Set(known.success)
+  const keep = Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify([...all])}\n`), catch: unreadable })
+  const { metadata } = yield* log.info
+  let current = metadata[journalKey] ?? ""
+  let openedHere = false
+  if (current === "") {
+    current = uuidV7()
+    yield* log.setMetadata({ [journalKey]: current })
+  }
+  if (!all.has(current)) {
+    all.add(current)
+    yield* keep
+  }
+  return {
+    current: () => current,
+    all: () => all,
+    openedHere: () => openedHere,
+    open: (id) =>
+      Effect.gen(function*() {
+        all.add(id)
+        // known before it is used, so that a crash in between does not make us a stranger to ourselves
+        yield* keep
+        yield* log.setMetadata({ [journalKey]: id })
+        current = id
+        openedHere = true
+      }).pipe(Effect.orDie)
+  } satisfies Journals
+})

@@ -1,0 +1,180 @@
+import { Clock, Duration, Effect, Option, Result, Stream, SubscriptionRef } from "effect"
+import type { Shared } from "../../projections/Entry.ts"
+import { fromLog } from "../../projections/fromLog.ts"
+import type { Projections } from "../../projections/runner.ts"
+import { selfTenant } from "../../streams/Backend.ts"
+import type { Envelope } from "../../streams/Envelope.ts"
+import type { LogUnavailable } from "../nats/EventLog.ts"
+import type { EventLog, LogInfo } from "../nats/EventLog.ts"
+import type { StreamRefused } from "../nats/provision.ts"
+import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
+import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
+import { keyId as keyIdOf } from "../security/keys.ts"
+import { type ChainHead, LogReader } from "../security/LogReader.ts"
+import { type LogEntry, readLog } from "../security/openLog.ts"
+import type { LamportClock } from "./Journal.ts"
+import type { PairedWith } from "./Pairing.ts"
+import { awaitBump, awaitRef, bump, note, type State } from "./State.ts"
+
+export interface MirrorContext {
+  readonly state: State
+  readonly paired: () => PairedWith
+  readonly source: string
+  readonly log: EventLog
+  readonly ensure: Effect.Effect<{ readonly created: boolean }, LogUnavailable | StreamRefused>
+  readonly recreate: Effect.Effect<void, LogUnavailable | StreamRefused>
+  readonly info: Effect.Effect<Option.Option<LogInfo>, LogUnavailable>
+  readonly projections: Projections["Service"]
+  readonly dataKeys: DataKeys
+  readonly clock: LamportClock
+  readonly remembered: Effect.Effect<{
+    readonly heads: Iterable<readonly [string, string, ChainHead]>
+    readonly keys: Iterable<readonly [string, string, AuthorEntry]>
+  }>
+  /** Our own forms of these events, to tell how the ones in the log differ. */
+  readonly own: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
+  readonly head: (seq: number, digest: string) => void
+  /** Reading begins at the beginning. */
+  readonly restarted: () => void
+}
+
+export const logCursor = "log"
+export const epochOf = (paired: PairedWith): string => `${paired.log_id}/${paired.log_epoch}`
+
+const retryEvery = Duration.seconds(1)
+
+/**
+ * Keep the mirror whole and the tables in step with it, for ever.
+ *
+ * A mirror made anew continues at the hub's ack floor, not at its own beginning, and says it lags by
+ * nothing: whenever it is new, shorter than what was read from it before, or leaves a gap in a chain, it
+ * is deleted, the hub is told to start at 1, and it is made again (DESIGN.md 6).
+ */
+export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorContext) {
+  const { state } = context
+  let gapsMended = ""
+  let again = false
+  for (;;) {
+    const ready = yield* Effect.result(makeWhole(context, again))
+    if (Result.isFailure(ready)) {
+      note(state, yield* Clock.currentTimeMillis, `mirror: ${ready.failure._tag}`)
+      yield* Effect.sleep(retryEvery)
+      continue
+    }
+    again = false
+    const ended = yield* Effect.raceFirst(
+      read(context).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed("unavailable" as const))),
+      Effect.raceFirst(awaitBump(state.mirrorWanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const))))
+    if (ended === "wanted") again = true
+    if (ended === "gap") {
+      // once per epoch: what is still missing after that is missing over there
+      const epoch = epochOf(context.paired())
+      again = gapsMended !== epoch
+      gapsMended = epoch
+    }
+    if (ended === "unavailable") yield* Effect.sleep(retryEvery)
+  }
+})
+
+const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boolean) {
+  const { created } = yield* context.ensure
+  const position = (yield* context.projections.positions).get(logCursor)
+  const known = position?.epoch === epochOf(context.paired()) ? position.seq : 0
+  const info = yield* context.info
+  const short = Option.isNone(info) || info.value.lastSeq < known
+  if (!created && !again && !short) return
+  yield* awaitRef(context.state.link, ({ up }) => up)
+  yield* context.recreate
+})
+
+/** Read from the tables' position on. Ends when a chain has a gap. */
+const read = Effect.fnUntraced(function*(context: MirrorContext): Effect.fn.Return<"gap" | "unavailable", LogUnavailable> {
+  const { projections } = context
+  const paired = context.paired()
+  const epoch = epochOf(paired)
+  const held = (yield* projections.positions).get(logCursor)
+  if (held !== undefined && held.epoch !== epoch) yield* projections.newEpoch(logCursor, epoch).pipe(Effect.orDie)
+  const from = held?.epoch === epoch ? held.seq : 0
+  if (from === 0) context.restarted()
+  const { heads, keys } = yield* context.remembered
+  const hosted = { backendId: paired.hosted.backend_id, keys: hostedKeys(paired) }
+  const reader = new LogReader(new AuthorKeys(hosted, keys), from === 0 ? [] : heads)
+  const isOwn = (envelope: Envelope) => envelope.source === context.source
+  let gap = false
+
+  const takeBatch = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
+    if (items.length === 0) return
+    const opened = yield* openOwn(context, items)
+    for (const item of opened) learnClock(context, item)
+    const entries = fromLog(opened, {
+      tenant: () => selfTenant,
+      isOwn,
+      shared: (eventId) => context.state.onTheirWay.get(eventId) ?? undefined
+    }).map((entry) => {
+      const shared = entry.kind === "event" && entry.own ? forms.get(entry.opened.envelope.id) : undefined
+      return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
+    })
+    entries.sort((a, b) => a.seq - b.seq)
+    yield* projections.absorb({ cursor: logCursor, epoch, entries }).pipe(Effect.orDie)
+    for (const item of opened) {
+      if (item.kind === "commit") {
+        context.head(item.seq, item.digest)
+        for (const event of item.events) if (event._tag === "own") context.state.onTheirWay.delete(event.envelope.id)
+        if (item.events.some((event) => event._tag === "opened" && event.opened.fact.type === "settings.changed")) yield* bump(context.state.settingsSeen)
+      } else if (item.what === "gap") gap = true
+    }
+  })
+
+  /** How own events that had to be opened differ from what was written here. */
+  const forms = new Map<string, Shared>()
+  const openOwn = Effect.fnUntraced(function*(context: MirrorContext, items: ReadonlyArray<LogEntry>) {
+    forms.clear()
+    const unsure = items.flatMap((item) => item.kind === "commit" ? item.events.flatMap((event) => event._tag === "own" && !context.state.onTheirWay.has(event.envelope.id) ? [event.envelope.id] : []) : [])
+    if (unsure.length === 0) return items
+    const own = yield* context.own(unsure)
+    return items.map((item): LogEntry => {
+      if (item.kind === "problem") return item
+      return {
+        ...item,
+        events: item.events.map((event) => {
+          if (event._tag !== "own" || context.state.onTheirWay.has(event.envelope.id)) return event
+          const opened = openEnvelope(event.envelope, context.dataKeys)
+          if (Result.isFailure(opened)) return event
+          const here = own.get(event.envelope.id)
+          if (here !== undefined) {
+            const shared = compare(here, opened.success.envelope.subject, opened.success.fact.data)
+            if (shared !== undefined) forms.set(event.envelope.id, shared)
+          }
+          return { _tag: "opened" as const, seq: event.seq, opened: opened.success }
+        })
+      }
+    })
+  })
+
+  yield* context.log.read({ from: from + 1 }).pipe(
+    Stream.mapEffect((batch) => takeBatch(readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn }))),
+    Stream.takeWhile(() => !gap),
+    Stream.runDrain)
+  return "gap"
+})
+
+const hostedKeys = ({ hosted }: PairedWith) => [{ keyId: keyIdOf(hosted.public_key), publicKey: hosted.public_key }]
+
+const compare = (here: Shared, subject: string, data: unknown): Shared | undefined => {
+  const there = data as Readonly<Record<string, unknown>>
+  const form: { -readonly [K in keyof Shared]: Shared[K] } = {}
+  for (const field of ["content", "title", "message_id"] as const) {
+    const value = there[field]
+    if (typeof value === "string" && here[field] !== undefined && value !== here[field]) form[field] = value
+  }
+  if (here.conversation !== undefined && subject !== here.conversation) form.conversation = subject
+  return Object.keys(form).length === 0 ? undefined : form
+}
+
+const learnClock = (context: MirrorContext, item: LogEntry): void => {
+  if (item.kind === "problem") return
+  for (const event of item.events) {
+    const lamport = event._tag === "opened" ? event.opened.envelope.lamport : event.envelope.lamport
+    if (lamport > context.clock.seen) context.clock.seen = lamport
+  }
+}

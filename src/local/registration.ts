@@ -1,0 +1,156 @@
+import { Clock, Duration, Effect, Option, Redacted, Result, SubscriptionRef } from "effect"
+import { CommandFailed, type Registered } from "../../streams/Backend.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
+import type { LeafConfig } from "../nats/leafConfig.ts"
+import { credsFile, makeTransportKey, transportPublicKey } from "../nats/leafCredentials.ts"
+import type { ServerProcess } from "../nats/ServerProcess.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { decodePairingCode } from "../security/pairingCode.ts"
+import type { Paired, PairingSecrets, PairingStore } from "./Pairing.ts"
+import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
+import { bump, note, type State } from "./State.ts"
+
+export interface RegistrationContext {
+  readonly state: State
+  readonly store: PairingStore
+  readonly leaf: LeafConfig
+  readonly server: ServerProcess
+  readonly self: BackendIdentity["Service"]
+  readonly sessionLife: Duration.Duration
+}
+
+/** Renew this long before the registration ends, or at two thirds of a short one. */
+const renewBefore = Duration.minutes(15)
+const renewRetry = Duration.seconds(30)
+
+const failed = (status: CommandFailed["status"], type: string, hint: string) => new CommandFailed({ status, type, hint })
+const offline = (error: HostedUnreachable) => failed(503, "not-reachable", `${error.hint}. Nothing was changed; try again when it is up`)
+const onDisk = (error: { readonly hint: string }) => failed(503, "not-stored", error.hint)
+
+/** Join the hosted backend a pairing code names. A second time with another code: the same hosted backend only. */
+export const pair = Effect.fnUntraced(function*(context: RegistrationContext, text: string): Effect.fn.Return<Registered, CommandFailed> {
+  const decoded = decodePairingCode(text)
+  if (Result.isFailure(decoded)) return yield* failed(400, "pairing-code", decoded.failure.hint)
+  const code = decoded.success
+  const held = SubscriptionRef.getUnsafe(context.state.paired)
+  if (Option.isSome(held) && SubscriptionRef.getUnsafe(context.state.needs) === undefined) {
+    return yield* failed(409, "already-paired", `This machine is paired with ${held.value.with.hosted_url}. \`maestra local unpair\` first.`)
+  }
+  const hosted = yield* identifyHosted(code).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
+  const transport = yield* makeTransportKey
+  const answer = yield* registerWith({
+    url: code.url,
+    hosted,
+    userId: code.userId,
+    secret: code.secret,
+    self: context.self,
+    transportKey: transport.publicKey,
+    sessionLife: context.sessionLife
+  }).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
+  const secrets = { secret: code.secret, transportSeed: Redacted.make(transport.seed), dataKeys: [] }
+  const paired = yield* accept(context, answer, { hosted_url: code.url, hosted, user_id: code.userId }, secrets)
+  yield* context.leaf.pair({ urls: paired.with.leaf_urls, creds: credsFile(answer.replication!.leaf_jwt, transport.seed) }).pipe(Effect.mapError(onDisk))
+  yield* context.server.reload.pipe(Effect.mapError(onDisk))
+  yield* SubscriptionRef.set(context.state.needs, undefined)
+  yield* SubscriptionRef.set(context.state.paired, Option.some(paired))
+  return answer
+})
+
+/** Keep what a registration said: the leaf's place and token, the data key, the log's identity. */
+const accept = Effect.fnUntraced(function*(
+  context: RegistrationContext,
+  answer: Registered,
+  about: Pick<Paired["with"], "hosted_url" | "hosted" | "user_id">,
+  secrets: PairingSecrets
+): Effect.fn.Return<Paired, CommandFailed> {
+  const { replication } = answer
+  const [first, ...rest] = replication?.leaf_urls ?? []
+  if (replication === undefined || first === undefined) return yield* failed(409, "no-replication", "the hosted backend offers no replication to this machine")
+  const key = yield* context.self.unwrap(replication.data_key).pipe(Effect.mapError(({ why }) => failed(409, "data-key", `the data key cannot be opened: ${why}`)))
+  const paired: Paired = {
+    with: {
+      ...about,
+      tenant: replication.tenant,
+      peer_id: answer.peer_id,
+      expires_at: answer.expires_at,
+      renewed_at: isoTime(yield* Clock.currentTimeMillis),
+      leaf_urls: [first, ...rest],
+      log: replication.log,
+      log_id: replication.log_id,
+      log_epoch: replication.log_epoch
+    },
+    secrets: { ...secrets, dataKeys: [...secrets.dataKeys.filter(({ kid }) => kid !== key.kid), key] }
+  }
+  yield* context.store.save(paired).pipe(Effect.mapError(onDisk))
+  return paired
+})
+
+/** Forget the hosted side. What was written here stays; so does what came from there, until `resync` or `rebuild`. */
+export const unpair = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<void, CommandFailed> {
+  yield* context.store.forget.pipe(Effect.mapError(onDisk))
+  yield* context.leaf.unpair.pipe(Effect.mapError(onDisk))
+  yield* context.server.reload.pipe(Effect.mapError(onDisk))
+  yield* SubscriptionRef.set(context.state.paired, Option.none())
+  yield* SubscriptionRef.set(context.state.heard, undefined)
+  yield* SubscriptionRef.set(context.state.needs, undefined)
+})
+
+/** Register again before, or after, the registration ends. What cannot be mended here is told to a person. */
+export const renew = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<boolean> {
+  const held = SubscriptionRef.getUnsafe(context.state.paired)
+  if (Option.isNone(held)) return false
+  const { secrets, with: paired } = held.value
+  const seed = Redacted.value(secrets.transportSeed)
+  const result = yield* Effect.result(Effect.gen(function*() {
+    const answer = yield* registerWith({
+      url: paired.hosted_url,
+      hosted: paired.hosted,
+      userId: paired.user_id,
+      secret: secrets.secret,
+      self: context.self,
+      transportKey: transportPublicKey(seed),
+      sessionLife: context.sessionLife
+    })
+    const next = yield* accept(context, answer, paired, secrets)
+    const changed = next.with.leaf_urls.join() !== paired.leaf_urls.join()
+    const creds = credsFile(answer.replication!.leaf_jwt, seed)
+    if (changed) {
+      yield* context.leaf.pair({ urls: next.with.leaf_urls, creds }).pipe(Effect.mapError(onDisk))
+      yield* context.server.reload.pipe(Effect.mapError(onDisk))
+    } else yield* context.leaf.renew(creds)
+    // another epoch is noticed, and acted on, where verdicts are read
+    return { ...next, with: { ...next.with, log_id: paired.log_id, log_epoch: paired.log_epoch } }
+  }))
+  if (Result.isSuccess(result)) {
+    yield* SubscriptionRef.set(context.state.paired, Option.some(result.success))
+    return true
+  }
+  note(context.state, yield* Clock.currentTimeMillis, `renewing the registration: ${result.failure.hint}`)
+  if (result.failure._tag === "CommandFailed" && (result.failure.status === 403 || result.failure.status === 410 || result.failure.status === 409 || result.failure.status === 401)) {
+    yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
+  }
+  return false
+})
+
+/** Renew in time, for ever. Never while paused: resuming renews first. */
+export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<never> {
+  for (;;) {
+    const held = SubscriptionRef.getUnsafe(context.state.paired)
+    if (Option.isNone(held)) return yield* Effect.never
+    const wait = dueIn(held.value.with, yield* Clock.currentTimeMillis)
+    if (wait > 0) {
+      yield* Effect.sleep(Duration.millis(Math.min(wait, 60_000)))
+      continue
+    }
+    const paused = SubscriptionRef.getUnsafe(context.state.paused) || SubscriptionRef.getUnsafe(context.state.needs) !== undefined
+    if (paused || !(yield* renew(context))) yield* Effect.sleep(paused ? Duration.seconds(1) : renewRetry)
+    else yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
+  }
+})
+
+/** Milliseconds until a registration should be renewed. */
+export const dueIn = (paired: { readonly expires_at: string; readonly renewed_at: string }, now: number): number => {
+  const ends = millisOf(paired.expires_at)
+  const life = ends - millisOf(paired.renewed_at)
+  return ends - Math.min(Duration.toMillis(renewBefore), life / 3) - now
+}

@@ -1,0 +1,222 @@
+import { Clock, Duration, Effect, Random, Result, Schema, SubscriptionRef } from "effect"
+import { v7 as uuidV7 } from "uuid"
+import type { Settings } from "../../streams/events/settings.ts"
+import { subjects } from "../../streams/subjects.ts"
+import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
+import type { Connection } from "../nats/Connection.ts"
+import type { Cursor, EventLog } from "../nats/EventLog.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { sharedId } from "../security/sharedId.ts"
+import type { Journal } from "./Journal.ts"
+import { onVerdict } from "./onVerdict.ts"
+import type { PairedWith, PairingSecrets } from "./Pairing.ts"
+import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
+import { awaitBump, awaitRef, bump, linkUp, note, type State } from "./State.ts"
+
+export interface LinkedContext {
+  readonly state: State
+  readonly connection: Connection
+  readonly journalLog: EventLog
+  readonly cursor: Cursor
+  readonly journal: Journal
+  readonly self: BackendIdentity["Service"]
+  readonly paired: () => PairedWith
+  readonly secrets: () => PairingSecrets
+  readonly settings: Effect.Effect<Settings>
+  /** Which of these events the log holds already, and which were set aside: they are not sent again. */
+  readonly known: (eventIds: ReadonlyArray<string>) => Effect.Effect<(eventId: string) => string | undefined>
+  readonly withhold: (journalSeq: number, eventIds: ReadonlyArray<string>, why: string) => Effect.Effect<void>
+  /** How far the tables have read the log, and the last valid record there. */
+  readonly seen: () => { readonly log_seq: number; readonly head: string }
+  readonly mirrorReached: (seq: number) => Effect.Effect<void>
+  /** The log over there is in another epoch, or is another log. */
+  readonly logChanged: (id: string, epoch: number) => Effect.Effect<void>
+  readonly renew: Effect.Effect<void>
+  /** Journal ids: the present one, all of them, and opening a new one. */
+  readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void> }
+}
+
+const commitPatience = Duration.seconds(20)
+const headPatience = Duration.seconds(5)
+/** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
+const mirrorPatience = Duration.seconds(60)
+
+const decodeVerdict = Schema.decodeUnknownResult(Schema.fromJsonString(Verdict))
+const decodeHead = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Union([HeadAnswer, Verdict])))
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Ask how far the log is, saying how far we are. An answer that is no answer counts as none. */
+export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
+  const { peer_id, tenant, log_epoch } = context.paired()
+  const request = {
+    log_epoch,
+    mirror_seq: context.seen().log_seq,
+    journal: context.journals.current(),
+    journal_seq: context.journal.acknowledged()
+  }
+  const bytes = yield* context.connection.request(subjects.ingest(tenant, peer_id, "head"), encoder.encode(JSON.stringify(request)), headPatience)
+  const answer = decodeHead(decoder.decode(bytes))
+  if (Result.isFailure(answer)) return undefined
+  if (answer.success.verdict === "head") {
+    yield* SubscriptionRef.set(context.state.heard, {
+      at: yield* Clock.currentTimeMillis,
+      tenantLastSeq: answer.success.tenant_last_seq,
+      positions: answer.success.positions ?? []
+    })
+  }
+  return answer.success
+})
+
+/** Send what the journal holds, for ever: compare heads, run a session, act on how it ended. */
+export const runRelay = Effect.fn("local.relay")(function*(context: LinkedContext) {
+  const { state } = context
+  let end: SessionEnd | undefined
+  for (let tries = 0;;) {
+    yield* awaitRef(state.needs, (needs) => needs === undefined)
+    yield* awaitRef(state.paused, (paused) => !paused)
+    yield* awaitRef(state.link, ({ up }) => up)
+    const again = awaitBump(state.relayWanted).pipe(Effect.as<SessionEnd | undefined>(undefined))
+    const before = SubscriptionRef.getUnsafe(state.relayed).to
+    const result = yield* Effect.result(Effect.raceFirst(step(context, end), again))
+    end = undefined
+    if (Result.isFailure(result)) {
+      note(state, yield* Clock.currentTimeMillis, `relay: ${result.failure._tag}`)
+      yield* Effect.raceFirst(Effect.sleep(pauseAfter(tries++, yield* Random.next)), linkReturns(state))
+      continue
+    }
+    if (SubscriptionRef.getUnsafe(state.relayed).to > before) tries = 0
+    end = yield* act(context, result.success)
+  }
+})
+
+const linkReturns = (state: State) =>
+  linkUp(state) ? awaitRef(state.link, ({ up }) => !up).pipe(Effect.andThen(awaitRef(state.link, ({ up }) => up))) : awaitRef(state.link, ({ up }) => up)
+
+/** One comparison of heads and the session on top of it. */
+const step = Effect.fnUntraced(function*(context: LinkedContext, carried: SessionEnd | undefined) {
+  const end = carried?._tag === "reconcile" ? carried : yield* compareHeads(context)
+  if (end._tag !== "reconcile") return end
+  const decision = yield* reconcileWith(context.journalLog, end.head, {
+    journal: context.journals.current(),
+    openedHere: context.journals.openedHere(),
+    everOpened: context.journals.all()
+  })
+  switch (decision._tag) {
+    case "twin":
+      return {
+        _tag: "needsYou",
+        needs: "this identity runs twice: another machine writes with this machine's key. Stop one of them; if this is a copy, unpair it and pair it anew"
+      } satisfies SessionEnd
+    case "reopen":
+      return yield* reopen(context, decision.prev)
+    case "continue": {
+      if ((yield* context.cursor.position) !== decision.to) yield* context.cursor.moveTo(decision.to)
+      yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: decision.to }))
+      return yield* relaySession(relayContext(context), { journal: context.journals.current(), prev: decision.prev, to: decision.to })
+    }
+  }
+})
+
+const compareHeads = Effect.fnUntraced(function*(context: LinkedContext): Effect.fn.Return<SessionEnd, Effect.Error<ReturnType<typeof askHead>>> {
+  const answer = yield* askHead(context)
+  if (answer === undefined) return { _tag: "needsYou", needs: "the hosted side's answers cannot be read; update this machine or the hosted side" }
+  const { log_epoch, log_id } = context.paired()
+  if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) return { _tag: "logChanged", id: answer.log_id, epoch: answer.log_epoch }
+  if (answer.verdict === "head") return readHead(answer.head, context.self.identity.public_key)
+  const action = onVerdict(answer)
+  if (action._tag === "stop") return { _tag: "needsYou", needs: action.needs }
+  if (action._tag === "renew") return { _tag: "renew" }
+  yield* Effect.sleep(Duration.seconds(1))
+  return { _tag: "regate", settingsSeq: 0 }
+})
+
+/**
+ * The journal here is not the one the log knows: it was lost, restored from a copy, or copied. Open a new one on
+ * top of the head; nothing is stamped before the mirror has been read to its end.
+ */
+const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string) {
+  yield* context.journal.hold
+  return yield* Effect.gen(function*() {
+    yield* Effect.logWarning("the journal here is not the one the hosted log knows; reading the log to its end, then sending what it lacks")
+    const heard = SubscriptionRef.getUnsafe(context.state.heard)
+    yield* context.mirrorReached(heard?.tenantLastSeq ?? 0).pipe(Effect.timeoutOption(mirrorPatience))
+    const id = uuidV7()
+    yield* context.journals.open(id)
+    yield* context.cursor.moveTo(0)
+    yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: 0 }))
+    yield* context.journal.release
+    return yield* relaySession(relayContext(context), { journal: id, prev, to: 0 })
+  }).pipe(Effect.ensuring(context.journal.release))
+})
+
+const relayContext = (context: LinkedContext): RelayContext => ({
+  journal: context.journalLog,
+  cursor: context.cursor,
+  author: context.paired().peer_id,
+  identity: context.self,
+  ask: (commit) =>
+    context.connection.request(subjects.ingest(context.paired().tenant, context.paired().peer_id, "commit"), commit, commitPatience).pipe(
+      Effect.map((bytes) => {
+        const verdict = decodeVerdict(decoder.decode(bytes))
+        const { log_epoch, log_id } = context.paired()
+        return Result.isSuccess(verdict) ? verdict.success : { verdict: "busy" as const, log_id, log_epoch }
+      })),
+  linkReturned: linkReturns(context.state),
+  log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
+  gateContext: (pending) =>
+    Effect.gen(function*() {
+      const { dataKeys } = context.secrets()
+      const key = dataKeys.at(-1)
+      // ids keep the name they first had outside, whichever key seals today
+      const idKey = dataKeys[0]
+      if (key === undefined || idKey === undefined) return yield* Effect.die(new Error("paired without a data key"))
+      const skip = yield* context.known(pending)
+      return { settings: yield* context.settings, key, shareId: (id) => sharedId(idKey, id), skip }
+    }),
+  seen: context.seen,
+  committed: (commit, logSeq) =>
+    Effect.gen(function*() {
+      for (const group of Map.groupBy(commit.withheld, ({ why }) => why)) {
+        yield* context.withhold(commit.to, group[1].map(({ id }) => id), group[0])
+      }
+      yield* SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at: yield* Clock.currentTimeMillis })
+    }),
+  sending: (commit) => {
+    for (const id of commit.sent) context.state.onTheirWay.set(id, commit.shared.get(id) ?? null)
+  },
+  setAside: (journalSeq, eventId, why) => context.withhold(journalSeq, [eventId], `set aside: ${why}`),
+  retried: (verdict) => {
+    context.state.retries[verdict] = (context.state.retries[verdict] ?? 0) + 1
+  }
+})
+
+/** What a session's end asks for. Returns what the next step should start from. */
+const act = Effect.fnUntraced(function*(context: LinkedContext, end: SessionEnd | undefined) {
+  const { state } = context
+  switch (end?._tag) {
+    case undefined:
+      return undefined
+    case "reconcile":
+      return end
+    case "renew":
+      yield* context.renew
+      return undefined
+    case "regate":
+      yield* context.mirrorReached(end.settingsSeq).pipe(Effect.timeoutOption(mirrorPatience))
+      return undefined
+    case "stopped":
+      note(state, yield* Clock.currentTimeMillis, `the settings stop sending: ${end.why}`)
+      yield* awaitBump(state.settingsSeen)
+      return undefined
+    case "logChanged":
+      yield* context.logChanged(end.id, end.epoch)
+      yield* bump(state.mirrorWanted)
+      return undefined
+    case "needsYou":
+      note(state, yield* Clock.currentTimeMillis, end.needs)
+      yield* Effect.logError(end.needs)
+      yield* SubscriptionRef.set(state.needs, end.needs)
+      return undefined
+  }
+})

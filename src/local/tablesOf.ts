@@ -1,0 +1,64 @@
+import { Effect, Layer } from "effect"
+import type { Shared } from "../../projections/Entry.ts"
+import { conflicts } from "../../projections/conversations/history.ts"
+import { stateDigest } from "../../projections/conversations/digest.ts"
+import { conversations } from "../../projections/conversations/projection.ts"
+import { counts, greatestLamport } from "../../projections/conversations/queries.ts"
+import { peers } from "../../projections/peers/projection.ts"
+import { Projections } from "../../projections/runner.ts"
+import { settings } from "../../projections/settings/projection.ts"
+import { settingsOf } from "../../projections/settings/queries.ts"
+import { Sqlite } from "../../projections/Sqlite.ts"
+import { allHeads, allKeys, formsOf, placesOf } from "../../projections/syncState/places.ts"
+import { syncState } from "../../projections/syncState/projection.ts"
+import { problemCounts, problems } from "../../projections/syncState/queries.ts"
+import { selfTenant } from "../../streams/Backend.ts"
+import { alreadyThere } from "./prepare.ts"
+import type { Tables } from "./Tables.ts"
+
+/** The read models of a local backend, in one file that may be deleted at any time. */
+export const projectionsLayer = (path: string) =>
+  Projections.layer([conversations, peers, settings, syncState]).pipe(Layer.provideMerge(Sqlite.layer({ path })))
+
+const listedMax = 100
+
+/** A failing SQLite is a defect here: the process stops with its hint, and starts again from the logs. */
+export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(function*() {
+  const sqlite = yield* Sqlite
+  const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
+  return {
+    heads: ask(Effect.map(allHeads, (rows) => rows.map((row) => [row.tenant, row.author, row] as const))),
+    keys: ask(Effect.map(allKeys, (rows) => rows.flatMap(({ author, keys, state, tenant }) => {
+      const backendId = state.first?.value.backend_id
+      return backendId === undefined ? [] : [[tenant, author, {
+        backendId,
+        keys: keys.flatMap((key) => key.public_key === null ? [] : [{ keyId: key.key_id, publicKey: key.public_key, ...(key.grace_ends_at === null ? {} : { until: key.grace_ends_at }) }])
+      }] as const]
+    }))),
+    settings: ask(Effect.map(settingsOf(selfTenant), ({ settings }) => settings)),
+    greatestLamport: ask(greatestLamport(selfTenant)),
+    notToSend: (ids) =>
+      ask(Effect.map(placesOf(selfTenant, ids), (places) => new Map(places.flatMap(({ eventId, seq, withheld }): ReadonlyArray<readonly [string, string]> =>
+        seq !== null ? [[eventId, alreadyThere]] : withheld?.startsWith("set aside") === true ? [[eventId, withheld]] : [])))),
+    ownForms: (ids) =>
+      ask(Effect.map(formsOf(selfTenant, ids), (forms) => new Map(forms.map(({ content, conversation, eventId, message_id }): readonly [string, Shared] => [eventId, {
+        conversation,
+        ...(message_id === null ? { ...(content === null ? {} : { title: content }) } : { message_id, ...(content === null ? {} : { content }) })
+      }])))),
+    counts: ask(Effect.gen(function*() {
+      const visible = yield* counts(selfTenant)
+      const wrong = yield* problemCounts(selfTenant)
+      const page = yield* conflicts({ tenant: selfTenant, limit: listedMax })
+      const [aside] = yield* sqlite.all<{ count: number }>(
+        "select count(*) as count from event where tenant = (select id from tenant where name = ?) and withheld like 'set aside%'", selfTenant)
+      return {
+        ...(visible as { readonly conversations: number; readonly messages: number }),
+        conflicts: page.items.length,
+        quarantined: [...wrong.values()].reduce((sum, count) => sum + count, 0),
+        setAside: aside?.count ?? 0
+      }
+    })),
+    digest: ask(stateDigest(selfTenant)),
+    problems: ask(problems({ tenant: selfTenant, limit: listedMax }))
+  }
+})

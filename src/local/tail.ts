@@ -1,0 +1,71 @@
+import { Effect, Result, Stream } from "effect"
+import { StoreUnavailable, type Tailed, WriteInvalid } from "../../streams/Backend.ts"
+import { decode, interpret, type Opened } from "../../streams/Envelope.ts"
+import { timePattern } from "../../streams/ids.ts"
+import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
+import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
+import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
+import { LogReader } from "../security/LogReader.ts"
+import { readLog } from "../security/openLog.ts"
+
+export interface TailContext {
+  readonly journal: EventLog
+  readonly mirror: () => EventLog | undefined
+  readonly source: string
+  readonly dataKeys: DataKeys
+  readonly keys: Effect.Effect<AuthorKeys>
+  readonly ends: Effect.Effect<{ readonly journal: number; readonly log: number }>
+}
+
+/** Where a reader of the event stream is: own events by journal sequence, others' by the log's. */
+interface Place {
+  readonly journal: number
+  readonly log: number
+}
+
+const invalid = (why: string) => new WriteInvalid({ why, hint: "from is start, now, a cursor as it was given out (<journal>.<mirror>), or a time YYYY-MM-DDTHH:mm:ss.sssZ" })
+
+const placeOf = (from: string, ends: Place): Result.Result<{ readonly place: Place; readonly since: string }, WriteInvalid> => {
+  if (from === "start") return Result.succeed({ place: { journal: 0, log: 0 }, since: "" })
+  if (from === "now") return Result.succeed({ place: ends, since: "" })
+  if (timePattern.test(from)) return Result.succeed({ place: { journal: 0, log: 0 }, since: from })
+  const match = /^(\d{1,15})\.(\d{1,15})$/.exec(from)
+  return match === null ? Result.fail(invalid(`not a place in the event stream: ${from.slice(0, 40)}`)) : Result.succeed({ place: { journal: Number(match[1]), log: Number(match[2]) }, since: "" })
+}
+
+/** Own events from the journal, others' from the mirror, verified and opened, from a place on, live. */
+export const tailLocal = (context: TailContext, options: { readonly from: string; readonly subject?: string }): Stream.Stream<Tailed, WriteInvalid | StoreUnavailable> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const start = yield* Effect.fromResult(placeOf(options.from, yield* context.ends))
+    let place = start.place
+    const wanted = ({ envelope }: Opened) => (start.since === "" || envelope.time >= start.since) && (options.subject === undefined || envelope.subject === options.subject)
+    const yielded = (opened: Opened, next: Place): Tailed => {
+      place = next
+      return { cursor: `${next.journal}.${next.log}`, event: { ...opened.envelope, datacontenttype: "application/json", data: opened.fact.data } }
+    }
+    const own = context.journal.read({ from: place.journal + 1 }).pipe(
+      Stream.map((batch) => batch.flatMap((stored) => {
+        const opened = openPlain(stored)
+        return opened !== undefined && wanted(opened) ? [yielded(opened, { ...place, journal: stored.seq })] : []
+      })),
+      Stream.flattenIterable)
+    const mirror = context.mirror()
+    if (mirror === undefined) return own
+    const reader = new LogReader(yield* context.keys)
+    const isOwn = (envelope: { readonly source: string }) => envelope.source === context.source
+    const others = mirror.read({ from: place.log + 1 }).pipe(
+      Stream.map((batch) =>
+        readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn }).flatMap((item) =>
+          item.kind === "problem" ? [] : item.events.flatMap((event) =>
+            event._tag === "opened" && !isOwn(event.opened.envelope) && wanted(event.opened) ? [yielded(event.opened, { ...place, log: event.seq })] : []))),
+      Stream.flattenIterable)
+    return Stream.merge(own, others)
+  })).pipe(Stream.mapError((error) => isUnavailable(error) ? new StoreUnavailable({ hint: "the local nats-server does not answer; it is being restarted" }) : error))
+
+const isUnavailable = (error: WriteInvalid | LogUnavailable): error is LogUnavailable => error._tag === "LogUnavailable"
+
+const openPlain = (stored: Stored): Opened | undefined => {
+  const envelope = decode(stored.data)
+  const opened = Result.isSuccess(envelope) ? interpret(envelope.success, envelope.success.data) : undefined
+  return opened !== undefined && Result.isSuccess(opened) ? opened.success : undefined
+}

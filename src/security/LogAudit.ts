@@ -1,0 +1,46 @@
+import type { Envelope } from "../../streams/Envelope.ts"
+import type { OpenResult } from "../../streams/Opener.ts"
+import type { AuthorKeys } from "./AuthorKeys.ts"
+import { type LogMessage, LogReader } from "./LogReader.ts"
+import { readLog } from "./openLog.ts"
+
+/** Problems listed by an audit; more are counted. */
+const listedMax = 1000
+
+/** Re-check a whole log: every hash, every signature, every chain, from nothing but the pinned hosted key. */
+export class LogAudit {
+  readonly #reader: LogReader
+  readonly #options: { readonly open: (tenant: string, envelope: Envelope) => OpenResult; readonly isOwn: (envelope: Envelope) => boolean }
+  readonly #problems: Array<{ readonly seq: number; readonly what: string; readonly detail: string }> = []
+  #count = 0
+  #commits = 0
+  #events = 0
+
+  constructor(keys: AuthorKeys, options: { readonly open: (tenant: string, envelope: Envelope) => OpenResult; readonly isOwn: (envelope: Envelope) => boolean }) {
+    this.#reader = new LogReader(keys)
+    this.#options = options
+  }
+
+  read(batch: ReadonlyArray<LogMessage>): void {
+    for (const item of readLog(this.#reader, batch, this.#options)) {
+      if (item.kind === "problem") this.#note(item.seq, item.what, item.detail)
+      else {
+        this.#commits++
+        this.#events += item.events.length
+        for (const event of item.events) if (event._tag === "unreadable") this.#note(event.seq, event.what, event.detail)
+      }
+    }
+  }
+
+  result() {
+    const waiting = this.#reader.waiting.map(({ seq, subject }) => ({ seq, what: "uncovered", detail: `message at ${seq} on ${subject} is covered by no commit` }))
+    const problems = [...this.#problems, ...waiting].slice(0, listedMax)
+    const problem_count = this.#count + waiting.length
+    return { ok: problem_count === 0, commits: this.#commits, events: this.#events, problem_count, problems }
+  }
+
+  #note(seq: number, what: string, detail: string): void {
+    this.#count++
+    if (this.#problems.length < listedMax) this.#problems.push({ seq, what, detail })
+  }
+}

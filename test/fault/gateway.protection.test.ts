@@ -1,0 +1,150 @@
+/**
+ * Goal: nobody gets in who should not: foreign pages, re-bound names, wrong tokens, floods, endless bodies.
+ * Method: raw requests against a running local gateway, with every header a browser or an attacker would send.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { request } from "node:http"
+import { bodyMaxBytes } from "../../streams/limits.ts"
+import { allowedOrigin, makeRig, type Rig, secret } from "../support/gatewayRig.ts"
+
+interface RawAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly text: string
+}
+
+/** A request with exactly these headers; `fetch` would not let us lie about Host. */
+const raw = (rig: Rig, method: string, path: string, headers: Readonly<Record<string, string>>, body?: Iterable<Uint8Array>) =>
+  Effect.promise(() =>
+    new Promise<RawAnswer>((resolve, reject) => {
+      const sent = request({ host: "127.0.0.1", port: rig.port, method, path, headers, setHost: false }, (response) => {
+        let text = ""
+        response.setEncoding("utf8").on("data", (part: string) => text += part).on("end", () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text }))
+      })
+      // the server may close while we still send
+      let answered = false
+      sent.on("response", () => answered = true).on("error", (error) => answered ? undefined : reject(error))
+      for (const part of body ?? []) sent.write(part)
+      sent.end()
+    }))
+
+const local = makeRig({ side: "local", sessions: { "a session": "t_aaaaaaaaaaaaaaaa" } })
+const bearer = { authorization: `Bearer ${secret}` }
+const typeOf = (answer: { readonly text: string }) => (JSON.parse(answer.text) as { readonly type: string }).type
+
+describe("protection", () => {
+  it.live("Host must be a loopback name with our port", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      for (const host of [`127.0.0.1:${rig.port}`, `localhost:${rig.port}`, `LOCALHOST:${rig.port}`, `[::1]:${rig.port}`]) {
+        assert.strictEqual((yield* raw(rig, "GET", "/health", { host })).status, 200, host)
+      }
+      for (const host of ["evil.example", `evil.example:${rig.port}`, "127.0.0.1", "localhost:1", `127.0.0.1.evil.example:${rig.port}`, ""]) {
+        const answer = yield* raw(rig, "GET", "/health", { host, ...bearer })
+        assert.strictEqual(answer.status, 403, host)
+        assert.strictEqual(typeOf(answer), "urn:maestra:problem:host-forbidden")
+      }
+    }))
+
+  it.live("only allowed origins get in, and only they get CORS headers", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const host = `127.0.0.1:${rig.port}`
+      const good = yield* raw(rig, "GET", "/health", { host, origin: allowedOrigin })
+      assert.strictEqual(good.status, 200)
+      assert.strictEqual(good.headers["access-control-allow-origin"], allowedOrigin)
+      const programs = yield* raw(rig, "GET", "/health", { host })
+      assert.strictEqual(programs.headers["access-control-allow-origin"], undefined)
+      for (const origin of ["https://evil.example", "null", `${allowedOrigin}.evil.example`, `http://127.0.0.1:${rig.port}`, ""]) {
+        const bad = yield* raw(rig, "GET", "/health", { host, origin, ...bearer })
+        assert.strictEqual(bad.status, 403, origin)
+        assert.strictEqual(bad.headers["access-control-allow-origin"], undefined)
+      }
+      const preflight = yield* raw(rig, "OPTIONS", "/conversations", { host, origin: allowedOrigin, "access-control-request-method": "POST" })
+      assert.strictEqual(preflight.status, 204)
+      assert.match(String(preflight.headers["access-control-allow-headers"]), /if-match/)
+      assert.strictEqual((yield* raw(rig, "OPTIONS", "/conversations", { host, origin: "https://evil.example" })).status, 403)
+    }))
+
+  it.live("without a good token nothing but health, identity, registration and the contract", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const host = `127.0.0.1:${rig.port}`
+      const closed = [
+        ["GET", "/conversations"], ["POST", "/conversations"], ["GET", "/conversations/c"], ["PATCH", "/conversations/c"], ["DELETE", "/conversations/c"],
+        ["POST", "/conversations/c/messages"], ["PUT", "/conversations/c/messages/m"], ["DELETE", "/conversations/c/messages/m"],
+        ["GET", "/conversations/c/messages/m/history"], ["POST", "/conversations/c/messages/m/restore"], ["GET", "/conflicts"], ["POST", "/import"],
+        ["GET", "/export"], ["GET", "/digest"], ["GET", "/events"], ["GET", "/status"], ["GET", "/peers"], ["POST", "/verify"], ["POST", "/rebuild"],
+        ["POST", "/pair"], ["POST", "/unpair"], ["POST", "/pause"], ["POST", "/resume"], ["POST", "/resync"], ["POST", "/peers/p/confirm"], ["GET", "/debug"]
+      ] as const
+      const tokens = ["", "Bearer", "Bearer ", "Bearer wrong", `Bearer ${secret}x`, `Bearer ${secret.slice(0, -1)}`, `Basic ${secret}`, `Bearer ${"x".repeat(9000)}`]
+      for (const [method, path] of closed) {
+        for (const authorization of path === "/status" ? tokens : ["Bearer wrong"]) {
+          const answer = yield* raw(rig, method, path, { host, authorization })
+          assert.strictEqual(answer.status, 401, `${method} ${path} ${authorization}`)
+          assert.strictEqual(answer.headers["www-authenticate"], "Bearer")
+          assert.strictEqual(answer.headers["content-type"], "application/problem+json")
+        }
+      }
+      for (const path of ["/health", "/identity", "/openapi.json", "/docs"]) assert.strictEqual((yield* raw(rig, "GET", path, { host })).status, 200, path)
+    }))
+
+  it.live("a session binding token touches conversations, not the machine", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const session = { authorization: "Bearer a session" }
+      const ask = (method: string, path: string) => Effect.promise(() => rig.ask(method, path, undefined, session))
+      assert.strictEqual((yield* ask("GET", "/conversations")).status, 200)
+      for (const [method, path] of [["GET", "/status"], ["POST", "/pause"], ["GET", "/debug"], ["POST", "/rebuild"]] as const) {
+        assert.strictEqual((yield* ask(method, path)).body["type"], "urn:maestra:problem:operator-only", path)
+      }
+    }))
+
+  it.live("/identity proves possession, ten times a second at most", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const ask = (path: string) => Effect.promise(() => rig.ask("GET", path))
+      const answer = yield* ask("/identity?challenge=abc")
+      assert.strictEqual(answer.body["proof"], "proof of abc")
+      assert.strictEqual((yield* ask("/identity")).body["proof"], null)
+      assert.strictEqual((yield* ask(`/identity?challenge=${"x".repeat(256)}`)).status, 200)
+      assert.strictEqual((yield* ask(`/identity?challenge=${"x".repeat(257)}`)).status, 400)
+      assert.strictEqual((yield* ask(`/identity?challenge=${encodeURIComponent("é".repeat(129))}`)).status, 400)
+      const many = yield* Effect.all(Array.from({ length: 30 }, () => ask("/identity?challenge=abc")), { concurrency: 30 })
+      const refused = many.filter(({ status }) => status === 429)
+      assert.isAtLeast(refused.length, 10)
+      assert.strictEqual(refused[0]!.headers.get("retry-after"), "1")
+    }))
+
+  it.live("a body over the limit is refused, announced or not", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const headers = { host: `127.0.0.1:${rig.port}`, ...bearer }
+      const announced = yield* raw(rig, "POST", "/import", { ...headers, "content-length": String(bodyMaxBytes + 1) })
+      assert.strictEqual(typeOf(announced), "urn:maestra:problem:body-too-large")
+      const whole = yield* Effect.promise(() => rig.ask("POST", "/import", new Uint8Array(bodyMaxBytes).fill(10)))
+      assert.strictEqual(whole.status, 200)
+      const streamed = yield* Effect.promise(() =>
+        fetch(`${rig.url}/import`, {
+          method: "POST",
+          headers: bearer,
+          body: new ReadableStream({
+            pull: (controller) => controller.enqueue(new Uint8Array(65_536))
+          }),
+          duplex: "half"
+        } as RequestInit).then((response) => response.status, () => "closed"))
+      assert.include([413, "closed"], streamed)
+    }))
+
+  it.live("what is not there is a problem, and so is a path nobody can read", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const ask = (method: string, path: string) => Effect.promise(() => rig.ask(method, path))
+      assert.strictEqual((yield* ask("GET", "/nothing")).body["type"], "urn:maestra:problem:no-such-endpoint")
+      assert.strictEqual((yield* ask("DELETE", "/health")).status, 404)
+      assert.strictEqual((yield* ask("POST", "/enroll")).status, 404)
+      assert.strictEqual((yield* ask("GET", "/conversations/%FF")).status, 404)
+    }))
+})

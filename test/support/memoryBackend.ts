@@ -1,0 +1,222 @@
+import { Clock, Context, DateTime, Effect, Layer, MutableRef, PubSub, Queue, Result, Semaphore, Stream } from "effect"
+import { v7 } from "uuid"
+import type { EventEntry } from "../../projections/Entry.ts"
+import { Projections } from "../../projections/runner.ts"
+import {
+  CommandFailed,
+  type Draft,
+  EventTail,
+  HostedControl,
+  LocalControl,
+  type LocalStatus,
+  Maintenance,
+  Registrar,
+  RegistrationRefused,
+  StoreFull,
+  StoreUnavailable,
+  type Tailed,
+  WriteInvalid,
+  type WriteError,
+  Writer,
+  type Written
+} from "../../streams/Backend.ts"
+import { decodeFact, definitions } from "../../streams/catalog.ts"
+import { type Envelope, plain } from "../../streams/Envelope.ts"
+import type { Identity } from "../../streams/events/peer.ts"
+import { commitEventsMax } from "../../streams/limits.ts"
+
+/** A backend without a store: the ports of `streams/Backend.ts` in memory, over the real projections. */
+export interface MemoryOptions {
+  readonly side: "local" | "hosted"
+  /** Session binding tokens that are good, and the tenant each speaks for. */
+  readonly sessions?: Readonly<Record<string, string>>
+}
+
+/** What a test may turn while the backend runs, and what it may look at. */
+export interface Knobs {
+  /** Why the next writes fail. */
+  readonly writing: MutableRef.MutableRef<"fine" | "full" | "unavailable" | "invalid">
+  /** Facts as they were written, per call. */
+  readonly calls: Array<ReadonlyArray<Draft>>
+  /** How long a write takes, milliseconds. */
+  readonly delayMillis: MutableRef.MutableRef<number>
+}
+
+export const makeKnobs = (): Knobs => ({ writing: MutableRef.make("fine"), calls: [], delayMillis: MutableRef.make(0) })
+
+const sourceOf = (side: "local" | "hosted"): string => `${side}_sha256_${(side === "local" ? "1" : "2").repeat(64)}`
+
+const identityOf = (side: "local" | "hosted"): Identity => ({
+  backend_id: sourceOf(side),
+  backend_type: side,
+  public_key: "a public key",
+  wrap_key: "a wrap key",
+  capabilities: [],
+  version: "1.0",
+  created_at: "2026-11-22T10:00:00.000Z"
+})
+
+const epoch = "memory"
+
+/** Every port of one side. Needs the projections, whose cursor it calls `journal`. */
+export const memoryBackend = (options: MemoryOptions, knobs: Knobs) =>
+  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer)
+
+/** The log itself: writing, waiting until it can be read, following it. */
+const logLayer = (options: MemoryOptions, knobs: Knobs) =>
+  Layer.effectContext(Effect.gen(function*() {
+    const projections = yield* Projections
+    const source = sourceOf(options.side)
+    const log: Array<{ readonly tenant: string; readonly envelope: Envelope }> = []
+    const news = yield* PubSub.unbounded<number>()
+    const toProject = yield* Queue.unbounded<ReadonlyArray<EventEntry>>()
+    const turn = yield* Semaphore.make(1)
+    // projections follow on their own, as they do behind a real log
+    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(toProject), (entries) =>
+      Effect.orDie(projections.absorb({ cursor: "journal", epoch, entries })))))
+
+    const append = (tenant: string, drafts: ReadonlyArray<Draft>) =>
+      Effect.gen(function*() {
+        const time = DateTime.formatIso(yield* DateTime.now)
+        const msecs = yield* Clock.currentTimeMillis
+        const written: Array<Written> = []
+        const entries: Array<EventEntry> = []
+        for (const draft of drafts) {
+          const stamp = { lamport: log.length + 1, time, source }
+          const id = draft.id ?? v7({ msecs })
+          const envelope = plain(draft.fact, { ...stamp, id, subject: draft.subject, surface: draft.surface })
+          log.push({ tenant, envelope })
+          written.push({ id, stamp, position: log.length })
+          entries.push({ kind: "event", log: "journal", seq: log.length, tenant, opened: { envelope, fact: draft.fact }, own: true })
+        }
+        yield* Queue.offer(toProject, entries)
+        yield* PubSub.publish(news, log.length)
+        return written
+      })
+
+    const write = (tenant: string, drafts: ReadonlyArray<Draft>): Effect.Effect<ReadonlyArray<Written>, WriteError> =>
+      Effect.gen(function*() {
+        if (drafts.length > commitEventsMax) return yield* Effect.die(new Error(`${drafts.length} drafts in one call`))
+        knobs.calls.push(drafts)
+        yield* Effect.sleep(MutableRef.get(knobs.delayMillis))
+        const state = MutableRef.get(knobs.writing)
+        if (state === "full") return yield* new StoreFull({ hint: "Make room." })
+        if (state === "unavailable") return yield* new StoreUnavailable({ hint: "Look, then repeat." })
+        const wrong = state === "invalid" ? "it says so" : drafts.map(faultOf).find((why) => why !== undefined)
+        if (wrong !== undefined) return yield* new WriteInvalid({ why: wrong, hint: "Mend it." })
+        return yield* turn.withPermits(1)(append(tenant, drafts))
+      })
+
+    const after = (tenant: string, from: number, subject: string | undefined): ReadonlyArray<Tailed> =>
+      log.flatMap((entry, i) =>
+        i >= from && entry.tenant === tenant && (subject === undefined || entry.envelope.subject === subject)
+          ? [{ cursor: String(i + 1), event: { ...entry.envelope } }]
+          : [])
+
+    const tail: EventTail["Service"]["tail"] = ({ from, subject, tenant }) =>
+      Stream.unwrap(Effect.gen(function*() {
+        const changed = yield* PubSub.subscribe(news)
+        let at = from === "now" ? log.length : from === "start" ? 0 : Number(from)
+        if (!Number.isInteger(at)) {
+          at = log.findIndex(({ envelope }) => envelope.time >= from)
+          if (at === -1) at = log.length
+        }
+        const next = Effect.sync(() => {
+          const events = after(tenant, at, subject)
+          at = log.length
+          return events
+        })
+        return Stream.concat(
+          Stream.fromIterableEffect(next),
+          Stream.fromEffectRepeat(Effect.andThen(PubSub.take(changed), next)).pipe(Stream.flattenIterable)
+        )
+      }))
+
+    return Context.make(Writer, {
+      write,
+      settled: () => Effect.suspend(() => projections.reached("journal", log.length)),
+      reach: (_tenant, _written, tier) =>
+        Effect.succeed(tier === "everywhere" ? { tier: "hosted", missing: ["peer_0123456789abcdef"] } : { tier, missing: [] })
+    }).pipe(Context.add(EventTail, { tail }))
+  }))
+
+/** Facts the schemas of the events refuse are refused, as by a real backend. */
+const faultOf = ({ fact }: Draft): string | undefined => {
+  const read = decodeFact(fact.type, definitions[fact.type].version, fact.data)
+  return Result.isFailure(read) ? String(read.failure) : undefined
+}
+
+const registrarLayer = (options: MemoryOptions) =>
+  Layer.succeed(Registrar, {
+    identity: identityOf(options.side),
+    prove: (challenge) => Effect.succeed(`proof of ${challenge}`),
+    register: ({ sbt }) =>
+      sbt === "good"
+        ? Effect.succeed({
+          status: "registered",
+          peer_id: "peer_0123456789abcdef",
+          sync_endpoint: "/sync/peer_0123456789abcdef",
+          telemetry_endpoint: "/telemetry/peer_0123456789abcdef",
+          sync_interval_ms: 10_000,
+          expires_at: "2026-11-22T18:00:00.000Z"
+        })
+        : Effect.fail(new RegistrationRefused({ status: 410, type: "tenant-erased", hint: "Everything of this user was erased." })),
+    authenticate: (bearer) => {
+      const tenant = options.sessions?.[bearer]
+      return tenant === undefined
+        ? Effect.fail(new RegistrationRefused({ status: 401, type: "token-expired", hint: "Get a new token." }))
+        : Effect.succeed({ tenant, backendId: sourceOf("local"), userId: "ada" })
+    }
+  })
+
+const refusal = new CommandFailed({ status: 409, type: "not-paired", hint: "Pair first." })
+
+const maintenanceLayer = Layer.succeed(Maintenance, {
+  verify: (tenant) =>
+    tenant === "t_aaaaaaaaaaaaaaaa"
+      ? Stream.fail(new CommandFailed({ status: 404, type: "tenant-unknown", hint: "See `maestra hosted peers`." }))
+      : Stream.make({ done: false, at: 1, of: 2 }, { done: true, at: 2, of: 2, result: { ok: true, tenant } }),
+  rebuild: Stream.concat(Stream.make({ done: false, at: 1, of: 2 }), Stream.fail(refusal))
+})
+
+const localLayer = Layer.succeed(LocalControl, {
+  status: Effect.succeed<LocalStatus>({
+    state: "not_paired",
+    sentence: "not paired",
+    backend_id: sourceOf("local"),
+    peer_id: null,
+    hosted_url: null,
+    paused: false,
+    offline_since: null,
+    pending: 0,
+    behind: 0,
+    journal_seq: 0,
+    relayed_seq: 0,
+    mirror_seq: 0,
+    tenant_last_seq: null,
+    log_epoch: null,
+    last_sync: null,
+    registration_expires_at: null,
+    conversations: 0,
+    messages: 0,
+    conflicts: 0,
+    quarantined: 0,
+    set_aside: 0,
+    needs: null,
+    versions: { maestra: "0.1.0", nats_server: "none" }
+  }),
+  pair: () => Effect.fail(refusal),
+  unpair: Effect.fail(refusal),
+  pause: Effect.void,
+  resume: Effect.void,
+  resync: ({ withheld }) => Effect.succeed({ sentence: withheld ? "withheld too" : "resynced" }),
+  confirm: () => Effect.void,
+  debug: Effect.succeed({ offline_queue: [] })
+})
+
+const hostedLayer = Layer.succeed(HostedControl, {
+  status: Effect.succeed({ tenants: 1 }),
+  enroll: (user) => Effect.succeed({ code: "a code", user_id: user, tenant: "t_bbbbbbbbbbbbbbbb", expires_at: "2026-11-22T10:10:00.000Z" }),
+  peers: Effect.succeed([{ peer_id: "peer_0123456789abcdef" }]),
+  revoke: () => Effect.void
+})
