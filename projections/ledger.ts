@@ -17,6 +17,7 @@ export const ledgerTables = [
      tenant integer not null, id blob not null, ref integer not null, seq integer, withheld text,
      primary key (tenant, id)
    ) strict, without rowid`,
+  "create index event_withheld on event (tenant) where withheld is not null",
   `create table early (
      tenant integer not null, id blob not null, seq integer, withheld text, shared text,
      primary key (tenant, id)

@@ -89,6 +89,7 @@ const findMessages = Effect.fnUntraced(function*(tx: Transaction, loaded: Loaded
     return [{ write, conversation: write.conversation, tenant: write.conversation.id, here: write.fact.data.message_id, there: write.event.shared?.message_id }]
   })
   const claims = claimsOf(named)
+  for (const { conversation, here, there } of named) conversation.aliases ||= there !== undefined && there !== here
   yield* settleMessageNames(tx, [...claims.values()].map(({ here, tenant, there }) => ({ conversation: tenant, here, there })), later)
   const wanted = claims.size === 0
     ? named.map((name) => ({ ...name, there: name.here }))

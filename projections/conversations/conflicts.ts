@@ -55,7 +55,11 @@ export const recheck = Effect.fnUntraced(function*(
   const cleared = [...settled].filter((row) => !contenders.has(row))
   if (contenders.size === 0 && cleared.length === 0) return
   const rows = [...contenders.keys()]
-  const histories = yield* readHistories(tx, rows.map((row) => [row.conversation.id, row.id, unseenFrom(row, contenders.get(row)!)]))
+  const histories = yield* readHistories(
+    tx,
+    rows.map((row) => [row.conversation.id, row.id, unseenFrom(row, contenders.get(row)!)]),
+    [...contenders.values()].flatMap((writes) => writes.map(({ ref }) => ref))
+  )
   const listed = yield* readListed(tx, rows)
   const put: Array<readonly [tenant: number, message: number, contested: Contested]> = []
   for (const row of rows) {
@@ -69,7 +73,10 @@ export const recheck = Effect.fnUntraced(function*(
   yield* putContested(tx, put)
 })
 
-/** The lamport from which on history matters: the least base of the new writes, and whatever is not settled yet. */
+/**
+ * The lamport from which on history matters: whatever is not settled yet, and what the authors of new writes had not
+ * seen. A new write that is settled itself can only be the smaller of a pair, so nothing below it is asked for.
+ */
 const unseenFrom = (row: MessageRow, writes: ReadonlyArray<Written>): number =>
   writes.reduce(
     (from, { base, stamp }) =>
@@ -115,14 +122,15 @@ const readListed = Effect.fnUntraced(function*(tx: Transaction, rows: ReadonlyAr
   return listed
 })
 
-/** Histories of messages from a lamport on, by message. */
+/** Histories of messages from a lamport on, and single writes whatever their lamport, by message. */
 export const readHistories = Effect.fnUntraced(function*(
   tx: Transaction,
-  wanted: ReadonlyArray<readonly [conversation: number, message: number, lamport: number]>
+  wanted: ReadonlyArray<readonly [conversation: number, message: number, lamport: number]>,
+  refs: ReadonlyArray<number>
 ) {
   const histories = new Map<number, Array<PastWrite>>()
   if (wanted.length === 0) return histories
-  const rows = yield* tx.all<HistoryCells>(readHistory, JSON.stringify(wanted))
+  const rows = yield* tx.all<HistoryCells>(readHistory, JSON.stringify(wanted), JSON.stringify(refs))
   for (const cells of rows) {
     const stamp = stampOfCells(cells.lamport, cells.time, cells.source)!
     const write: PastWrite = {
@@ -160,5 +168,9 @@ export const readHistory = `
     w.lamport, w.time, (select text from word where id = w.source) as source,
     w.base_lamport, w.base_time, (select text from word where id = w.base_source) as base_source,
     dense_rank() over (partition by w.message order by w.role, coalesce(w.shared, w.content)) as value
-  from jsonb_each(?) j
-  join write w on w.conversation = j.value ->> 0 and w.message = j.value ->> 1 and w.lamport >= j.value ->> 2`
+  from (
+    select w.id from jsonb_each(?1) j
+    join write w on w.conversation = j.value ->> 0 and w.message = j.value ->> 1 and w.lamport >= j.value ->> 2
+    union select value from json_each(?2)
+  ) v
+  join write w on w.id = v.id`

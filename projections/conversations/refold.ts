@@ -22,7 +22,7 @@ const refoldMessages = Effect.fnUntraced(function*(tx: Transaction, ids: Readonl
      join message m on m.id = j.value join conversation c on c.id = m.conversation`,
     JSON.stringify(ids)
   )
-  const histories = yield* readHistories(tx, messages.map(({ conversation, id }) => [conversation, id, 0]))
+  const histories = yield* readHistories(tx, messages.map(({ conversation, id }) => [conversation, id, 0]), [])
   const put: Array<readonly [number, number, Contested]> = []
   const rows: Array<ReadonlyArray<number | string | null>> = []
   const empty: Array<number> = []

@@ -114,6 +114,7 @@ const peersSeen = (tenant: string) =>
     const positions = new Map((yield* peerPositions(tenant)).map((position) => [position.peer_id, position] as const))
     return (yield* listPeers(tenant)).map((peer) => ({
       ...peer,
+      status: peer.revoked === null ? "registered" : "revoked",
       log_seq: positions.get(peer.peer_id)?.log_seq ?? null,
       last_seen: positions.get(peer.peer_id)?.seen_at ?? null
     }))

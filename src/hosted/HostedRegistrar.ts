@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Redacted, Result, Schema } from "effect"
+import { Clock, Duration, Effect, Result, Schema } from "effect"
 import { type RegisterPeer, type Registered, RegistrationRefused } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
@@ -20,6 +20,8 @@ export interface RegistrarContext {
   readonly own: OwnCommits
   readonly dataKey: (tenant: string) => DataKey | undefined
   readonly publicUrl: string
+  /** The longest session accepted; 8 hours at most. */
+  readonly sessionMax: Duration.Duration
   readonly leafUrls: ReadonlyArray<string>
   readonly logOf: (record: TenantRecord) => string
   readonly logIdentity: () => { readonly id: string; readonly epoch: number }
@@ -46,6 +48,9 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
   const { record, secret, token } = yield* Effect.fromResult(findSecret(context, body.sbt, now))
   const { backend_id } = identity.success
   if (token.local_backend_id !== backend_id) return yield* refuse(401, "other-backends", "The token was made by another backend than the one that registers.")
+  if (millisOf(token.expires_at) - millisOf(token.created_at) > Duration.toMillis(context.sessionMax)) {
+    return yield* refuse(401, "token-refused", `This hosted backend accepts sessions of at most ${Duration.format(context.sessionMax)}.`)
+  }
   // the identity as it was received: the proof is over all of its fields
   if (!verifyIdentityProof(body.backend_identity as Identity, token.signature, body.proof)) {
     return yield* refuse(401, "proof-invalid", "The proof was not made with the key the identity names.")
@@ -174,4 +179,3 @@ const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new
 
 /** A secret for one more device, good once and for ten minutes. */
 export const pairingLife = Duration.minutes(10)
-export const redactedSecret = (secret: string) => Redacted.make(new Uint8Array(fromBase64url(secret)!))

@@ -77,6 +77,8 @@ export interface ProjectorContext {
     readonly keys: Iterable<readonly [string, string, AuthorEntry]>
   }>
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
+  /** Told after the tables hold a tenant's new settings. */
+  readonly settingsChanged: (tenant: string) => Effect.Effect<void>
 }
 
 /**
@@ -95,8 +97,10 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       for (const item of items) context.view.read(item)
       const entries = fromLog(items, { tenant: (tenant) => tenant, isOwn, shared: () => undefined })
       entries.sort((a, b) => a.seq - b.seq)
-      return entries.length === 0
-        ? Effect.void
-        : projections.absorb({ cursor: context.cursor, epoch: String(context.epoch()), entries })
+      if (entries.length === 0) return Effect.void
+      const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
+      return projections.absorb({ cursor: context.cursor, epoch: String(context.epoch()), entries }).pipe(
+        Effect.orDie,
+        Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })))
     }))
 })

@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Result, Schedule, Schema } from "effect"
 import { isoTime } from "../../streams/time.ts"
 import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
-import { parseIngest, subjects } from "../../streams/subjects.ts"
+import { parseIngest, patterns, subjects } from "../../streams/subjects.ts"
 import type { Connection, Request } from "../nats/Connection.ts"
 import type { EventLog } from "../nats/EventLog.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
@@ -23,7 +23,7 @@ export interface IngestContext {
   readonly committer: Committer
   readonly identity: () => LogIdentity
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
-  readonly facts: (tenant: string, sender: string, now: string) => Facts | undefined
+  readonly facts: (tenant: string, sender: string, now: string, millis: number) => Facts | undefined
   /** Told after each durable commit: readers reuse what was opened, the clock and high-water mark rise. */
   readonly committed: (tenant: string, admitted: Admitted, lastSeq: number) => void
   /** A peer said how far it is; answers what the tenant's end of the log is, and everybody's position. */
@@ -31,8 +31,10 @@ export interface IngestContext {
     readonly tenantLastSeq: number
     readonly positions: ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>
   }>
-  /** Prefix of this process's own inboxes: the only replies besides `_R_.` that are answered. */
-  readonly inboxPrefix: string
+  /** Replies that are answered: those the server rewrote, and hosted processes' own inboxes. */
+  readonly mayAnswer: (reply: string) => boolean
+  /** A lost consumer of a peer is made again when it asks where its head is. */
+  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void>
 }
 
 type Answer = Refusal | { readonly verdict: "committed"; readonly log_seq: number }
@@ -48,9 +50,9 @@ const headRetries = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs
  */
 export const serveIngest = (context: IngestContext): Effect.Effect<never> =>
   context.connection.serve({
-    subject: "ingest.*.*.*",
+    subject: patterns.ingest,
     queue: "ingest",
-    mayAnswer: (reply) => reply.startsWith("_R_.") || reply.startsWith(`${context.inboxPrefix}.`),
+    mayAnswer: context.mayAnswer,
     handler: (request) => handle(context, request).pipe(Effect.map((answer) => encoder.encode(JSON.stringify(answer))))
   })
 
@@ -77,8 +79,9 @@ const wrap = (context: IngestContext, answer: Answer): Verdict => {
 
 /** Judge one framed commit and bring it into the log. Answers only what is durable. */
 export const ingestCommit = Effect.fnUntraced(function*(context: IngestContext, tenant: string, sender: string, data: Uint8Array): Effect.fn.Return<Answer> {
-  const now = isoTime(yield* Clock.currentTimeMillis)
-  const facts = context.facts(tenant, sender, now)
+  const millis = yield* Clock.currentTimeMillis
+  const now = isoTime(millis)
+  const facts = context.facts(tenant, sender, now, millis)
   if (facts === undefined) return { verdict: "unknown_peer" }
   const framed = unframe(data)
   if (Result.isFailure(framed)) return { verdict: "invalid", event_id: "", why: framed.failure.why }
@@ -156,8 +159,9 @@ const mismatch = ({ head }: Place): Refusal => ({ verdict: "chain_mismatch", hea
 const readHeadRequest = Schema.decodeUnknownResult(Schema.fromJsonString(HeadRequest))
 
 const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: string, sender: string, data: Uint8Array): Effect.fn.Return<object> {
-  const now = isoTime(yield* Clock.currentTimeMillis)
-  const facts = context.facts(tenant, sender, now)
+  const millis = yield* Clock.currentTimeMillis
+  const now = isoTime(millis)
+  const facts = context.facts(tenant, sender, now, millis)
   const refusal: Refusal | undefined = facts === undefined ? { verdict: "unknown_peer" }
     : facts.revoked ? { verdict: "revoked" }
     : facts.device === undefined ? { verdict: "unknown_peer" }
@@ -168,6 +172,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, facts?.device?.keys ?? []).pipe(Effect.timeout(Duration.seconds(5))))
   if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
+  yield* context.ensureConsumer(tenant, sender)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
   const { epoch, id } = context.identity()
   const { head } = place.success

@@ -1,6 +1,7 @@
 import { Effect, Option, Stream, SubscriptionRef } from "effect"
 import type { Projections } from "../../projections/runner.ts"
 import { CommandFailed, type Maintenance, type Progress, selfTenant } from "../../streams/Backend.ts"
+import { auditLog } from "../nats/auditLog.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
@@ -39,7 +40,7 @@ export const maintainLocal = (context: MaintenanceContext): Maintenance["Service
         { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn: () => false })
       const { lastSeq } = yield* mirror.info
       const digest = context.tables.digest.pipe(Effect.map((digest) => ({ digest, tenant: selfTenant })))
-      return auditStream(mirror, lastSeq, audit, digest)
+      return auditLog(mirror, { through: lastSeq }, audit, digest)
     })).pipe(Stream.mapError((error) => error._tag === "LogUnavailable" ? unavailable(error) : error)),
   rebuild: Stream.unwrap(Effect.gen(function*() {
     const journalEnd = (yield* context.journal.info).lastSeq
@@ -57,12 +58,3 @@ export const maintainLocal = (context: MaintenanceContext): Maintenance["Service
       Stream.takeUntil((progress) => progress.done))
   })).pipe(Stream.mapError((error) => error._tag === "LogUnavailable" ? unavailable(error) : new CommandFailed({ status: 503, type: "not-stored", hint: error.hint })))
 })
-
-/** Read a log to its end through an audit; the last progress carries what was found. */
-const auditStream = (log: EventLog, lastSeq: number, audit: LogAudit, more: Effect.Effect<Readonly<Record<string, unknown>>>) =>
-  log.readRange({ from: 1, through: lastSeq }).pipe(
-    Stream.map((batch): Progress => {
-      audit.read(batch)
-      return { done: false, at: batch.at(-1)?.seq ?? 0, of: lastSeq }
-    }),
-    Stream.concat(Stream.fromEffect(Effect.map(more, (extra): Progress => ({ done: true, at: lastSeq, of: lastSeq, result: { ...audit.result(), ...extra } })))))

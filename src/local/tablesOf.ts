@@ -50,7 +50,7 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
       const wrong = yield* problemCounts(selfTenant)
       const page = yield* conflicts({ tenant: selfTenant, limit: listedMax })
       const [aside] = yield* sqlite.all<{ count: number }>(
-        "select count(*) as count from event where tenant = (select id from tenant where name = ?) and withheld like 'set aside%'", selfTenant)
+        "select count(*) as count from event where tenant = (select id from tenant where name = ?) and withheld is not null and withheld like 'set aside%'", selfTenant)
       return {
         ...(visible as { readonly conversations: number; readonly messages: number }),
         conflicts: page.items.length,

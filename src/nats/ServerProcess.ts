@@ -1,5 +1,5 @@
 import { Config, Duration, Effect, Option, type Scope, Stream, SubscriptionRef } from "effect"
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { endServer, serversRunning, signalProcess } from "./processes.ts"
 import { type Child, deathSignal, type Ports, spawnServer } from "./serverChild.ts"
@@ -133,7 +133,13 @@ const failed = (logFile: string, hint: string) => new ServerFailed({ hint: `${hi
 /** Own the directory, and end what a crashed run left there. */
 const claim = (options: ServerOptions) =>
   Effect.gen(function*() {
-    mkdirSync(options.runDir, { recursive: true, mode: 0o700 })
+    yield* Effect.try({
+      try: () => {
+        mkdirSync(options.runDir, { recursive: true, mode: 0o700 })
+        accessSync(options.runDir, constants.W_OK)
+      },
+      catch: (cause) => new ServerFailed({ hint: `${options.runDir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, lastLines: [] })
+    })
     const recorded = readPids(options)
     if (!(yield* holdDirectory(options.runDir))) {
       return yield* new StoreTaken({

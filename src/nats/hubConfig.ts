@@ -58,7 +58,7 @@ export const renderHubConfig = (secrets: HubSecrets, options: HubOptions): Effec
       // A dead link is noticed after three silent pings at most.
       `ping_interval: "3s"`,
       `ping_max: 2`,
-      `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always }`,
+      `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always, max_file_store: 4PB }`,
       `leafnodes { ${listenAnd(options.leaf, tlsBlock(options, options.leaf))} }`,
       ...(options.webSocket === undefined ? [] : [`websocket { ${listenAnd(options.webSocket, tlsBlock(options, options.webSocket) || "no_tls: true")} }`]),
       `operator: ${jwts.operator}`,
@@ -75,7 +75,7 @@ const address = (listener: Listener) => `${listener.host ?? "127.0.0.1"}:${liste
 
 const listenAnd = (listener: Listener, more: string) => `listen: ${quote(address(listener))}${more && `, ${more}`}`
 
-const isLoopback = ({ host = "127.0.0.1" }: Listener) => host === "localhost" || host === "::1" || host === "[::1]" || /^127\./.test(host)
+const isLoopback = ({ host = "127.0.0.1" }: Listener) => host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
 
 const tlsBlock = (options: HubOptions, listener: Listener) =>
   options.tls === undefined || isLoopback(listener) ? "" : `tls { cert_file: ${quote(options.tls.certFile)}, key_file: ${quote(options.tls.keyFile)} }`

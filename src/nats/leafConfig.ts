@@ -130,7 +130,7 @@ const acceptable = (url: string): Effect.Effect<void, LeafUrlRefused> => {
   if (parsed.username !== "" || parsed.password !== "") return refuse("An address with credentials in it is not ours to keep.")
   if (parsed.protocol === "tls:" || parsed.protocol === "wss:") return Effect.void
   const plain = parsed.protocol === "nats-leaf:" || parsed.protocol === "ws:"
-  return plain && (/^127\./.test(parsed.hostname) || parsed.hostname === "localhost" || parsed.hostname === "[::1]")
+  return plain && (/^127(\.\d{1,3}){3}$/.test(parsed.hostname) || parsed.hostname === "localhost" || parsed.hostname === "[::1]")
     ? Effect.void
     : refuse("Only tls:// and wss:// lead to another machine. The hosted side's operator sets the address.")
 }

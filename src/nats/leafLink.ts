@@ -42,6 +42,7 @@ export const watchLeaf = (options: { readonly clientPort: number; readonly syste
     )
     const look = (reason?: string) =>
       Effect.gen(function*() {
+        if (!wire.isUp()) return yield* set(false, "the local nats-server is down")
         const before = yield* leafs
         if (before.length === 0) return yield* set(false, reason)
         if (SubscriptionRef.getUnsafe(link).up) return

@@ -67,7 +67,7 @@ it.live("killed, it comes back on the same port, and connections find it again",
       yield* running(server, restarts)
       const state = stateOf(server)
       assert.strictEqual(state._tag === "running" && state.clientPort, server.clientPort)
-      yield* Effect.promise(() => connection.flush())
+      yield* until("the connection is back", Effect.promise(() => connection.flush().then(() => true, () => false)))
     }
   }))
 

@@ -27,12 +27,16 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  // deliberately loose: tests look into answers of every shape
   readonly body: Body
 }
-export interface Body {
-  readonly [field: string]: Body & string & number & boolean & ReadonlyArray<Body>
-}
+export type Body = Readonly<Record<string, unknown>>
+
+/** A list in an answer. */
+export const listOf = (body: Body, field: string): ReadonlyArray<Body> => body[field] as ReadonlyArray<Body>
+/** An object in an answer. */
+export const partOf = (body: Body, field: string): Body => body[field] as Body
+/** `404 conversation-not-found`: how a request was refused. */
+export const problemOf = ({ body, status }: Answer): string => `${status} ${String(body["type"]).replace("urn:maestra:problem:", "")}`
 
 /** Built for the scope; closing it stops the server as a signal would. */
 export const makeRig = (options: MemoryOptions) =>

@@ -1,0 +1,64 @@
+import { Effect, Schema, type Scope } from "effect"
+import { join } from "node:path"
+import { findServer } from "../nats/binary.ts"
+import { connect, type Wired } from "../nats/connect.ts"
+import { renderHubConfig } from "../nats/hubConfig.ts"
+import { type HubSecrets, serviceCredentials, systemCredentials } from "../nats/hubSecrets.ts"
+import { startServer } from "../nats/ServerProcess.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+
+/** The hub a single-process deployment runs itself, and this process's two connections to it. */
+export interface Hub {
+  readonly service: Wired
+  readonly system: Wired
+  readonly inboxPrefix: string
+  readonly serverVersion: string
+  readonly clientPort: number
+}
+
+/** A file of the hub cannot be written. Nothing was started. */
+export class HubUnwritable extends Schema.TaggedError<HubUnwritable>()("HubUnwritable", { hint: Schema.String }) {}
+
+export interface HubStart {
+  readonly dataDir: string
+  readonly secrets: HubSecrets
+  readonly natsPort: number
+  readonly leafPort: number
+  /** Transport keys revoked so far, with the second of their revocation. */
+  readonly revocations: Readonly<Record<string, number>>
+  readonly onProgress: (line: string) => Effect.Effect<void>
+}
+
+/** Start the hub's nats-server in this data directory and connect as a hosted process and as its admin. */
+export const startHub = Effect.fn("startHub")(function*(options: HubStart): Effect.fn.Return<Hub, Effect.Error<ReturnType<typeof launch>>, Scope.Scope> {
+  return yield* launch(options)
+})
+
+const launch = Effect.fnUntraced(function*(options: HubStart) {
+  const runDir = join(options.dataDir, "nats")
+  const binary = yield* findServer({ say: options.onProgress })
+  const text = yield* renderHubConfig(options.secrets, {
+    serverName: "hub-1",
+    client: { port: options.natsPort },
+    leaf: { port: options.leafPort },
+    storeDir: join(runDir, "store"),
+    jwtDir: join(runDir, "jwt"),
+    revocations: options.revocations
+  })
+  const configFile = join(runDir, "nats.conf")
+  yield* Effect.tryPromise({
+    try: () => replaceFile(configFile, text),
+    catch: (cause) => new HubUnwritable({ hint: `${configFile} cannot be written: ${cause instanceof Error ? cause.message : "unknown reason"}` })
+  })
+  const server = yield* startServer({ binary: binary.path, configFile, runDir })
+  const address = `127.0.0.1:${server.clientPort}`
+  const service = yield* serviceCredentials(options.secrets)
+  const system = yield* systemCredentials(options.secrets)
+  return {
+    service: yield* connect({ server: address, auth: { creds: service.creds }, name: "hosted", inboxPrefix: service.inboxPrefix }),
+    system: yield* connect({ server: address, auth: { creds: system.creds }, name: "hosted admin", inboxPrefix: system.inboxPrefix }),
+    inboxPrefix: service.inboxPrefix,
+    serverVersion: binary.version,
+    clientPort: server.clientPort
+  } satisfies Hub
+})

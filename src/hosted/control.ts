@@ -1,0 +1,143 @@
+import { Clock, Duration, Effect, Redacted, Result } from "effect"
+import { randomBytes } from "node:crypto"
+import { CommandFailed, HostedControl } from "../../streams/Backend.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
+import type { Wired } from "../nats/connect.ts"
+import type { EventLog } from "../nats/EventLog.ts"
+import type { HubSecrets } from "../nats/hubSecrets.ts"
+import { deletePeerConsumer } from "../nats/peerConsumer.ts"
+import { revokeLeaf } from "../nats/revocation.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { toBase64url } from "../security/digest.ts"
+import { encodePairingCode } from "../security/pairingCode.ts"
+import { newTenantId } from "../security/peerId.ts"
+import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
+import { pairingLife } from "./HostedRegistrar.ts"
+import type { LogView } from "./LogView.ts"
+import type { OwnCommits } from "./OwnCommits.ts"
+import type { Device, TenantRecord } from "./TenantRecord.ts"
+import type { Tenants } from "./Tenants.ts"
+
+export interface HostedControlContext {
+  readonly tenants: Tenants
+  readonly own: OwnCommits
+  readonly identity: BackendIdentity["Service"]
+  readonly service: Wired
+  /** The admin role's connection and keys; a joined process has neither. */
+  readonly system: Wired | undefined
+  readonly hub: HubSecrets | undefined
+  readonly publicUrl: string
+  readonly view: LogView
+  readonly log: EventLog
+  readonly logIdentity: () => { readonly id: string; readonly epoch: number }
+  readonly serverVersion: string
+  readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
+}
+
+/** Names of users are the operator's; long enough for an e-mail address. */
+const userMaxLength = 256
+const onlineFor = Duration.seconds(30)
+/** Codes waiting for their device, of one user. */
+const pendingMax = 20
+
+const failed = (status: CommandFailed["status"], type: string, hint: string) => new CommandFailed({ status, type, hint })
+const unavailable = ({ hint }: { readonly hint: string }) => failed(503, "try-again", hint)
+
+export const makeHostedControl = (context: HostedControlContext): HostedControl["Service"] => {
+  const { tenants } = context
+  return HostedControl.of({
+    enroll: Effect.fnUntraced(function*(user) {
+      if (user === "" || user.length > userMaxLength || !user.isWellFormed()) return yield* failed(400, "user-id", `A user id has 1 to ${userMaxLength} characters.`)
+      const now = yield* Clock.currentTimeMillis
+      const secret = randomBytes(32)
+      const expires_at = isoTime(now + Duration.toMillis(pairingLife))
+      const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now))).pipe(Effect.mapError(unavailable)))
+      const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
+        const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
+        return waiting.length >= pendingMax
+          ? Result.fail(failed(429, "too-many-codes", `${pendingMax} pairing codes of this user wait for their devices. They end within ten minutes.`))
+          : Result.succeed({ ...current, pending: [...waiting, { secret: toBase64url(secret), expires_at }] })
+      }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
+      const code = encodePairingCode({ url: context.publicUrl, fingerprint: context.identity.keyId, userId: user, secret: Redacted.make(new Uint8Array(secret)) })
+      return { code, user_id: user, tenant: record.tenant, expires_at }
+    }),
+    peers: Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      const rows = yield* Effect.forEach([...tenants.all()], (record) =>
+        Effect.map(context.positions(record.tenant), (positions) => record.devices.map((device) => {
+          const position = positions.find(({ peer_id }) => peer_id === device.peer_id)
+          return {
+            peer_id: device.peer_id,
+            backend_id: device.backend_id,
+            backend_type: device.identity.backend_type,
+            user_id: record.user_id,
+            tenant: record.tenant,
+            registered_at: device.registered_at,
+            expires_at: device.expires_at,
+            last_seen: position?.seen_at ?? null,
+            online: position !== undefined && now - millisOf(position.seen_at) < Duration.toMillis(onlineFor),
+            log_seq: position?.log_seq ?? 0,
+            behind: Math.max(0, context.view.of(record.tenant).lastSeq - (position?.log_seq ?? 0)),
+            status: "registered"
+          }
+        }).concat(record.gone.map((gone) => ({
+          peer_id: gone.peer_id, backend_id: gone.backend_id, backend_type: "local" as const, user_id: record.user_id, tenant: record.tenant,
+          registered_at: "", expires_at: gone.at, last_seen: null, online: false, log_seq: 0, behind: 0, status: gone.what
+        })))))
+      return rows.flat()
+    }),
+    status: Effect.gen(function*() {
+      const info = yield* Effect.option(context.log.info)
+      const all = [...tenants.all()]
+      const { epoch, id } = context.logIdentity()
+      return {
+        backend_id: context.identity.identity.backend_id,
+        public_url: context.publicUrl,
+        fingerprint: context.identity.keyId,
+        admin_role: context.hub !== undefined,
+        log_id: id,
+        log_epoch: epoch,
+        log: info._tag === "Some" ? { first_seq: info.value.firstSeq, last_seq: info.value.lastSeq, messages: info.value.messages, bytes: info.value.bytes } : null,
+        tenants: all.map((record) => ({ tenant: record.tenant, user_id: record.user_id, devices: record.devices.length, last_seq: context.view.of(record.tenant).lastSeq })),
+        peers: all.reduce((sum, record) => sum + record.devices.length, 0),
+        versions: { nats_server: context.serverVersion }
+      }
+    }),
+    revoke: (peer, cause) => revoke(context, peer, cause)
+  })
+}
+
+const newTenant = (user: string, now: string): TenantRecord => {
+  const tenant = newTenantId()
+  const key = newDataKey(kidOf(tenant, 1))
+  return { tenant, user_id: user, partition: 0, data_keys: [{ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }], pending: [], devices: [], gone: [], created_at: now }
+}
+
+/**
+ * Shut a peer out: its secret destroyed (from here on every hosted process refuses it), then its leaf cut, its
+ * consumer deleted, and the log told. A second call does no harm and finishes what the first could not.
+ */
+const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: string, cause: "requested" | "lost" | "compromised"): Effect.fn.Return<void, CommandFailed> {
+  const record = [...context.tenants.all()].find(({ devices, gone }) => [...devices, ...gone].some(({ peer_id }) => peer_id === peer))
+  if (record === undefined) return yield* failed(404, "unknown-peer", `There is no peer ${peer}; \`maestra hosted peers\` lists them.`)
+  const now = yield* Clock.currentTimeMillis
+  const was = record.devices.find(({ peer_id }) => peer_id === peer)
+  const after = yield* context.tenants.update(record.tenant, (current): Result.Result<TenantRecord, never> => {
+    const device = current.devices.find(({ peer_id }) => peer_id === peer)
+    return Result.succeed(device === undefined ? current : shutOut(current, device, isoTime(now)))
+  }).pipe(Effect.mapError(unavailable))
+  const keys = after.gone.find(({ peer_id }) => peer_id === peer)?.transport_keys ?? []
+  if (context.system !== undefined && context.hub !== undefined && keys.length > 0) {
+    const second = Math.floor(now / 1000)
+    yield* revokeLeaf(context.system, context.hub, Object.fromEntries(keys.map((key) => [key, second]))).pipe(Effect.mapError(unavailable))
+  }
+  yield* deletePeerConsumer(context.service, { peer }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
+  if (was === undefined) return
+  yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))
+})
+
+const shutOut = (record: TenantRecord, device: Device, at: string): TenantRecord => ({
+  ...record,
+  devices: record.devices.filter(({ peer_id }) => peer_id !== device.peer_id),
+  gone: [...record.gone.filter(({ peer_id }) => peer_id !== device.peer_id), { backend_id: device.backend_id, peer_id: device.peer_id, what: "revoked", at, transport_keys: device.transport_keys }]
+})

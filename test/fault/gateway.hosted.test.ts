@@ -1,0 +1,82 @@
+/**
+ * Goal: on hosted a session reaches its own tenant only, and the operator everything but a pen for conversations.
+ * Method: two tenants and the admin token against a running hosted gateway.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { listOf, makeRig, problemOf, type Rig } from "../support/gatewayRig.ts"
+
+const ada = "t_aaaaaaaaaaaaaaaa"
+const bob = "t_bbbbbbbbbbbbbbbb"
+const hosted = makeRig({ side: "hosted", sessions: { "ada's": ada, "bob's": bob } })
+
+const asking = (rig: Rig) => (...request: Parameters<Rig["ask"]>) => Effect.promise(() => rig.ask(...request))
+const as = (session: string) => ({ authorization: `Bearer ${session}` })
+
+describe("hosted", () => {
+  it.live("each session sees its own tenant, whatever it asks for", () =>
+    Effect.gen(function*() {
+      const ask = asking(yield* hosted)
+      const written = yield* ask("POST", "/conversations/c/messages", { id: "m", role: "user", content: "ada" }, as("ada's"))
+      assert.deepStrictEqual(written.body["reached"], { tier: "hosted", missing: [] })
+      yield* ask("POST", "/conversations/c/messages", { id: "m", role: "user", content: "bob" }, as("bob's"))
+      for (const [session, content] of [["ada's", "ada"], ["bob's", "bob"]] as const) {
+        for (const query of ["", `?tenant=${ada}`, `?tenant=${bob}`]) {
+          const read = yield* ask("GET", `/conversations/c${query}`, undefined, as(session))
+          assert.strictEqual(listOf(read.body, "messages")[0]!["content"], content)
+        }
+      }
+      const imported = yield* ask("POST", "/import", `{"conversation_id":"c","messages":[{"id":"m","role":"user","text":"bob"}]}`, as("bob's"))
+      assert.strictEqual(imported.body["unchanged"], 1)
+    }))
+
+  it.live("the operator reads the tenant it names, and writes nothing", () =>
+    Effect.gen(function*() {
+      const ask = asking(yield* hosted)
+      yield* ask("POST", "/conversations/c/messages", { id: "m", role: "user", content: "ada" }, as("ada's"))
+      for (const path of ["/conversations", "/conversations/c", "/conversations/c/messages/m/history", "/conflicts", "/digest", "/export"]) {
+        assert.strictEqual((yield* ask("GET", `${path}?tenant=${ada}`)).status, 200, path)
+        assert.strictEqual(problemOf(yield* ask("GET", path)), "400 tenant-missing")
+        assert.strictEqual(problemOf(yield* ask("GET", `${path}?tenant=self`)), "400 tenant-missing")
+      }
+      assert.lengthOf(listOf((yield* ask("GET", `/conversations?tenant=${bob}`)).body, "conversations"), 0)
+      for (const [method, path] of [
+        ["POST", "/conversations"], ["PATCH", "/conversations/c"], ["DELETE", "/conversations/c"], ["POST", "/conversations/c/messages"],
+        ["PUT", "/conversations/c/messages/m"], ["DELETE", "/conversations/c/messages/m"], ["POST", "/conversations/c/messages/m/restore"], ["POST", "/import"]
+      ] as const) {
+        assert.strictEqual(problemOf(yield* ask(method, `${path}?tenant=${ada}`)), "403 read-only", `${method} ${path}`)
+      }
+    }))
+
+  it.live("operating is for the admin token alone", () =>
+    Effect.gen(function*() {
+      const ask = asking(yield* hosted)
+      assert.strictEqual((yield* ask("POST", "/enroll", { user: "carol" })).body["user_id"], "carol")
+      assert.strictEqual((yield* ask("POST", "/enroll", {})).body["field"], "user")
+      assert.lengthOf(listOf((yield* ask("GET", "/peers")).body, "peers"), 1)
+      assert.strictEqual((yield* ask("DELETE", "/peers/peer_0123456789abcdef?cause=lost")).status, 200)
+      assert.strictEqual((yield* ask("DELETE", "/peers/peer_0123456789abcdef?cause=boredom")).status, 400)
+      assert.strictEqual((yield* ask("GET", "/status")).body["tenants"], 1)
+      assert.strictEqual(problemOf(yield* ask("POST", "/verify")), "400 tenant-missing")
+      assert.strictEqual(problemOf(yield* ask("POST", `/verify?tenant=${ada}`)), "404 tenant-unknown")
+      assert.include((yield* ask("POST", `/verify?tenant=${bob}`)).text, bob)
+      for (const [method, path] of [["POST", "/enroll"], ["GET", "/peers"], ["DELETE", "/peers/p"], ["GET", "/status"], ["POST", "/verify"], ["POST", "/rebuild"]] as const) {
+        assert.strictEqual(problemOf(yield* ask(method, path, undefined, as("ada's"))), "403 operator-only", path)
+        assert.strictEqual(problemOf(yield* ask(method, path, undefined, as("nobody's"))), "401 token-expired", path)
+      }
+      for (const path of ["/pair", "/pause", "/debug"]) assert.strictEqual((yield* ask("POST", path)).status, 404)
+    }))
+
+  it.live("registering answers what the backend decides, with its status and name", () =>
+    Effect.gen(function*() {
+      const ask = asking(yield* hosted)
+      const body = { backend_identity: {}, sbt: "good", proof: "p" }
+      assert.strictEqual((yield* ask("POST", "/register-peer", body, { authorization: "" })).body["status"], "registered")
+      const erased = yield* ask("POST", "/register-peer", { ...body, sbt: "other" })
+      assert.strictEqual(problemOf(erased), "410 tenant-erased")
+      assert.strictEqual(erased.body["hint"], "Everything of this user was erased.")
+      for (const bad of [{}, { ...body, sbt: 1 }, { ...body, proof: "p".repeat(513) }, "nonsense"]) {
+        assert.strictEqual((yield* ask("POST", "/register-peer", bad)).status, 400)
+      }
+    }))
+})
