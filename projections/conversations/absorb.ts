@@ -9,7 +9,7 @@ import { recheck } from "./conflicts.ts"
 import { type Loaded, loadConversations, loadMessages, scoped } from "./load.ts"
 import { refold } from "./refold.ts"
 import { baseOf } from "./registers.ts"
-import { type ConversationRow, type MessageRow, take, touch, type Written } from "./rows.ts"
+import { blankMessage, type ConversationRow, type MessageRow, take, touch, type Written } from "./rows.ts"
 import { expire, markWithheld } from "./settle.ts"
 import { kinds } from "./tables.ts"
 import { insertWrites, putConversations, putMessages, textsOf, type Write, type WriteFact } from "./write.ts"
@@ -41,15 +41,15 @@ const absorbWrites = Effect.fnUntraced(function*(tx: Transaction, events: Readon
   for (const name of named) {
     const conversation = conversationOf(loaded, name)
     const { opened, seq } = name.event
-    // retention was here first, as when the log is read before the journal
-    if (seq !== null && seq < conversation.expired) continue
-    writes.push({ event: name.event, fact: opened.fact as WriteFact, conversation, message: undefined })
+    // retention was here first, as when the log is read before the journal: then only names are learnt from it
+    const expired = seq !== null && seq < conversation.expired
+    writes.push({ event: name.event, fact: opened.fact as WriteFact, conversation, message: undefined, expired })
   }
   yield* findMessages(tx, loaded, writes, later)
   const folded = fold(writes, later)
   const words = yield* intern(tx, textsOf(folded.conversations, folded.messages, writes))
   yield* putMessages(tx, folded.messages, words)
-  yield* insertWrites(tx, writes, words)
+  yield* insertWrites(tx, writes.filter(({ expired }) => !expired), words)
   yield* putConversations(tx, folded.conversations, words)
   yield* recheck(tx, folded.contenders, folded.settled)
 })
@@ -98,7 +98,7 @@ const findMessages = Effect.fnUntraced(function*(tx: Transaction, loaded: Loaded
   for (const { conversation, here, there, write } of wanted) {
     write.message = conversation.byLocal.get(here) ?? conversation.byShared.get(there)
     if (write.message === undefined) {
-      write.message = newMessage(loaded.nextMessage++, conversation, there, write)
+      write.message = blankMessage(loaded.nextMessage++, conversation, there)
       conversation.byShared.set(there, write.message)
     }
     if (write.message.local === null && here !== write.message.shared) {
@@ -108,26 +108,6 @@ const findMessages = Effect.fnUntraced(function*(tx: Transaction, loaded: Loaded
     }
   }
 })
-
-const newMessage = (id: number, conversation: ConversationRow, shared: string, { event, fact }: Write): MessageRow => {
-  const stamp = stampOf(event.opened.envelope)
-  const deleted = fact.type === "message.deleted"
-  if (!deleted) conversation.messages++
-  return {
-    id,
-    conversation,
-    shared,
-    local: null,
-    shown: event.ref,
-    stamp,
-    deleted,
-    mixed: false,
-    conflicted: false,
-    editFirst: fact.type !== "message.appended",
-    place: stamp,
-    base: writtenOf(event, fact).base
-  }
-}
 
 const writtenOf = (event: NewEvent, fact: WriteFact): Written => {
   const stamp = stampOf(event.opened.envelope)
@@ -154,7 +134,14 @@ const fold = (writes: ReadonlyArray<Write>, later: Again): Folded => {
   const messages = new Set<MessageRow>()
   const contenders = new Map<MessageRow, Array<Written>>()
   const settled = new Set<MessageRow>()
-  for (const { conversation, event, fact, message } of writes) {
+  for (const { conversation, event, expired, fact, message } of writes) {
+    if (expired) {
+      if (message !== undefined && message.local !== null) {
+        messages.add(message)
+        conversations.add(conversation)
+      }
+      continue
+    }
     const written = writtenOf(event, fact)
     conversations.add(conversation)
     conversation.surfaces.add(event.opened.envelope.surface)
@@ -163,14 +150,17 @@ const fold = (writes: ReadonlyArray<Write>, later: Again): Folded => {
     if (message === undefined) takeTitle(conversation, written, fact, later)
     else {
       messages.add(message)
-      const verdict = message.shown === event.ref ? "told" : take(message, written)
+      const verdict = take(message, written)
       if (verdict === "look at conflicts") {
         const held = contenders.get(message)
         if (held === undefined) contenders.set(message, [written])
         else held.push(written)
       }
       if (verdict === "settles" && message.conflicted) settled.add(message)
-      if (verdict === "fold again") later.messages.add(message.id)
+      if (verdict === "fold again") {
+        later.messages.add(message.id)
+        later.conversations.add(conversation.id)
+      }
     }
   }
   return { conversations, messages, contenders, settled }

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Transaction } from "../Sqlite.ts"
-import { type ConversationRow, type MessageRow, stampOfCells } from "./rows.ts"
+import { blankMessage, type ConversationRow, type MessageRow, stampOfCells } from "./rows.ts"
 
 /** The conversations a batch touches, found by what they are called here or in the log. */
 export interface Loaded {
@@ -145,7 +145,7 @@ type MessageCells = [
   shown: number,
   lamport: number,
   time: number,
-  source: string,
+  source: string | null,
   deleted: number,
   mixed: number,
   conflicted: number,
@@ -155,11 +155,11 @@ type MessageCells = [
 ]
 
 const messageOf = (conversation: ConversationRow, cells: MessageCells): MessageRow => {
-  const stamp = stampOfCells(cells[5], cells[6], cells[7])!
+  const blank = blankMessage(cells[0], conversation, cells[2])
+  const stamp = stampOfCells(cells[5], cells[6], cells[7])
+  if (stamp === undefined) return { ...blank, local: cells[3] }
   return {
-    id: cells[0],
-    conversation,
-    shared: cells[2],
+    ...blank,
     local: cells[3],
     shown: cells[4],
     stamp,

@@ -39,8 +39,17 @@ const refoldMessages = Effect.fnUntraced(function*(tx: Transaction, ids: Readonl
   }
   if (rows.length > 0) yield* tx.run(updateMessages, JSON.stringify(rows))
   yield* putContested(tx, put)
-  if (empty.length > 0) yield* tx.run("delete from message where id in (select value from json_each(?))", JSON.stringify(empty))
+  if (empty.length > 0) {
+    // a message with a local id stays as an empty row: what the log calls it must not be forgotten
+    yield* tx.run("delete from message where local is null and id in (select value from json_each(?))", JSON.stringify(empty))
+    yield* tx.run(blankMessages, JSON.stringify(empty))
+  }
 })
+
+const blankMessages = `
+  update message set shown = 0, lamport = 0, time = 0, source = 0, deleted = 1, mixed = 0, edit_first = 1,
+    place_lamport = null, place_time = null, place_source = null, base_lamport = null, base_time = null, base_source = null
+  where id in (select value from json_each(?))`
 
 const messageRow = (id: number, tenant: number, writes: ReadonlyArray<PastWrite>, base: Stamp | undefined) => {
   const shown = greatest(writes)!

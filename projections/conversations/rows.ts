@@ -28,6 +28,7 @@ export interface MessageRow {
   readonly conversation: ConversationRow
   readonly shared: string
   local: string | null
+  /** 0: no write yet, or retention took them all; then nothing else here means anything. */
   shown: number
   stamp: Stamp
   deleted: boolean
@@ -59,6 +60,7 @@ export type Verdict = "told" | "settles" | "look at conflicts" | "fold again"
  * - `fold again`: a stamp used twice; history decides.
  */
 export const take = (message: MessageRow, write: Written): Verdict => {
+  if (message.shown === 0) return begin(message, write)
   const sign = compare(write.stamp, message.stamp)
   if (sign === 0) return "fold again"
   const sawAll = sign > 0 && write.base !== undefined && compare(write.base, message.stamp) >= 0
@@ -78,6 +80,36 @@ export const take = (message: MessageRow, write: Written): Verdict => {
   }
   return verdict
 }
+
+const begin = (message: MessageRow, write: Written): Verdict => {
+  message.shown = write.ref
+  message.stamp = write.stamp
+  message.deleted = write.deletes
+  message.mixed = false
+  message.editFirst = !write.append
+  message.place = write.stamp
+  message.base = write.base
+  message.conversation.messages += Number(!write.deletes)
+  return "told"
+}
+
+const never: Stamp = { lamport: 0, time: "0000-00-00T00:00:00.000Z", source: "" }
+
+/** A message nothing was written to. */
+export const blankMessage = (id: number, conversation: ConversationRow, shared: string): MessageRow => ({
+  id,
+  conversation,
+  shared,
+  local: null,
+  shown: 0,
+  stamp: never,
+  deleted: true,
+  mixed: false,
+  conflicted: false,
+  editFirst: true,
+  place: never,
+  base: undefined
+})
 
 /** Take one write of any kind into its conversation's row. False: a stamp used twice, history decides. */
 export const touch = (conversation: ConversationRow, write: { readonly stamp: Stamp }, deletes: boolean): boolean => {

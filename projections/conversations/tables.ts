@@ -30,7 +30,7 @@ export const conversationTables = [
      id integer primary key,
      conversation integer not null,
      shared text not null,
-     shown integer not null,             -- the write that shows: the greatest
+     shown integer not null,             -- the write that shows: the greatest; 0: retention left none
      lamport integer not null, time integer not null, source integer not null,  -- its stamp
      deleted integer not null,
      mixed integer not null,             -- 1: more than one source wrote; else nothing here can conflict

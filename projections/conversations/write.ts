@@ -18,6 +18,7 @@ export interface Write {
   readonly fact: WriteFact
   readonly conversation: ConversationRow
   message: MessageRow | undefined
+  readonly expired: boolean
 }
 
 /** Every text these rows name by number. */

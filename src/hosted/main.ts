@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Layer, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Layer, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import { greatestLamport } from "../../projections/conversations/queries.ts"
@@ -53,6 +53,8 @@ export interface HostedOptions {
   readonly cluster?: string
   readonly limits?: Partial<RateLimits>
   readonly onProgress: (line: string) => Effect.Effect<void>
+  /** A part ended that never ends: the process must stop. What was acknowledged is safe; the log says why. */
+  readonly onBroken: (part: string) => Effect.Effect<void>
 }
 
 /** The hosted backend cannot start. Nothing was changed; the hint says what to do. */
@@ -105,7 +107,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const logIdentity = () => ({ id: mark.log_id, epoch: mark.log_epoch })
 
   const tenants = yield* makeTenants(yield* jetStreamKeyValue(service, { bucket, replicas }), deployment.storeKey)
-  yield* supervise("tenant store", tenants.run)
+  yield* supervise(options, "tenant store", tenants.run)
   yield* tenants.ready
 
   const keys = new Map<string, DataKey>()
@@ -139,7 +141,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const reread = yield* SubscriptionRef.make(0)
   const position = (yield* projections.positions).get(cursorName)
   if (position !== undefined && position.epoch !== String(mark.log_epoch)) yield* projections.newEpoch(cursorName, String(mark.log_epoch))
-  yield* supervise("projection", Effect.gen(function*() {
+  yield* supervise(options, "projection", Effect.gen(function*() {
     for (;;) {
       yield* Effect.raceFirst(
         project({
@@ -164,7 +166,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     return heads.read(tenant, author, keysOf).pipe(Effect.map(({ fence }) => fence), Effect.catch(() => Effect.succeed(undefined)))
   }
   const committer = yield* makeCommitter(log, fence)
-  yield* supervise("committer", committer.run)
+  yield* supervise(options, "committer", committer.run)
   const committed: IngestContext["committed"] = (tenant, admitted, lastSeq) => {
     view.committed(tenant, lastSeq, admitted.greatestLamport)
     for (const event of admitted.events) if (event.opened !== undefined) opened.put(event.opened)
@@ -204,9 +206,9 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
         return { tenantLastSeq: view.of(tenant).lastSeq, positions: held.filter(({ peer_id, seen_at }) => active.has(peer_id) && seen_at >= monthAgo) }
       })
   }
-  yield* supervise("ingest", serveIngest(ingest))
+  yield* supervise(options, "ingest", serveIngest(ingest))
   if (options.cluster === undefined) {
-    yield* supervise("log mark", Effect.gen(function*() {
+    yield* supervise(options, "log mark", Effect.gen(function*() {
       for (;;) {
         yield* Effect.sleep(markEvery)
         const at = (yield* projections.positions).get(cursorName)?.seq ?? 0
@@ -216,7 +218,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
       }
     }))
   } else {
-    yield* supervise("log identity", Effect.forever(Effect.andThen(Effect.sleep(Duration.seconds(2)), Effect.ignore(Effect.map(joinedMark(log), (now) => { mark = now })))))
+    yield* supervise(options, "log identity", Effect.forever(Effect.andThen(Effect.sleep(Duration.seconds(2)), Effect.ignore(Effect.map(joinedMark(log), (now) => { mark = now })))))
   }
 
   const own = yield* makeOwnCommits({
@@ -279,5 +281,7 @@ const joinedMark = Effect.fnUntraced(function*(log: ReturnType<typeof jetStreamL
 })
 
 /** A part that ends, ends the process: nothing goes on half. */
-const supervise = (name: string, part: Effect.Effect<unknown, unknown>) =>
-  part.pipe(Effect.tapCause((cause) => Effect.logFatal(`${name} stopped`, cause)), Effect.forkScoped)
+const supervise = (options: HostedOptions, name: string, part: Effect.Effect<unknown, unknown>) =>
+  part.pipe(
+    Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal(`${name} stopped`, exit), options.onBroken(name))),
+    Effect.forkScoped)

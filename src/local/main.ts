@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Layer, Option, Schema, SubscriptionRef } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Option, Schema, SubscriptionRef } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
@@ -51,6 +51,8 @@ export interface LocalOptions {
   /** How long a session with hosted lives before it is renewed; 8 hours at most. */
   readonly sessionTtl: Duration.Duration
   readonly onProgress: (line: string) => Effect.Effect<void>
+  /** A part ended that never ends: the process must stop. What was acknowledged is safe; the log says why. */
+  readonly onBroken: (part: string) => Effect.Effect<void>
 }
 
 /** The local backend cannot start. Nothing was changed; the hint says what to do. */
@@ -205,9 +207,9 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
     }
   })
 
-  yield* supervise("journal", journal.run)
-  yield* supervise("journal projection", projectJournal(readerContext).pipe(Effect.orDie))
-  yield* supervise("pairing", followPairing)
+  yield* supervise(options, "journal", journal.run)
+  yield* supervise(options, "journal projection", projectJournal(readerContext).pipe(Effect.orDie))
+  yield* supervise(options, "pairing", followPairing)
 
   const keysNow = Effect.map(tables.keys, (keys) =>
     Option.match(SubscriptionRef.getUnsafe(state.paired), {
@@ -237,9 +239,9 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
 })
 
 /** A part that ends, ends the process: nothing goes on half. */
-const supervise = (name: string, part: Effect.Effect<unknown>) =>
+const supervise = (options: LocalOptions, name: string, part: Effect.Effect<unknown, unknown>) =>
   part.pipe(
-    Effect.tapCause((cause) => Effect.logFatal(`${name} stopped`, cause)),
+    Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal(`${name} stopped`, exit), options.onBroken(name))),
     Effect.forkScoped)
 
 const keptText = (file: string, make: () => string) =>

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs"
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -59,12 +59,16 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
     writeAtomically(configFile, readFileSync(topLevelConfig))
     const known = yield* readInstance(instanceFile)
     const first: Instance = known ?? unpaired(options, credsPath)
+    const write = (instance: Instance) => {
+      writeAtomically(join(dirname(instanceFile), "tls.conf"), instance.MAESTRA_LEAF_URLS.some(isEncrypted) ? "tls {}\n" : "# this machine: no TLS\n")
+      writeAtomically(instanceFile, textOf(instance))
+    }
     const change = (how: (before: Instance) => Instance) =>
       Effect.map(readInstance(instanceFile), (before): Takes => {
-        writeInstance(instanceFile, how(before ?? first))
+        write(how(before ?? first))
         return "reload"
       })
-    writeInstance(instanceFile, { ...first, MAESTRA_PORT: options.port === 0 ? -1 : options.port, MAESTRA_STORE: join(options.directory, "store"), MAESTRA_LEAF_CREDENTIALS: credsPath })
+    write({ ...first, MAESTRA_PORT: options.port === 0 ? -1 : options.port, MAESTRA_STORE: join(options.directory, "store"), MAESTRA_LEAF_CREDENTIALS: credsPath })
     return {
       configFile,
       agent: { user: "agent", pass: first.MAESTRA_AGENT_PASSWORD },
@@ -74,6 +78,7 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
       pair: ({ creds, urls }) =>
         Effect.gen(function*() {
           for (const url of urls) yield* acceptable(url)
+          if (new Set(urls.map(isEncrypted)).size > 1) return yield* new LeafUrlRefused({ url: urls[0], hint: "Encrypted and plain addresses do not go together." })
           writeAtomically(credsPath, creds)
           return yield* change((before) => ({ ...before, MAESTRA_LEAF_URLS: urls, MAESTRA_LEAF_DISABLED: isPaired(before) && before.MAESTRA_LEAF_DISABLED }))
         }),
@@ -128,22 +133,22 @@ const acceptable = (url: string): Effect.Effect<void, LeafUrlRefused> => {
   const refuse = (hint: string) => Effect.fail(new LeafUrlRefused({ url: parsed === undefined ? "" : `${parsed.protocol}//${parsed.host}`, hint }))
   if (parsed === undefined || /["\\\s]/.test(url) || parsed.hostname === "") return refuse("The hosted side sent an address that is none. Pair again, or ask its operator.")
   if (parsed.username !== "" || parsed.password !== "") return refuse("An address with credentials in it is not ours to keep.")
-  if (parsed.protocol === "tls:" || parsed.protocol === "wss:") return Effect.void
+  if (isEncrypted(url)) return Effect.void
   const plain = parsed.protocol === "nats-leaf:" || parsed.protocol === "ws:"
   return plain && (/^127(\.\d{1,3}){3}$/.test(parsed.hostname) || parsed.hostname === "localhost" || parsed.hostname === "[::1]")
     ? Effect.void
     : refuse("Only tls:// and wss:// lead to another machine. The hosted side's operator sets the address.")
 }
 
+const isEncrypted = (url: string) => /^(tls|wss):/.test(url)
+
 const decodeInstance = Schema.decodeUnknownEffect(Instance)
 
 /** Undefined: no such file yet. */
 const readInstance = (file: string): Effect.Effect<Instance | undefined, LeafConfigBroken> =>
   Effect.gen(function*() {
-    const text = yield* Effect.try({ try: () => readFileSync(file, "utf8"), catch: (cause) => cause }).pipe(
-      Effect.catch((cause) => cause instanceof Error && "code" in cause && cause.code === "ENOENT" ? Effect.succeed(undefined) : Effect.fail(broken(file)))
-    )
-    if (text === undefined) return undefined
+    if (!existsSync(file)) return undefined
+    const text = yield* Effect.try({ try: () => readFileSync(file, "utf8"), catch: () => broken(file) })
     const entries = text.split("\n").map((line) => /^(MAESTRA_[A-Z_]+): (.*)$/.exec(line)).filter((match) => match !== null)
     const fields = yield* Effect.try({
       try: () => Object.fromEntries(entries.map(([, name, value]): [string, unknown] => [name!, JSON.parse(value!)])),
@@ -154,8 +159,8 @@ const readInstance = (file: string): Effect.Effect<Instance | undefined, LeafCon
 
 const broken = (file: string) => new LeafConfigBroken({ file, hint: `${file} is damaged. Put it back from a copy; or remove it, and pair this machine again.` })
 
-const writeInstance = (file: string, instance: Instance) =>
-  writeAtomically(file, ["# Written by maestra; secret. The settings around these are in nats.conf.", ...Object.entries(instance).map(([name, value]) => `${name}: ${JSON.stringify(value)}`), ""].join("\n"))
+const textOf = (instance: Instance) =>
+  ["# Written by maestra; secret. The settings around these are in nats.conf.", ...Object.entries(instance).map(([name, value]) => `${name}: ${JSON.stringify(value)}`), ""].join("\n")
 
 /** Whole or not at all, readable by its owner only, on the disk when this returns. */
 const writeAtomically = (file: string, content: string | Uint8Array) => {

@@ -38,7 +38,7 @@ export const watchLeaf = (options: { readonly clientPort: number; readonly syste
       })
     const leafs = wire.request("$SYS.REQ.SERVER.PING.LEAFZ", new Uint8Array(), answerWithin).pipe(
       Effect.map((bytes) => Option.getOrUndefined(decodeLeafz(new TextDecoder().decode(bytes)))?.data.leafs?.map(({ id }) => id) ?? []),
-      Effect.catch(() => Effect.succeed<ReadonlyArray<number>>([]))
+      Effect.orElseSucceed((): ReadonlyArray<number> => [])
     )
     const look = (reason?: string) =>
       Effect.gen(function*() {

@@ -38,7 +38,7 @@ export const stagingFolder = (cache: string): Effect.Effect<string, StepFailed, 
  * Put a fetched server in its place: whole or not at all, however many processes do so at once.
  * None: it does not run here, or is too old.
  */
-export const intoCache = (cache: string, folder: string, fetched: string): Effect.Effect<Option.Option<Cached>> =>
+export const intoCache = (cache: string, folder: string, fetched: string): Effect.Effect<Option.Option<Cached>, StepFailed> =>
   Effect.gen(function*() {
     chmodSync(fetched, 0o755)
     const version = Option.getOrUndefined(yield* versionOf(fetched))
@@ -47,16 +47,14 @@ export const intoCache = (cache: string, folder: string, fetched: string): Effec
     mkdirSync(ready)
     renameSync(fetched, join(ready, "nats-server"))
     const place = join(cache, `nats-server-${version}`)
-    try {
-      renameSync(ready, place)
-    } catch {
-      // another process was first, and what it put there was checked likewise; anything else there does not run
-      const theirs = yield* versionOf(join(place, "nats-server"))
-      if (Option.isNone(theirs)) {
+    const move = Effect.try({ try: () => renameSync(ready, place), catch: () => new StepFailed({ why: `${place} cannot be written` }) })
+    yield* Effect.catch(move, () =>
+      Effect.gen(function*() {
+        // another process was first, and what it put there was checked likewise; anything else there does not run
+        if (Option.isSome(yield* versionOf(join(place, "nats-server")))) return
         rmSync(place, { recursive: true, force: true })
-        renameSync(ready, place)
-      }
-    }
+        yield* move
+      }))
     return Option.some({ path: join(place, "nats-server"), version })
   })
 

@@ -94,7 +94,8 @@ const localStart = (codes: Uint16Array, end: number, floor: number, spelled: boo
 
 const atomStart = (codes: Uint16Array, end: number, floor: number): number => {
   let start = end
-  while (start > floor && isLocal(codes[start - 1])) start--
+  // an encoded sign ends the walk like a plain one, or `%40%40…` would be walked again from every sign
+  while (start > floor && isLocal(codes[start - 1]) && !(codes[start - 3] === 0x25 && standsAt(codes, start - 3, "%40"))) start--
   while (start < end && !isLetter(codes[start]) && !isDigit(codes[start]) && codes[start] !== 0x5f) start++
   if (start === end) return -1
   // "联系john@…": the address begins where the ideographs before it end, unless it is ideographs throughout

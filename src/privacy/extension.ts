@@ -16,6 +16,12 @@ export const extensionEnd = (codes: Uint16Array, end: number): number => {
   if (codes[i] === 0x20) i++
   let to = i
   while (isDigit(codes[to]) && to - i <= extensionMax) to++
-  const goesOn = isIdentifier(codes[to]) || ((codes[to] === 0x2d || codes[to] === 0x2e || codes[to] === 0x3a || codes[to] === 0x20) && isNumeric(codes[to + 1]))
-  return to === i || to - i > extensionMax || goesOn ? end : to
+  return to === i || to - i > extensionMax || goesOn(codes, to) ? end : to
+}
+
+/** More of a number, or a second one, follows: then the digits are not an extension but its beginning. */
+const goesOn = (codes: Uint16Array, i: number): boolean => {
+  const next = codes[i]
+  if (next === 0x20) return isNumeric(codes[i + 1]) || codes[i + 1] === 0x28 || codes[i + 1] === 0x2b
+  return isIdentifier(next) || ((next === 0x2d || next === 0x2e || next === 0x3a) && isNumeric(codes[i + 1]))
 }

@@ -130,7 +130,7 @@ const isSuffix = (codes: Uint16Array, from: number): boolean => {
 /** The longest piece of an identifier looked at before a hyphen. */
 const prefixMax = 12
 
-/** `beef-` or `a716-` before a number: a group of a UUID. `tel-` is not. */
+/** `beef-` or `41d-` before a number: a group of a UUID. `tel-` is not. */
 const isPrefix = (codes: Uint16Array, hyphen: number): boolean => {
   let from = hyphen
   let letters = 0
@@ -142,6 +142,8 @@ const isPrefix = (codes: Uint16Array, hyphen: number): boolean => {
       if ((codes[from]! | 0x20) > 0x66) hex = false
     }
   }
+  // digits right before the hyphen are a group, and tell for themselves
+  if (!isAsciiLetter(codes[hyphen - 1])) return false
   // "555x-" is the end of a number, redacted or not
   if (letters === 1 && (codes[hyphen - 1]! | 0x20) === 0x78) return false
   return letters > 0 && (letters < hyphen - from || (hex && letters === 4))

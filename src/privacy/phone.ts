@@ -27,7 +27,8 @@ export const internationalAt = (groups: Groups, k: number): number => {
     if (!isTrunkZero(groups, last)) digits += digitsOf(groups, last, last, digitsMax + 3)
     if (!plus && last === k) digits = digits.slice(2)
     if (digits.length > digitsMax) break
-    if ((plus || last > k) && !isTight(joinOf(groups, last + 1)) && fitsPlan(digits)) best = last
+    const next = joinOf(groups, last + 1)
+    if ((plus || last > k) && !isTight(next) && (digits.length < shortMax ? next === Join.none && isShortNumber(digits) : fitsPlan(digits))) best = last
   }
   return best
 }
@@ -63,6 +64,9 @@ const readPlans = (): Map<string, ReadonlySet<number>> => {
   return byCode
 }
 
+/** "+98 9601" is somebody, "+980000" is a gain: so few digits have to be a number in use. */
+const isShortNumber = (digits: string): boolean => digits.length > 5 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true
+
 /** Plans change faster than libraries (Benin went from 8 digits to 10): outside +1 a common length will do. */
 const commonMin = 7
 /** Below this many digits, country included, a number is looked up instead of measured. */
@@ -70,8 +74,6 @@ const shortMax = 8
 const commonMax = 10
 
 const fitsPlan = (digits: string): boolean => {
-  // "+98 9601" is somebody, "+980000" is a gain: so few digits have to be a number in use
-  if (digits.length < shortMax) return digits.length > 5 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true
   plans ??= readPlans()
   for (let length = 1; length <= 3; length++) {
     const code = digits.slice(0, length)
@@ -154,7 +156,7 @@ const hasClock = (groups: Groups, first: number, last: number): boolean => {
 }
 
 /** Ten digits that can be dialled in North America, or eleven with the 1: an answer to "what's your number?". */
-const isNorthAmerican = (digits: string): boolean => /^1?[2-9]\d\d[2-9]\d{6}$/.test(digits)
+const isNorthAmerican = (digits: string): boolean => /^1?[2-9]\d{9}$/.test(digits)
 
 /** Seconds or milliseconds since 1970, from 2001 to 2033. */
 const isClockLike = (digits: string): boolean => digits.startsWith("1") && (digits.length === 10 || digits.length === 13)

@@ -3,10 +3,9 @@
  * Method: requests against a running local gateway; real files where they are at hand, a rival device by its log entries.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, MutableRef, Scope } from "effect"
+import { Clock, Effect, Exit, Fiber, MutableRef, Scope } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { gunzipSync } from "node:zlib"
-import { makeChunker } from "../../src/cli/importing/chunks.ts"
 import { plain } from "../../streams/Envelope.ts"
 import { type Body, listOf, makeRig, partOf, problemOf, type Rig, secret } from "../support/gatewayRig.ts"
 
@@ -99,7 +98,7 @@ describe("log", () => {
       const rig = yield* local
       const ask = asking(rig)
       const messages = Array.from({ length: 2500 }, (_, id) => ({ id, role: "user", text: `text ${id}` }))
-      const both = yield* Effect.all([1, 2].map(() => ask("POST", "/import", ndjson({ conversation_id: "c", messages }))), { concurrency: 2 })
+      const both = yield* Effect.forEach([1, 2], () => ask("POST", "/import", ndjson({ conversation_id: "c", messages })), { concurrency: 2 })
       assert.deepStrictEqual(both.map(({ body }) => body["events"]).sort(), [0, 2500])
       assert.deepStrictEqual(rig.knobs.calls.map((call) => call.length), [999, 999, 502])
     }))
@@ -125,17 +124,16 @@ describe("log", () => {
     Effect.gen(function*() {
       const rig = yield* local
       const ask = asking(rig)
-      const chunker = makeChunker()
-      const chunks = gunzipSync(readFileSync(file)).toString().split("\n").flatMap((line, i) => [...chunker.add(line, i + 1)])
-      chunks.push(...chunker.end())
+      const lines = gunzipSync(readFileSync(file)).toString().split("\n")
+      const bodies = [0, 1000, 2000, 3000].map((from) => lines.slice(from, from + 1000).join("\n"))
       const before = yield* Clock.currentTimeMillis
-      for (const chunk of chunks) assert.deepStrictEqual((yield* ask("POST", "/import", chunk.body)).body["invalid"], [])
+      for (const body of bodies) assert.deepStrictEqual((yield* ask("POST", "/import", body)).body["invalid"], [])
       const seconds = ((yield* Clock.currentTimeMillis) - before) / 1000
       const digest = (yield* ask("GET", "/digest")).body
       assert.deepInclude(digest, { conversations: 3710, messages: 13_915 })
       // a bound far from what is usual, so that a busy machine does not fail it
       assert.isBelow(seconds, 10)
-      for (const chunk of chunks) assert.strictEqual((yield* ask("POST", "/import", chunk.body)).body["events"], 0)
+      for (const body of bodies) assert.strictEqual((yield* ask("POST", "/import", body)).body["events"], 0)
       assert.deepStrictEqual((yield* ask("GET", "/digest")).body, digest)
     }), 60_000)
 
@@ -218,11 +216,11 @@ describe("log", () => {
         while (rig.knobs.calls.length === 0) await new Promise((resolve) => setImmediate(resolve))
       })
       const before = yield* Clock.currentTimeMillis
-      const closing = Effect.runPromise(Scope.close(scope, Exit.void))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
       yield* Effect.promise(() => Promise.all(open.map(({ ended }) => ended())))
       assert.isBelow((yield* Clock.currentTimeMillis) - before, 1000)
       assert.strictEqual((yield* Effect.promise(() => write)).status, 201)
-      yield* Effect.promise(() => closing)
+      yield* Fiber.join(closing)
       assert.isBelow((yield* Clock.currentTimeMillis) - before, 3000)
     }))
 

@@ -1,16 +1,20 @@
 // Goal: the shipped nats.conf is what runs; pairing, pause, resume, unpairing take hold with a reload; link changes show within a second.
 // Method: `nats-server -t` on the checkout and on a data directory; a real hub and a real local server, each step observed from both ends.
 import { assert, it } from "@effect/vitest"
-import { Effect, Result, SubscriptionRef } from "effect"
-import { execFile } from "node:child_process"
+import { ConfigProvider, Effect, Result, SubscriptionRef } from "effect"
+import { execFile, execFileSync } from "node:child_process"
 import { chmodSync, cpSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { subjects } from "../../streams/subjects.ts"
+import { renderHubConfig } from "../../src/nats/hubConfig.ts"
+import { makeHubSecrets, peersSigner } from "../../src/nats/hubSecrets.ts"
 import { openLeafConfig } from "../../src/nats/leafConfig.ts"
+import { credsFile, issueLeaf, makeTransportKey } from "../../src/nats/leafCredentials.ts"
 import { watchLeaf } from "../../src/nats/leafLink.ts"
 import { startServer } from "../../src/nats/ServerProcess.ts"
 import { admit, binary, dial, leafCount, makeHub, makePeer, temporaryFolder, until } from "../support/hubRig.ts"
+import { freePort } from "../support/natsServer.ts"
 
 const repository = fileURLToPath(new URL("../../", import.meta.url))
 
@@ -23,7 +27,7 @@ const checked = (configFile: string, cwd: string) =>
 it.live("nats.conf passes nats-server -t in a checkout, as the try-out instance", () =>
   Effect.gen(function*() {
     const folder = yield* temporaryFolder
-    for (const part of ["nats.conf", "infra/leaf/instance.conf"]) cpSync(join(repository, part), join(folder, part))
+    for (const part of ["nats.conf", "infra/leaf"]) cpSync(join(repository, part), join(folder, part), { recursive: true })
     assert.strictEqual(yield* checked("nats.conf", folder), "valid")
   }))
 
@@ -135,4 +139,58 @@ it.live("the link's end and return show within a second, hub killed or local ser
     yield* is(true, "5 seconds")
     yield* hub.publish(subjects.logConversation("alice", "c1"), "after both deaths")
     yield* until("the mirror holds it", Effect.map(alice.held, (held) => held === 1))
+  }), 60_000)
+
+it.live("a tls:// address never leads to a server without TLS", () =>
+  Effect.gen(function*() {
+    const hub = yield* makeHub()
+    const { creds } = yield* admit(hub, "alice", "p1")
+    const directory = yield* temporaryFolder
+    const config = yield* openLeafConfig({ directory, instanceId: "p1", port: 0 })
+    yield* config.pair({ urls: [`tls://127.0.0.1:${hub.leafPort}`], creds })
+    const server = yield* startServer({ binary: yield* binary, configFile: config.configFile, runDir: directory })
+    const link = yield* watchLeaf({ clientPort: server.clientPort, system: config.system })
+    yield* until("it tried", Effect.map(server.lastLines, (lines) => lines.filter((line) => line.includes("Leafnode connection closed")).length >= 2))
+    assert.isFalse(SubscriptionRef.getUnsafe(link).up)
+    assert.strictEqual(yield* leafCount(hub), 0)
+  }))
+
+const openssl = "/usr/bin/openssl"
+for (const scheme of ["tls", "wss"] as const) it.live.skipIf(!existsSync(openssl))(`${scheme}:// works with a certificate that is trusted, and not with another (skipped: no openssl)`, () =>
+  Effect.gen(function*() {
+    const folder = yield* temporaryFolder
+    const tls = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") }
+    execFileSync(openssl, ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tls.keyFile, "-out", tls.certFile, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], { stdio: "ignore" })
+    const secrets = yield* makeHubSecrets
+    const ports = { tls: yield* freePort, wss: yield* freePort }
+    const everywhere = "0.0.0.0"
+    const configFile = join(folder, "hub.conf")
+    writeFileSync(configFile, yield* renderHubConfig(secrets, {
+      serverName: "hub1",
+      client: { port: -1 },
+      leaf: { host: everywhere, port: ports.tls },
+      webSocket: { host: everywhere, port: ports.wss },
+      storeDir: join(folder, "store"),
+      jwtDir: join(folder, "jwt"),
+      tls
+    }))
+    const binaryPath = yield* binary
+    yield* startServer({ binary: binaryPath, configFile, runDir: folder })
+    const key = yield* makeTransportKey
+    const token = yield* issueLeaf(peersSigner(secrets), { tenant: "alice", peer: "p1", transportKey: key.publicKey, expiresAt: Date.now() + 60_000, log: "LOG" })
+    const local = (environment: Record<string, string>) =>
+      Effect.gen(function*() {
+        const directory = yield* temporaryFolder
+        const config = yield* openLeafConfig({ directory, instanceId: "p1", port: 0 })
+        yield* config.pair({ urls: [`${scheme}://localhost:${ports[scheme]}`], creds: credsFile(token, key.seed) })
+        const server = yield* startServer({ binary: binaryPath, configFile: config.configFile, runDir: directory }).pipe(
+          Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment })))
+        )
+        return { server, link: yield* watchLeaf({ clientPort: server.clientPort, system: config.system }) }
+      })
+    const trusting = yield* local({ SSL_CERT_FILE: tls.certFile })
+    yield* until("up", Effect.sync(() => SubscriptionRef.getUnsafe(trusting.link).up))
+    const doubting = yield* local({})
+    yield* until("it tried", Effect.map(doubting.server.lastLines, (lines) => lines.some((line) => line.includes("unknown authority"))))
+    assert.isFalse(SubscriptionRef.getUnsafe(doubting.link).up)
   }), 60_000)

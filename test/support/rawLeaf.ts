@@ -21,6 +21,7 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
   Effect.acquireRelease(
     Effect.callback<RawLeaf>((resume) => {
       const socket = dial(port, "127.0.0.1")
+      socket.setNoDelay(true)
       const heard: Array<string> = []
       const refused: Array<string> = []
       let pongs: Array<() => void> = []
@@ -58,7 +59,7 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
           buffer = buffer.subarray(next)
           if (verb === "INFO") greet(JSON.parse(line.slice(5)))
           if (verb === "PING") socket.write("PONG\r\n")
-          if (verb === "PONG") wake()
+          if (verb === "PONG") pongs.shift()?.()
           if (verb === "-ERR") refused.push(line.slice(5))
         }
       }

@@ -6,5 +6,5 @@ const [binary = "", configFile = "", runDir = ""] = process.argv.slice(2)
 await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
   const server = yield* startServer({ binary, configFile, runDir })
   process.stdout.write(`${JSON.stringify(SubscriptionRef.getUnsafe(server.state))}\n`)
-  yield* Effect.never
+  return yield* Effect.never
 })))

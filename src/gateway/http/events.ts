@@ -1,25 +1,13 @@
-import { Context, Deferred, Duration, Effect, Layer, Schedule, Stream } from "effect"
+import { Duration, Effect, Schedule, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { EventTail, StoreUnavailable, Tailed, WriteInvalid } from "../../../streams/Backend.ts"
+import type { Closing } from "./Closing.ts"
 import { fromBackend, type Problem, problem } from "./problems.ts"
 
 /** How often an idle stream says that it is alive: less than the minute after which proxies give up. */
 const pingEvery = Duration.seconds(15)
 /** What a browser waits before it comes back. */
 const retryMillis = 1000
-
-/** Done when the server begins to stop. Streams without an end race against it, so that stopping takes no time. */
-export class Closing extends Context.Service<Closing, { readonly begun: Effect.Effect<void>; readonly begin: Effect.Effect<void> }>()(
-  "gateway/Closing"
-) {
-  static readonly layer = Layer.effect(
-    Closing,
-    Effect.map(Deferred.make<void>(), (signal) => ({
-      begun: Deferred.await(signal),
-      begin: Effect.asVoid(Deferred.succeed(signal, undefined))
-    }))
-  )
-}
 
 const fromPattern = /^(start|now|\d{1,16}(\.\d{1,16})?|\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?)$/
 
@@ -56,7 +44,7 @@ export const eventStream = (
   )
   return HttpServerResponse.stream(body, {
     contentType: "text/event-stream",
-    headers: { "cache-control": "no-cache", "x-accel-buffering": "no" }
+    headers: { "cache-control": "no-cache", "x-accel-buffering": "no", connection: "close" }
   })
 }
 

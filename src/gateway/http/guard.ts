@@ -2,6 +2,7 @@ import { ByteSize, Cause, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { bodyMaxBytes } from "../../../streams/limits.ts"
 import { bodyTooLarge } from "./body.ts"
+import type { Closing } from "./Closing.ts"
 import { Problem, problem, toResponse } from "./problems.ts"
 
 /** What a server lets in before it looks at the request itself. */
@@ -24,7 +25,7 @@ const preflightMaxAgeSeconds = 600
  * DNS name to our address (`Host` not ours), bodies over the limit. Answers preflights. Turns everything
  * unexpected into a problem, so no stack trace and no empty page ever leaves.
  */
-export const guard = (policy: GuardPolicy) =>
+export const guard = (policy: GuardPolicy, closing: Closing["Service"]) =>
   HttpRouter.middleware((handler) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -36,7 +37,9 @@ export const guard = (policy: GuardPolicy) =>
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(bodyMaxBytes)),
         Effect.catchCause((cause) => unexpected(cause))
       )
-      return withCors(policy, origin, response)
+      const answer = withCors(policy, origin, response)
+      // a connection kept alive would hold up the end until its timeout
+      return closing.isBegun() ? HttpServerResponse.setHeader(answer, "connection", "close") : answer
     }), { global: true })
 
 /** Why a request must not go on, judged by its headers alone. */

@@ -7,7 +7,7 @@ import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
 import { accessLayer, type Trust } from "./access.ts"
 import { HostedApi, LocalApi } from "./api.ts"
-import { Closing } from "./events.ts"
+import { Closing } from "./Closing.ts"
 import { guard, type GuardPolicy, loopbackHosts } from "./guard.ts"
 import { conversationHandlers } from "./handlers/conversations.ts"
 import { hostedHandlers } from "./handlers/hosted.ts"
@@ -77,7 +77,10 @@ const serve = <E, R>(
   policy: (port: number) => GuardPolicy,
   listen: { readonly port: number; readonly host: string }
 ) => {
-  const guarded = Layer.unwrap(Effect.map(HttpServer.HttpServer, ({ address }) => guard(policy("port" in address ? address.port : listen.port))))
+  const guarded = Layer.unwrap(Effect.gen(function*() {
+    const { address } = yield* HttpServer.HttpServer
+    return guard(policy("port" in address ? address.port : listen.port), yield* Closing)
+  }))
   const app = Layer.mergeAll(routes, guarded).pipe(Layer.provide(accessLayer(trust)))
   const serving = HttpRouter.serve(app, {
     disableLogger: true,

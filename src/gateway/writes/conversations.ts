@@ -7,7 +7,7 @@ import { type Answer, type Common, isVisible, type Means, means, noConversation,
 export const conversationWrites = Effect.map(means, (means) => ({
   /** Begin it. Once more with the same title, or none, writes nothing; a deleted one comes back. */
   create: (common: Common, title: string | undefined): Answer<typeof Conversation.Type> =>
-    means.inTurn(common, true, Effect.gen(function*() {
+    means.inTurn(common, "alone", Effect.gen(function*() {
       const head = yield* means.reads.head(common.tenant, common.conversation)
       if (!isVisible(head)) return yield* means.record(common, { type: "conversation.created", data: titled(title) })
       if (title !== undefined && title !== head.title) return yield* otherTitle(common.conversation)
@@ -18,7 +18,7 @@ export const conversationWrites = Effect.map(means, (means) => ({
     ),
 
   rename: (common: Common, title: string): Answer<typeof Conversation.Type> =>
-    means.inTurn(common, false, Effect.andThen(
+    means.inTurn(common, "beside", Effect.andThen(
       means.visibleHead(common),
       means.record(common, { type: "conversation.renamed", data: { title } })
     )).pipe(
@@ -27,7 +27,7 @@ export const conversationWrites = Effect.map(means, (means) => ({
     ),
 
   remove: (common: Common): Answer<typeof Recorded.Type> =>
-    means.inTurn(common, false, Effect.andThen(
+    means.inTurn(common, "beside", Effect.andThen(
       means.visibleHead(common),
       means.record(common, { type: "conversation.deleted", data: {} })
     )).pipe(Effect.flatMap((written) => means.plainAnswer(common, written)))
@@ -39,7 +39,7 @@ const titled = (title: string | undefined) => title === undefined ? {} : { title
 const asRead = (means: Means, common: Common): Answer<typeof Conversation.Type> =>
   means.settledFor(common.tenant, [common.conversation]).pipe(
     Effect.andThen(means.reads.conversation(common.tenant, common.conversation)),
-    Effect.flatMap((found) => found === undefined ? Effect.fail(noConversation(common.conversation)) : Effect.succeed(found)),
+    Effect.filterOrFail((found) => found !== undefined, () => noConversation(common.conversation)),
     refused
   )
 

@@ -17,6 +17,12 @@ export interface Common {
   readonly wait: Wait | undefined
 }
 
+/**
+ * How a write goes together with others of its conversation. `blind`: it depends on nothing that is there, and is
+ * as fast as the store. `beside`: it looks first; others may write meanwhile. `alone`: nobody writes in between.
+ */
+export type Manner = "blind" | "beside" | "alone"
+
 export type Answer<A> = Effect.Effect<A, Problem>
 
 /** What the write commands are made of. */
@@ -43,20 +49,19 @@ export const means = Effect.gen(function*() {
         recording.record(common.tenant, [{ fact, subject: common.conversation, surface: common.surface }]),
         ([written]) => written!
       ),
-    /** Decide on what is there now, and write, before (`alone`) or beside other writers of the conversation. */
-    inTurn: <A>(common: Common, alone: boolean, write: Effect.Effect<A, Problem | BackendError>): Answer<A> =>
+    /** Decide and write. `If-Match` makes any write look, and alone. */
+    inTurn: <A>(common: Common, manner: Manner, write: Effect.Effect<A, Problem | BackendError>): Answer<A> =>
       Effect.gen(function*() {
-        yield* recording.settledFor(common.tenant, [common.conversation])
+        if (manner !== "blind" || common.ifMatch !== undefined) yield* recording.settledFor(common.tenant, [common.conversation])
         if (common.ifMatch !== undefined) {
           const head = yield* reads.head(common.tenant, common.conversation)
           yield* demandMatch(common.ifMatch, isVisible(head) ? head.version : undefined)
         }
         return yield* write
-      }).pipe(recording.turn(common.tenant, common.conversation, alone || common.ifMatch !== undefined), refused),
+      }).pipe(recording.turn(common.tenant, common.conversation, manner === "alone" || common.ifMatch !== undefined), refused),
     /** The conversation as a reader sees it, or 404. */
     visibleHead: (common: Common) =>
-      Effect.flatMap(reads.head(common.tenant, common.conversation), (head) =>
-        isVisible(head) ? Effect.succeed(head) : Effect.fail(noConversation(common.conversation))),
+      Effect.filterOrFail(reads.head(common.tenant, common.conversation), isVisible, () => noConversation(common.conversation)),
     plainAnswer: (common: Common, written: Written): Answer<typeof Recorded.Type> =>
       Effect.map(reached(common, written), (how) => ({
         conversation_id: common.conversation,

@@ -28,27 +28,27 @@ export const messageWrites = Effect.map(means, (means) => ({
       const id = given ?? (yield* newId)
       const full = { role: words.role, content: words.content, timestamp: words.timestamp ?? (yield* now) }
       const done: Done = given === undefined
-        ? { full, written: yield* means.inTurn(common, false, write(means, common, id, full, undefined)) }
-        : yield* means.inTurn(common, true, appendOnce(means, common, id, full))
+        ? { full, written: yield* means.inTurn(common, "blind", write(means, common, id, full, undefined)) }
+        : yield* means.inTurn(common, "alone", appendOnce(means, common, id, full))
       return yield* answer(means, common, id, done)
     }),
 
   edit: (common: Common, id: string, words: Words): Answer<typeof MessageWritten.Type> =>
-    means.inTurn(common, false, Effect.gen(function*() {
+    means.inTurn(common, "beside", Effect.gen(function*() {
       const shown = yield* visible(means, common, id)
       const full = { role: words.role ?? shown.role ?? "", content: words.content, timestamp: words.timestamp ?? (yield* now) }
       return { full, written: yield* write(means, common, id, full, shown) }
     })).pipe(Effect.flatMap((done) => answer(means, common, id, done))),
 
   remove: (common: Common, id: string): Answer<typeof Recorded.Type> =>
-    means.inTurn(common, false, Effect.gen(function*() {
+    means.inTurn(common, "beside", Effect.gen(function*() {
       const shown = yield* visible(means, common, id)
       return yield* means.record(common, { type: "message.deleted", data: { message_id: id, base: shown.stamp } })
     })).pipe(Effect.flatMap((written) => means.plainAnswer(common, written))),
 
   /** Write the value of an earlier write again. Its base is the greatest stamp of the message, so conflicts end. */
   restore: (common: Common, id: string, eventId: string): Answer<typeof MessageWritten.Type> =>
-    means.inTurn(common, false, Effect.gen(function*() {
+    means.inTurn(common, "beside", Effect.gen(function*() {
       const shown = yield* means.reads.current(common.tenant, common.conversation, id)
       if (shown === undefined) return yield* noMessage(id, readForIds)
       const history = yield* means.reads.history(common.tenant, common.conversation, id)

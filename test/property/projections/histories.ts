@@ -69,7 +69,7 @@ const writes = (dice: Dice, own: string, options: { readonly size: number; reado
     const fact = anyFact(dice, at.message, stamps, lamport, options.odd)
     const opened = event(fact, { id, source, lamport, time: `2026-11-22T10:00:0${dice.below(2)}.000Z`, subject: at.conversation, surface: dice.pick(["cli", "web"]) })
     stamps.push(stampOf(opened.envelope))
-    const content = "content" in fact.data ? redacted[fact.data.content] : undefined
+    const content = fact.type === "message.appended" || fact.type === "message.edited" ? redacted[fact.data.content] : undefined
     const shared: Shared = {
       ...(conversation === sharedConversation ? {} : { conversation: sharedConversation }),
       ...("message_id" in fact.data && message !== sharedMessage ? { message_id: sharedMessage } : {}),

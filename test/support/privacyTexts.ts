@@ -1,0 +1,1 @@
+import { pseudoRandom } from "./pseudoRandom.ts"
