@@ -136,10 +136,8 @@ const fold = (writes: ReadonlyArray<Write>, later: Again): Folded => {
   const settled = new Set<MessageRow>()
   for (const { conversation, event, expired, fact, message } of writes) {
     if (expired) {
-      if (message !== undefined && message.local !== null) {
-        messages.add(message)
-        conversations.add(conversation)
-      }
+      conversations.add(conversation)
+      if (message !== undefined && message.local !== null) messages.add(message)
       continue
     }
     const written = writtenOf(event, fact)

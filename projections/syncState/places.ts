@@ -22,7 +22,7 @@ export const placesOf = Effect.fnUntraced(function*(tenant: string, eventIds: Re
 
 export const readPlacesOf = `
   select hex(e.id) as id, e.seq, e.withheld from jsonb_each(?2) j
-  join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)`
+  cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)`
 
 /** What a write says under the names it has here: to tell how the form that left differs. */
 export interface WrittenForm {
@@ -41,7 +41,7 @@ export const formsOf = Effect.fnUntraced(function*(tenant: string, eventIds: Rea
 export const readForms = `
   select hex(e.id) as id, w.content, coalesce(m.local, m.shared) as message_id, coalesce(c.local, c.shared) as conversation
   from jsonb_each(?2) j
-  join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)
+  cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)
   join write w on w.id = e.ref join conversation c on c.id = w.conversation left join message m on m.id = w.message`
 
 /** Every author's head in every tenant: what a reader of the whole log goes on from. */

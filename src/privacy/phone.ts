@@ -144,7 +144,8 @@ export const isPhone = (groups: Groups, first: number, last: number, context: Co
   const long = written || (digits.length >= 10 && digits.length <= 13)
   if ((extended || context.phoneAfter) && long) return true
   if (context.call && !context.url && long && (written || !isClockLike(digits))) return true
-  if (context.url || context.negative) return false
+  // with a plus it would have been recognised as international, were it one
+  if (context.url || context.negative || isPlusBefore(groups, first)) return false
   if (whole && (region === undefined || !isSupportedCountry(region) ? isNorthAmerican(digits) : isValid(digits, region))) return true
   return (written && isTrunkForm(groups, first, last, digits)) ||
     (region !== undefined && (written || digits.startsWith("0")) && isValid(digits, region))

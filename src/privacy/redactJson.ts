@@ -58,7 +58,7 @@ export const redactJson = (value: Json, options?: RedactOptions): RedactedJson =
       const name = redact(key, options).text
       if (name !== key) changed = true
       if (typeof json === "object" && json !== null) stack.push(open(json, name))
-      else put(frame, name, leaf(key, json))
+      else put(frame, name, leaf(name, json))
     } else if (typeof json === "object" && json !== null) stack.push(open(json, frame.name))
     else put(frame, frame.name, leaf(frame.name, json))
   }
@@ -91,17 +91,13 @@ const close = (frame: Frame): Json => frame.list ?? Object.fromEntries(frame.fie
 /** Keys longer than this say nothing more about their values. */
 const keyMax = 64
 
-/** The value as it may leave, or `undefined` when nothing in it is hidden. */
+/** The value as it may leave, or `undefined` when nothing in it is hidden. The key was redacted before: twice gives the same. */
 const redactLeaf = (key: string, json: string | number, options: RedactOptions | undefined): string | undefined => {
   const text = String(json)
   const lead = key === "" || key.length > keyMax ? "" : `${key}: `
   const { spans, text: redacted } = redact(lead + text, options)
-  const inside = spans.filter((span) => span.end > lead.length)
-  if (inside.length === 0) return undefined
+  if (spans.length === 0) return undefined
   // nine digits in a row are a form of an SSN in prose; as a JSON number they are a size or a count, unless the key says
-  if (typeof json === "number" && inside[0]!.kind === "SSN" && !/ssn|social/i.test(key)) return undefined
-  if (inside.length === spans.length && inside[0]!.start >= lead.length) return redacted.slice(lead.length)
-  // the key itself holds something to hide: then the value is read alone
-  const alone = redact(text, options)
-  return alone.spans.length === 0 ? undefined : alone.text
+  if (typeof json === "number" && spans[0]!.kind === "SSN" && !/ssn|social/i.test(key)) return undefined
+  return redacted.slice(lead.length)
 }

@@ -199,15 +199,18 @@ describe("conversations", () => {
       const ask = asking(yield* local)
       const strings = JSON.parse(readFileSync(blns, "utf8")) as ReadonlyArray<string>
       assert.isAbove(strings.length, 500)
-      for (const text of new Set([...strings, ".", "..", "~.", "~", "\u0000", "%2F", "%", "a/../b", "c?d#e;f"])) {
-        const id = text === "" || Buffer.byteLength(text) > idMaxBytes ? `string ${strings.indexOf(text)}` : text
-        const path = `/conversations/${segmentOf(id)}`
-        const begun = yield* ask("POST", "/conversations", { conversation_id: id, title: text })
-        assert.strictEqual(begun.status, 201, JSON.stringify(id))
-        assert.strictEqual((yield* ask("POST", `${path}/messages`, { id, role: "user", content: text })).status, 201)
-        assert.strictEqual((yield* ask("PUT", `${path}/messages/${segmentOf(id)}`, { content: `${text}!` })).status, 200, JSON.stringify(id))
-        const read = (yield* ask("GET", path)).body
-        assert.deepStrictEqual([read["conversation_id"], read["title"], listOf(read, "messages")[0]!["id"], listOf(read, "messages")[0]!["content"]], [id, text, id, `${text}!`])
-      }
+      const all = new Set([...strings, ".", "..", "~.", "~", "\u0000", "%2F", "%", "a/../b", "c?d#e;f"])
+      yield* Effect.forEach(all, (text) =>
+        Effect.gen(function*() {
+          const id = text === "" || Buffer.byteLength(text) > idMaxBytes ? `string ${strings.indexOf(text)}` : text
+          const path = `/conversations/${segmentOf(id)}`
+          const begun = yield* ask("POST", "/conversations", { conversation_id: id, title: text })
+          assert.strictEqual(begun.status, 201, JSON.stringify(id))
+          assert.strictEqual((yield* ask("POST", `${path}/messages`, { id, role: "user", content: text })).status, 201)
+          assert.strictEqual((yield* ask("PUT", `${path}/messages/${segmentOf(id)}`, { content: `${text}!` })).status, 200, JSON.stringify(id))
+          const read = (yield* ask("GET", path)).body
+          const [message] = listOf(read, "messages")
+          assert.deepStrictEqual([read["conversation_id"], read["title"], message!["id"], message!["content"]], [id, text, id, `${text}!`])
+        }), { concurrency: 16, discard: true })
     }), 60_000)
 })

@@ -3,12 +3,13 @@
  * Method: two tenants and the admin token against a running hosted gateway.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { listOf, makeRig, problemOf, type Rig } from "../support/gatewayRig.ts"
 
 const ada = "t_aaaaaaaaaaaaaaaa"
 const bob = "t_bbbbbbbbbbbbbbbb"
-const hosted = makeRig({ side: "hosted", sessions: { "ada's": ada, "bob's": bob } })
+const sessions: Record<string, string> = { "ada's": ada, "bob's": bob }
+const hosted = makeRig({ side: "hosted", sessions })
 
 const asking = (rig: Rig) => (...request: Parameters<Rig["ask"]>) => Effect.promise(() => rig.ask(...request))
 const as = (session: string) => ({ authorization: `Bearer ${session}` })
@@ -46,6 +47,30 @@ describe("hosted", () => {
       ] as const) {
         assert.strictEqual(problemOf(yield* ask(method, `${path}?tenant=${ada}`)), "403 read-only", `${method} ${path}`)
       }
+    }))
+
+  it.live("a write through a session names whose it is, and its trace", () =>
+    Effect.gen(function*() {
+      const rig = yield* hosted
+      const ask = asking(rig)
+      const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+      yield* ask("POST", "/conversations/c/messages", { role: "user", content: "x" }, { ...as("ada's"), traceparent })
+      yield* ask("POST", "/import", `{"conversation_id":"d","messages":[]}`, { ...as("ada's"), traceparent: "nonsense" })
+      const [sent, imported] = rig.knobs.calls.map(([draft]) => draft!)
+      assert.deepStrictEqual([sent!.via, sent!.traceparent], [`local_sha256_${"1".repeat(64)}`, traceparent])
+      assert.deepStrictEqual([imported!.via, imported!.traceparent], [sent!.via, undefined])
+    }))
+
+  it.live("a session that is revoked hears nothing more within a second", () =>
+    Effect.gen(function*() {
+      const rig = yield* hosted
+      sessions["short"] = ada
+      const response = yield* Effect.promise(() => fetch(`${rig.url}/events`, { headers: as("short") }))
+      assert.strictEqual(response.status, 200)
+      delete sessions["short"]
+      const before = yield* Clock.currentTimeMillis
+      yield* Effect.promise(() => response.text())
+      assert.isBelow((yield* Clock.currentTimeMillis) - before, 1000)
     }))
 
   it.live("operating is for the admin token alone", () =>

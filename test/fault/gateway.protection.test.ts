@@ -55,9 +55,11 @@ describe("protection", () => {
       const good = yield* raw(rig, "GET", "/health", { host, origin: allowedOrigin })
       assert.strictEqual(good.status, 200)
       assert.strictEqual(good.headers["access-control-allow-origin"], allowedOrigin)
+      // our own pages: nobody else can serve from this address
+      assert.strictEqual((yield* raw(rig, "GET", "/health", { host, origin: `http://localhost:${rig.port}` })).status, 200)
       const programs = yield* raw(rig, "GET", "/health", { host })
       assert.strictEqual(programs.headers["access-control-allow-origin"], undefined)
-      for (const origin of ["https://evil.example", "null", `${allowedOrigin}.evil.example`, `http://127.0.0.1:${rig.port}`, ""]) {
+      for (const origin of ["https://evil.example", "null", `${allowedOrigin}.evil.example`, "http://127.0.0.1:1", "http://localhost", ""]) {
         const bad = yield* raw(rig, "GET", "/health", { host, origin, ...bearer })
         assert.strictEqual(bad.status, 403, origin)
         assert.strictEqual(bad.headers["access-control-allow-origin"], undefined)

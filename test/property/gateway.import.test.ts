@@ -84,7 +84,7 @@ describe("import", () => {
   it.prop("drafts pass their schemas; what was written is there and plans nothing", [Schema.Array(AnyLine)], ([given]) => {
     const { lines } = readImport(bodyOf(...given), now)
     const store = makeStore()
-    const plan = planImport(lines, store.known(lines), "import")
+    const plan = planImport(lines, store.known(lines), { surface: "import" })
     const sent = writeAll(plan.drafts)
     assert.strictEqual(sent.length, plan.drafts.length)
     assert.strictEqual(plan.messages, lines.reduce((sum, line) => sum + line.messages.length, 0))
@@ -96,13 +96,13 @@ describe("import", () => {
       title: lines.findLast(({ conversation, title }) => conversation === line.conversation && title !== undefined)?.title,
       messages: [...new Map(lines.filter(({ conversation }) => conversation === line.conversation).flatMap(({ messages }) => messages).map((message) => [message.id, message] as const)).values()]
     }))
-    assert.deepStrictEqual(planImport(last, store.known(last), "import").drafts, [])
+    assert.deepStrictEqual(planImport(last, store.known(last), { surface: "import" }).drafts, [])
     return true
   }, { arbitrary: { runs: 300 } })
 
   it("an id twice in one body becomes an edit that knows the first stamp", () => {
     const { lines } = readImport(bodyOf({ conversation_id: "c", messages: [{ id: 1, role: "user", text: "a" }, { id: "1", role: "user", text: "b" }] }), now)
-    const plan = planImport(lines, { heads: new Map(), messages: [nothing, nothing] }, "import")
+    const plan = planImport(lines, { heads: new Map(), messages: [nothing, nothing] }, { surface: "import" })
     assert.strictEqual(batchEnd(plan.drafts, 0), 1)
     const [first, second] = writeAll(plan.drafts)
     assert.strictEqual(first!.fact.type, "message.appended")
@@ -119,7 +119,7 @@ describe("import", () => {
     const plan = planImport(lines, {
       heads: new Map([["c", head]]),
       messages: [{ state: "same", base }, { state: "different", base }, { state: "deleted", base }, nothing]
-    }, "import")
+    }, { surface: "import" })
     assert.deepStrictEqual(plan.drafts.map(({ draft }) => draft.fact.type), ["conversation.renamed", "message.edited", "message.edited", "message.appended"])
     assert.strictEqual(plan.unchanged, 1)
     for (const { draft: { fact } } of plan.drafts.slice(1, 3)) assert.deepStrictEqual(fact.type === "message.edited" && fact.data.base, base)
@@ -127,7 +127,7 @@ describe("import", () => {
 
   it("a deleted conversation comes back", () => {
     const { lines } = readImport(bodyOf({ conversation_id: "c", messages: [] }), now)
-    const plan = planImport(lines, { heads: new Map([["c", { ...head, hidden: true }]]), messages: [] }, "import")
+    const plan = planImport(lines, { heads: new Map([["c", { ...head, hidden: true }]]), messages: [] }, { surface: "import" })
     assert.deepStrictEqual(plan.drafts.map(({ draft }) => draft.fact.type), ["conversation.created"])
   })
 

@@ -84,7 +84,8 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
         for (const draft of drafts) {
           const stamp = { lamport: log.length + 1, time, source }
           const id = draft.id ?? v7({ msecs })
-          const envelope = plain(draft.fact, { ...stamp, id, subject: draft.subject, surface: draft.surface })
+          const { fact, ...about } = draft
+          const envelope = plain(fact, { ...about, ...stamp, id })
           log.push({ tenant, envelope })
           written.push({ id, stamp, position: log.length })
           entries.push({ kind: "event", log: "journal", seq: log.length, tenant, opened: { envelope, fact: draft.fact }, own: true })
@@ -99,11 +100,8 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
         if (drafts.length > commitEventsMax) return yield* Effect.die(new Error(`${drafts.length} drafts in one call`))
         knobs.calls.push(drafts)
         yield* Effect.sleep(MutableRef.get(knobs.delayMillis))
-        const state = MutableRef.get(knobs.writing)
-        if (state === "full") return yield* new StoreFull({ hint: "Make room." })
-        if (state === "unavailable") return yield* new StoreUnavailable({ hint: "Look, then repeat." })
-        const wrong = state === "invalid" ? "it says so" : drafts.map(faultOf).find((why) => why !== undefined)
-        if (wrong !== undefined) return yield* new WriteInvalid({ why: wrong, hint: "Mend it." })
+        const refusal = refusalOf(MutableRef.get(knobs.writing), drafts)
+        if (refusal !== undefined) return yield* refusal
         return yield* turn.withPermits(1)(append(tenant, drafts))
       })
 
@@ -139,6 +137,13 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
         Effect.succeed(tier === "everywhere" ? { tier: "hosted", missing: ["peer_0123456789abcdef"] } : { tier, missing: [] })
     }).pipe(Context.add(EventTail, { tail }))
   }))
+
+const refusalOf = (state: "fine" | "full" | "unavailable" | "invalid", drafts: ReadonlyArray<Draft>): WriteError | undefined => {
+  if (state === "full") return new StoreFull({ hint: "Make room." })
+  if (state === "unavailable") return new StoreUnavailable({ hint: "Look, then repeat." })
+  const why = state === "invalid" ? "it says so" : drafts.map(faultOf).find((fault) => fault !== undefined)
+  return why === undefined ? undefined : new WriteInvalid({ why, hint: "Mend it." })
+}
 
 /** Facts the schemas of the events refuse are refused, as by a real backend. */
 const faultOf = ({ fact }: Draft): string | undefined => {

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto"
-import { Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { Registrar, selfTenant } from "../../../streams/Backend.ts"
@@ -36,13 +36,30 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
   Effect.gen(function*() {
     if (bearer === "" || bearer.length > bearerMaxLength) return yield* noToken(trust.side)
     if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
-    const { tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
-    // a local backend has one person, under one name in its own tables, whatever hosted calls the tenant
-    return { kind: "device", tenant: trust.side === "local" ? selfTenant : tenant } as const
+    const { backendId, tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
+    return {
+      kind: "device",
+      // a local backend has one person, under one name in its own tables, whatever hosted calls the tenant
+      tenant: trust.side === "local" ? selfTenant : tenant,
+      via: backendId === registrar.identity.backend_id ? undefined : backendId,
+      ended: tokenEnded(registrar, bearer)
+    } satisfies Asking
   })
 
-const owner: Asking = { kind: "owner", tenant: selfTenant }
-const operator: Asking = { kind: "operator", tenant: "" }
+/** A revoked token stops everything within a second (DESIGN.md 8); an expired one likewise. */
+const recheckEvery = Duration.millis(500)
+
+const tokenEnded = (registrar: Registrar["Service"], bearer: string): Effect.Effect<void> =>
+  Effect.suspend(() => registrar.authenticate(bearer)).pipe(
+    // busy is no answer to whether the token holds
+    Effect.catchIf(({ status }) => status === 429 || status === 503, () => Effect.void),
+    Effect.delay(recheckEvery),
+    Effect.forever,
+    Effect.ignore
+  )
+
+const owner: Asking = { kind: "owner", tenant: selfTenant, via: undefined, ended: Effect.never }
+const operator: Asking = { ...owner, kind: "operator", tenant: "" }
 
 const tenantPattern = /^t_[a-z2-7]{16}$/
 

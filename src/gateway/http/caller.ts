@@ -1,4 +1,4 @@
-import { Context, Schema } from "effect"
+import { Context, type Effect, Schema } from "effect"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import { refusals } from "./problems.ts"
 
@@ -7,6 +7,10 @@ export interface Asking {
   /** `owner`: the local token. `device`: a session binding token. `operator`: the admin token of hosted. */
   readonly kind: "owner" | "device" | "operator"
   readonly tenant: string
+  /** The backend a session binding token belongs to, where it is not this one: writes name it in `via`. */
+  readonly via: string | undefined
+  /** Done when the token does not hold any more: streams without an end race against it. */
+  readonly ended: Effect.Effect<void>
 }
 
 export class Caller extends Context.Service<Caller, Asking>()("gateway/Caller") {}

@@ -1,7 +1,6 @@
 import { Duration, Effect, Schedule, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { EventTail, StoreUnavailable, Tailed, WriteInvalid } from "../../../streams/Backend.ts"
-import type { Closing } from "./Closing.ts"
 import { fromBackend, type Problem, problem } from "./problems.ts"
 
 /** How often an idle stream says that it is alive: less than the minute after which proxies give up. */
@@ -26,11 +25,11 @@ export const startingPoint = (lastEventId: string | undefined, from: string | un
 
 /**
  * A tenant's events as Server-Sent Events: `id` resumes right after the event, `event` is its type, `data`
- * the opened CloudEvent. Ends when the server stops; a failure arrives as `event: problem`, then the end.
+ * the opened CloudEvent. Stops when `ended` is done; a failure arrives as `event: problem`, then the end.
  */
 export const eventStream = (
   { tail }: EventTail["Service"],
-  closing: Closing["Service"],
+  ended: Effect.Effect<void>,
   options: { readonly tenant: string; readonly from: string; readonly subject?: string }
 ): HttpServerResponse.HttpServerResponse => {
   const events = tail(options).pipe(
@@ -39,7 +38,7 @@ export const eventStream = (
   )
   const body = Stream.succeed(`retry: ${retryMillis}\n\n`).pipe(
     Stream.concat(Stream.merge(events, pings, { haltStrategy: "left" })),
-    Stream.interruptWhen(closing.begun),
+    Stream.interruptWhen(ended),
     Stream.encodeText
   )
   return HttpServerResponse.stream(body, {

@@ -51,7 +51,7 @@ export const serveLocal = (options: LocalServerOptions) => {
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
     Layer.provide([...sharedHandlers, localOperations, localHandlers] as const)
   )
-  return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: options.allowedOrigins ?? [] }), {
+  return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,
     host: "127.0.0.1"
   })

@@ -3,6 +3,7 @@ import type { Head } from "../../../projections/conversations/heads.ts"
 import type { Draft, Written } from "../../../streams/Backend.ts"
 import { commitEventsMax } from "../../../streams/limits.ts"
 import type { Stamp } from "../../../streams/Stamp.ts"
+import type { Sender } from "../writes/means.ts"
 import type { ImportLine, ImportMessage } from "./lines.ts"
 
 /** A draft whose `base` is the stamp draft `after` is about to get. */
@@ -48,7 +49,7 @@ interface Conversation {
  *
  * An id may come twice in one body: the later one is an edit of the earlier.
  */
-export const planImport = (lines: ReadonlyArray<ImportLine>, known: Known, surface: string): ImportPlan => {
+export const planImport = (lines: ReadonlyArray<ImportLine>, known: Known, from: Sender): ImportPlan => {
   const drafts: Array<PlannedDraft> = []
   const conversations = new Map<string, Conversation>()
   let messages = 0
@@ -56,7 +57,7 @@ export const planImport = (lines: ReadonlyArray<ImportLine>, known: Known, surfa
   for (const line of lines) {
     let conversation = conversations.get(line.conversation)
     const head = conversation === undefined ? known.heads.get(line.conversation) : { title: conversation.title, hidden: false }
-    const about = aboutConversation(line, head, surface)
+    const about = aboutConversation(line, head, from)
     if (about !== undefined) drafts.push({ draft: about, after: undefined })
     conversation ??= { title: head?.title ?? null, said: new Map() }
     conversation.title = line.title ?? conversation.title
@@ -70,21 +71,22 @@ export const planImport = (lines: ReadonlyArray<ImportLine>, known: Known, surfa
       if (!same || said === undefined) {
         conversation.said.set(message.id, { role: message.role, content: message.content, base: same ? base! : drafts.length })
       }
-      if (!same) drafts.push(write(line.conversation, message, base, surface))
+      if (!same) drafts.push(write(line.conversation, message, base, from))
     }
   }
   return { drafts, messages, unchanged }
 }
 
-const write = (conversation: string, message: ImportMessage, base: Stamp | number | undefined, surface: string): PlannedDraft => {
+const write = (conversation: string, message: ImportMessage, base: Stamp | number | undefined, from: Sender): PlannedDraft => {
   const data = { message_id: message.id, role: message.role, content: message.content, timestamp: message.timestamp }
   return {
     draft: {
+      ...from,
       fact: base === undefined
         ? { type: "message.appended", data }
         : { type: "message.edited", data: typeof base === "number" ? data : { ...data, base } },
       subject: conversation,
-      surface: message.surface ?? surface
+      surface: message.surface ?? from.surface
     },
     after: typeof base === "number" ? base : undefined
   }
@@ -93,18 +95,18 @@ const write = (conversation: string, message: ImportMessage, base: Stamp | numbe
 const aboutConversation = (
   line: ImportLine,
   head: { readonly title: string | null; readonly hidden: boolean } | undefined,
-  surface: string
+  from: Sender
 ): Draft | undefined => {
   const renamed = line.title !== undefined && line.title !== (head?.title ?? null)
   const begins = head === undefined ? renamed || line.messages.length === 0 : head.hidden
   if (!begins && !renamed) return undefined
   return {
+    ...from,
     fact: {
       type: begins ? "conversation.created" : "conversation.renamed",
       data: line.title === undefined ? {} : { title: line.title }
     },
-    subject: line.conversation,
-    surface
+    subject: line.conversation
   }
 }
 

@@ -4,6 +4,7 @@ import { type Problem, refused } from "../http/problems.ts"
 import type { Imported } from "../http/wire.ts"
 import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
+import type { Sender } from "../writes/means.ts"
 import { type ImportLine, readImport } from "./lines.ts"
 import { batchEnd, planImport, resolve } from "./plan.ts"
 
@@ -21,10 +22,10 @@ export const importer = Effect.gen(function*() {
   const reads = yield* Reads
   const turn = yield* Semaphore.make(1)
 
-  const take = (tenant: string, lines: ReadonlyArray<ImportLine>, surface: string) =>
+  const take = (tenant: string, lines: ReadonlyArray<ImportLine>, from: Sender) =>
     Effect.gen(function*() {
       yield* recording.settledFor(tenant, new Set(lines.map(({ conversation }) => conversation)))
-      const plan = planImport(lines, yield* reads.known(tenant, lines), surface)
+      const plan = planImport(lines, yield* reads.known(tenant, lines), from)
       const written: Array<Written> = []
       for (let start = 0; start < plan.drafts.length;) {
         const end = batchEnd(plan.drafts, start)
@@ -34,10 +35,10 @@ export const importer = Effect.gen(function*() {
       return plan
     })
 
-  return (tenant: string, body: Uint8Array, surface: string): Effect.Effect<typeof Imported.Type, Problem> =>
+  return (tenant: string, body: Uint8Array, from: Sender): Effect.Effect<typeof Imported.Type, Problem> =>
     Effect.gen(function*() {
       const { invalid, lines } = readImport(body, DateTime.formatIso(yield* DateTime.now))
-      const plan = yield* turn.withPermits(1)(take(tenant, lines, surface))
+      const plan = yield* turn.withPermits(1)(take(tenant, lines, from))
       return {
         conversations: lines.length,
         messages: plan.messages,

@@ -8,11 +8,14 @@ import type { Recorded } from "../http/wire.ts"
 import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
 
-/** What every write has in common. `surface`: where the person typed. */
+/** Where a write comes from: the surface a person typed in, the backend it came through, the trace it belongs to. */
+export type Sender = Pick<Draft, "surface" | "via" | "traceparent">
+
+/** What every write has in common. */
 export interface Common {
   readonly tenant: string
   readonly conversation: string
-  readonly surface: string
+  readonly from: Sender
   readonly ifMatch: string | undefined
   readonly wait: Wait | undefined
 }
@@ -46,7 +49,7 @@ export const means = Effect.gen(function*() {
     /** Record one fact about the conversation. */
     record: (common: Common, fact: Draft["fact"]) =>
       Effect.map(
-        recording.record(common.tenant, [{ fact, subject: common.conversation, surface: common.surface }]),
+        recording.record(common.tenant, [{ ...common.from, fact, subject: common.conversation }]),
         ([written]) => written!
       ),
     /** Decide and write. `If-Match` makes any write look, and alone. */

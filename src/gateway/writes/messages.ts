@@ -108,7 +108,7 @@ const answer = (means: Means, common: Common, id: string, { full, reached, writt
     message: {
       id,
       ...full,
-      surface: common.surface,
+      surface: common.from.surface,
       source_backend: kindOf(written.stamp.source),
       source_backend_id: written.stamp.source,
       version: written.stamp.lamport,

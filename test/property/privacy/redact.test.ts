@@ -3,7 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { placeholders } from "../../../src/privacy/kinds.ts"
 import { redact } from "../../../src/privacy/redact.ts"
-import { separators, textOf } from "../../support/privacyTexts.ts"
+import { separators, textOf } from "./texts.ts"
 
 /** Texts and what leaves. `<E>`, `<P>`, `<S>`, `<C>` stand for the placeholders. */
 const short = (text: string): string =>
@@ -80,7 +80,7 @@ describe("social security number", () => {
       ["109.99.6000", "<S>"],
       ["it is 123 45 6789.", "it is <S>."],
       ["Legacy value 123456789 appears", "Legacy value <S> appears"],
-      ["078-051121 07805-1121", "<S> <S>"],
+      ["078-051121 07805-1121", "<S>"],
       ["１２３–４５–６７８９", "<S>"],
       ["SSN123-45-6789", "SSN<S>"],
       ["`ssn = \"333-44-5555\"`", "`ssn = \"<S>\"`"]
@@ -178,10 +178,9 @@ describe("redact", () => {
     for (const before of separators) {
       for (const after of separators) {
         for (const planted of ["4111 1111 1111 1111", "123-45-6789", "(555) 123-4567", "john.doe@example.com"]) {
-          // digits tied on by a hyphen, dot or slash make another number of it; nothing else does
-          const text = `so${before === "-" || before === "_" ? " " : before}${planted}${after === "_" ? " " : after}and`
-          const glued = /[\w]$/.test(before) || /^[\w]/.test(after)
-          if (glued) continue
+          // letters that touch make an identifier of a number
+          if (/^\w?$/.test(before) || /^\w?$/.test(after)) continue
+          const text = `so${before}${planted}${after}and`
           seen++
           assert.notInclude(redact(text).text, planted, JSON.stringify(text))
         }

@@ -1,8 +1,9 @@
 import { Effect } from "effect"
+import { HttpServerRequest } from "effect/http"
 import type { Tier } from "../../../../streams/Backend.ts"
 import { checkId } from "../../checks.ts"
 import { readWait } from "../../conditions.ts"
-import type { Common } from "../../writes/means.ts"
+import type { Common, Sender } from "../../writes/means.ts"
 import { checked } from "../body.ts"
 import { Caller } from "../caller.ts"
 import { idOf } from "../paths.ts"
@@ -19,15 +20,30 @@ interface Asked {
 }
 
 /** What the caller, the path, the query and the headers say about a write. */
-export const common = (asked: Asked): Effect.Effect<Common, Problem, Caller> =>
+export const common = (asked: Asked): Effect.Effect<Common, Problem, Caller | HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function*() {
     const { tenant } = yield* Caller
     return {
       tenant,
       conversation: yield* checked("conversation_id", asked.conversation, checkId),
-      surface: asked.surface ?? surfaceDefault,
+      from: yield* sender(asked.surface ?? surfaceDefault),
       ifMatch: asked.ifMatch,
       wait: yield* readWait(asked.query)
+    }
+  })
+
+/** W3C Trace Context, version 00. Anything else is not passed on. */
+const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** Where a write comes from, as its events will say. */
+export const sender = (surface: string): Effect.Effect<Sender, never, Caller | HttpServerRequest.HttpServerRequest> =>
+  Effect.gen(function*() {
+    const { via } = yield* Caller
+    const { traceparent } = (yield* HttpServerRequest.HttpServerRequest).headers
+    return {
+      surface,
+      ...(via === undefined ? {} : { via }),
+      ...(traceparent !== undefined && traceparentPattern.test(traceparent) ? { traceparent } : {})
     }
   })
 

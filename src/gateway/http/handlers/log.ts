@@ -14,6 +14,7 @@ import { eventStream, startingPoint } from "../events.ts"
 import { refused } from "../problems.ts"
 import { json, ndjson } from "../respond.ts"
 import type { Digest, Imported } from "../wire.ts"
+import { sender } from "./asked.ts"
 
 /** Conflicts, import, export, digest, events. */
 export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(handlers) {
@@ -45,15 +46,15 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
       }),
     events: ({ headers, query }) =>
       Effect.gen(function*() {
-        const { tenant } = yield* Caller
+        const { ended, tenant } = yield* Caller
         const from = yield* startingPoint(headers["last-event-id"], query.from)
-        return eventStream(tail, closing, { tenant, from, ...(query.subject === undefined ? {} : { subject: query.subject }) })
+        return eventStream(tail, Effect.raceFirst(closing.begun, ended), { tenant, from, ...(query.subject === undefined ? {} : { subject: query.subject }) })
       })
   }).handleRaw("import", ({ query, request }) =>
     Effect.gen(function*() {
       const { tenant } = yield* Caller
       const surface = query.surface === undefined ? importSurface : yield* checked("surface", query.surface, checkName)
-      const body = yield* bytesOf(request)
-      return json<typeof Imported.Type>(yield* importBody(tenant, body, surface))
+      const from = yield* sender(surface)
+      return json<typeof Imported.Type>(yield* importBody(tenant, yield* bytesOf(request), from))
     }))
 }))

@@ -1,1 +1,0 @@
-import { pseudoRandom } from "./pseudoRandom.ts"
