@@ -67,6 +67,8 @@ const readPlans = (): Map<string, ReadonlySet<number>> => {
 /** "+98 9601" is somebody, "+980000" is a gain: so few digits have to be a number in use. */
 const isShortNumber = (digits: string): boolean => digits.length > 5 && parsePhoneNumberFromString(`+${digits}`)?.isValid() === true
 
+const noCountry = new Set(["800", "808", "870", "878", "881", "882", "883", "888", "979"])
+
 /** Plans change faster than libraries (Benin went from 8 digits to 10): outside +1 a common length will do. */
 const commonMin = 7
 /** Below this many digits, country included, a number is looked up instead of measured. */
@@ -83,7 +85,7 @@ const fitsPlan = (digits: string): boolean => {
     return lengths.has(national) || (code !== "1" && national >= commonMin && national <= commonMax)
   }
   // satellite, freephone and other numbers of no country: rare enough to ask the parser
-  return parsePhoneNumberFromString(`+${digits}`)?.isPossible() === true
+  return noCountry.has(digits.slice(0, 3)) && parsePhoneNumberFromString(`+${digits}`)?.isPossible() === true
 }
 
 /**

@@ -169,10 +169,10 @@ const findByContext = (groups: Groups, found: Found, region: string | undefined)
     if (end - groups.start[first]! >= digitsMin) {
       const to = extensionEnd(codes, end)
       const context = contextOf(groups.start[first]!, end)
-      if (isLooseSsn(groups, first, last, context)) found("SSN", first, last)
-      else if (isPhone(groups, first, last, context, to > end, isAll(codes, startOf(groups, first, last), to), region)) {
-        foundWithExtension(groups, found, "PHONE", first, last)
-      }
+      const phone = isPhone(groups, first, last, context, to > end, isAll(codes, startOf(groups, first, last), to), region)
+      // `123456789` may be either: a telephone number where the words say so
+      if (isLooseSsn(groups, first, last, context) && !(phone && context.phone)) found("SSN", first, last)
+      else if (phone) foundWithExtension(groups, found, "PHONE", first, last)
     }
     first = last + 1
   }

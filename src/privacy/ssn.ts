@@ -21,7 +21,7 @@ export const isSpacedSsn = (groups: Groups, k: number): boolean => hasShape(grou
 export const isLooseSsn = (groups: Groups, first: number, last: number, context: Context): boolean => {
   if (!isWhole(groups, first, last) || (groups.marks[first]! & (Mark.amount | Mark.clock)) !== 0) return false
   const alone = joinOf(groups, first) === Join.none && joinOf(groups, last + 1) === Join.none
-  const plain = context.ssn || (alone && !context.negative && !context.phone && !context.url && !context.measured)
+  const plain = context.ssn || (alone && !context.negative && !context.url && !context.measured)
   if (first === last) return lengthOf(groups, first) === 9 && plain
   let sure = context.ssn
   for (let k = first; k < last; k += 2) {

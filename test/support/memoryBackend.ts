@@ -72,8 +72,8 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
     const toProject = yield* Queue.unbounded<ReadonlyArray<EventEntry>>()
     const turn = yield* Semaphore.make(1)
     // projections follow on their own, as they do behind a real log
-    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(toProject), (entries) =>
-      Effect.orDie(projections.absorb({ cursor: "journal", epoch, entries })))))
+    yield* Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.takeAll(toProject), (batches) =>
+      Effect.orDie(projections.absorb({ cursor: "journal", epoch, entries: batches.flat() })))))
 
     const append = (tenant: string, drafts: ReadonlyArray<Draft>) =>
       Effect.gen(function*() {

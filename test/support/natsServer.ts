@@ -67,7 +67,7 @@ export const startServer = (options: { readonly config?: string; readonly dir?: 
   })
 
 /** `NATS_SERVER`, our cache, or whatever `PATH` has. */
-const findBinary = Effect.orDie(Effect.map(Config.option(Config.String("NATS_SERVER")), (named) => {
+export const findBinary = Effect.orDie(Effect.map(Config.option(Config.String("NATS_SERVER")), (named) => {
   const cached = join(homedir(), ".cache/maestra-sync/nats-server-2.15.1/nats-server")
   return Option.getOrElse(named, () => existsSync(cached) ? cached : "nats-server")
 }))

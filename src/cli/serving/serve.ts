@@ -1,6 +1,7 @@
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
@@ -36,8 +37,11 @@ export interface Serving {
   readonly side: Side
   readonly dir: string
   readonly url: string
-  /** The backend and its gateway; built it serves, and its scope is its life. */
-  readonly layer: Layer.Layer<never, unknown>
+  /**
+   * The backend and its gateway; built it serves, and its scope is its life. It calls `onBroken` when one of its
+   * parts ends that never should.
+   */
+  readonly layer: (onBroken: (part: string) => Effect.Effect<void>) => Layer.Layer<never, unknown>
   /** What a person sees once it serves. */
   readonly screen: () => string
 }
@@ -49,13 +53,14 @@ export interface Serving {
 export const serve = ({ side, dir, url, layer, screen }: Serving) =>
   Effect.gen(function*() {
     yield* endsOnSignal
-    yield* Layer.build(layer).pipe(Effect.mapError((error) => notStarted(side, error)))
+    const broken = yield* Deferred.make<never, CliFailure>()
+    yield* Layer.build(layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(side, part))))).pipe(Effect.mapError((error) => notStarted(side, error)))
     yield* Effect.addFinalizer(() => Effect.logInfo(`stopping the ${side} backend`))
     const startedAt = DateTime.formatIso(yield* DateTime.now)
     const runtime = { pid: process.pid, url, started_at: startedAt }
     yield* announce(dir, runtime)
     yield* answer({ side, url, pid: runtime.pid, data_dir: dir }, screen)
-    yield* parentGone
+    yield* Effect.raceFirst(parentGone, Deferred.await(broken))
     yield* Effect.logInfo("the process that started this one is gone; stopping")
   }).pipe(Effect.scoped)
 
@@ -66,6 +71,9 @@ const parentGone = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   yield* Stream.runDrain(stdio.stdin).pipe(Effect.ignore)
 }).pipe(Effect.orDie)
+
+const partEnded = (side: Side, part: string) =>
+  failed("part-ended", `a part of the ${side} backend has ended that never should: ${part}`, `What was acknowledged is safe. Start it again with \`maestra ${side} up\`; the log says why it ended.`)
 
 /** Whatever stopped a start, as a sentence: typed errors of the parts carry a hint, and often say why. */
 export const notStarted = (side: Side, error: unknown): CliFailure => {

@@ -33,7 +33,7 @@ const table = {
   "store-full": { status: 507, title: "The store is full" }
 } as const
 
-export type ProblemName = keyof typeof table
+type ProblemName = keyof typeof table
 
 /** `type` of a problem: a name that never changes, not an address to visit. */
 export const typeOf = (name: string): string => name.includes(":") ? name : `urn:maestra:problem:${name}`

@@ -17,12 +17,12 @@ export interface ImportLine {
 }
 
 /** `line` counts from 1 in the body that was sent. */
-export interface InvalidLine {
+interface InvalidLine {
   readonly line: number
   readonly why: string
 }
 
-export interface ImportBody {
+interface ImportBody {
   readonly lines: ReadonlyArray<ImportLine>
   readonly invalid: ReadonlyArray<InvalidLine>
 }
@@ -71,7 +71,7 @@ type Fields = Readonly<Record<string, unknown>>
 const isFields = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** One parsed line, or why it cannot be taken. `null` means absent, as other programs write it. */
-export const readConversation = (value: unknown, now: string): ImportLine | string => {
+const readConversation = (value: unknown, now: string): ImportLine | string => {
   if (!isFields(value)) return "is not a JSON object"
   const conversation = value["conversation_id"]
   const badId = checkId(conversation)

@@ -12,7 +12,7 @@ export interface PlannedDraft {
   readonly after: number | undefined
 }
 
-export interface ImportPlan {
+interface ImportPlan {
   readonly drafts: ReadonlyArray<PlannedDraft>
   readonly messages: number
   readonly unchanged: number

@@ -24,7 +24,7 @@ export interface Common {
  * How a write goes together with others of its conversation. `blind`: it depends on nothing that is there, and is
  * as fast as the store. `beside`: it looks first; others may write meanwhile. `alone`: nobody writes in between.
  */
-export type Manner = "blind" | "beside" | "alone"
+type Manner = "blind" | "beside" | "alone"
 
 export type Answer<A> = Effect.Effect<A, Problem>
 

@@ -7,7 +7,7 @@ import type { MessageWritten, Recorded } from "../http/wire.ts"
 import { type Answer, type Common, type Means, means, newId, noMessage, now, quoted } from "./means.ts"
 
 /** A message as its author sends it; checked before it comes here. */
-export interface Words {
+interface Words {
   readonly role: string | undefined
   readonly content: string
   readonly timestamp: string | undefined

@@ -62,16 +62,18 @@ export const up = Command.make(
     const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
     const layer = yield* Effect.promise(async () => {
       const [{ hostedBackend }, { serveHosted }] = await Promise.all([import("../../../hosted/main.ts"), import("../../../gateway/http/server.ts")])
-      return serveHosted({ port: httpPort, host: flags.host, adminToken }).pipe(Layer.provide(hostedBackend({
-        dataDir: dir,
-        publicUrl,
-        natsPort,
-        leafPort,
-        leafUrls,
-        sessionMax: Duration.hours(flags.sessionHours),
-        onProgress: logLine,
-        ...Option.match(flags.cluster, { onNone: () => ({}), onSome: (file) => ({ cluster: resolve(file) }) })
-      })))
+      return (onBroken: (part: string) => Effect.Effect<void>) =>
+        serveHosted({ port: httpPort, host: flags.host, adminToken }).pipe(Layer.provide(hostedBackend({
+          dataDir: dir,
+          publicUrl,
+          natsPort,
+          leafPort,
+          leafUrls,
+          sessionMax: Duration.hours(flags.sessionHours),
+          onProgress: logLine,
+          onBroken,
+          ...Option.match(flags.cluster, { onNone: () => ({}), onSome: (file) => ({ cluster: resolve(file) }) })
+        })))
     })
     const maestra = yield* commandPrefix
     yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls, dir, maestra }) })

@@ -38,9 +38,10 @@ export const up = Command.make(
     const url = `http://127.0.0.1:${httpPort}`
     const layer = yield* Effect.promise(async () => {
       const [{ localBackend }, { serveLocal }] = await Promise.all([import("../../../local/main.ts"), import("../../../gateway/http/server.ts")])
-      return serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }).pipe(Layer.provide(
-        localBackend({ dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine })
-      ))
+      return (onBroken: (part: string) => Effect.Effect<void>) =>
+        serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }).pipe(Layer.provide(
+          localBackend({ dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken })
+        ))
     })
     const maestra = yield* commandPrefix
     yield* serve({ side: "local", dir, url, layer, screen: () => screen(url, dir, maestra) })

@@ -1,0 +1,295 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { createConnection, createServer, type Server, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Effect } from "effect"
+import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
+
+const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
+
+/** What a command printed and how it ended. */
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** One backend as a process of its own, as a person starts it: `maestra hosted up`, `maestra local up`. */
+export interface Backend {
+  readonly name: string
+  readonly side: "hosted" | "local"
+  /** `MAESTRA_DATA_DIR`. */
+  readonly home: string
+  /** Its own folder: `<home>/<side>`. */
+  readonly dir: string
+  readonly url: () => string
+  readonly pid: () => number
+  /** The nats-server child's pid. */
+  readonly natsPid: () => number
+  readonly start: () => Promise<void>
+  /** SIGTERM, and the end of the process. */
+  readonly stop: () => Promise<void>
+  /** SIGKILL. */
+  readonly kill: () => Promise<void>
+  readonly log: () => string
+  readonly running: () => boolean
+  /** A request with the backend's own token (local token, admin token). */
+  readonly http: (method: string, path: string, body?: unknown) => Promise<{ readonly status: number; readonly json: any; readonly text: string }>
+  /** `maestra …` against this backend. */
+  readonly cli: (...args: ReadonlyArray<string>) => Promise<Ran>
+}
+
+/** A TCP relay in front of the hub's leaf port that can be cut: silently (nothing passes, nothing closes) or by closing. */
+export interface Link {
+  readonly port: number
+  readonly cut: (how?: "silent" | "close") => void
+  readonly mend: () => void
+  /** Bytes that passed, both ways, since the start. */
+  readonly bytes: () => number
+  /** Everything that passed, both ways, while recording. */
+  readonly record: () => { readonly stop: () => Buffer }
+  readonly close: () => void
+}
+
+export interface World {
+  readonly dir: string
+  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }) => Promise<Backend>
+  readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean }) => Promise<Backend>
+  /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
+  readonly pair: (hosted: Backend, local: Backend, user?: string) => Promise<string>
+  readonly link: (target: number) => Promise<Link>
+  readonly leafPort: (hosted: Backend) => number
+  readonly close: () => Promise<void>
+}
+
+const startWithinMs = 60_000
+const freePort = () => Effect.runPromise(anyFreePort)
+
+/** A place with backends on free loopback ports, in a temporary folder; `close` ends every process it started. */
+export const makeWorld = async (): Promise<World> => {
+  const dir = mkdtempSync(join(tmpdir(), "maestra-world-"))
+  const passphrase = randomBytes(16).toString("base64url")
+  const masterKey = randomBytes(32).toString("base64url")
+  const backends: Array<Backend> = []
+  const links: Array<Link> = []
+  const leafPorts = new Map<Backend, number>()
+  const secrets = { MAESTRA_KEYSTORE_PASSPHRASE: passphrase, MAESTRA_MASTER_KEY: masterKey, NATS_SERVER: await Effect.runPromise(findBinary) }
+
+  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>): Promise<Backend> => {
+    const port = await freePort()
+    const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}` })
+    backends.push(backend)
+    return backend
+  }
+  return {
+    dir,
+    hosted: async (name = "hosted", options = {}) => {
+      const leaf = await freePort()
+      const nats = await freePort()
+      const where = options.cluster === undefined
+        ? ["--leaf-port", String(leaf), "--nats-port", String(nats), ...(options.leafUrl === undefined ? [] : ["--leaf-url", options.leafUrl])]
+        : ["--cluster", options.cluster]
+      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {})
+      leafPorts.set(backend, leaf)
+      await backend.start()
+      return backend
+    },
+    local: async (name, options = {}) => {
+      const backend = await make("local", name, options.home ?? join(dir, name), options.args ?? [], options.env ?? {})
+      if (options.start !== false) await backend.start()
+      return backend
+    },
+    pair: async (hosted, local, user = "ada") => {
+      const enrolled = await hosted.http("POST", "/enroll", { user })
+      if (enrolled.status !== 200 && enrolled.status !== 201) throw new Error(`enroll: ${enrolled.status} ${enrolled.text}`)
+      const paired = await local.http("POST", "/pair", { code: enrolled.json.code })
+      if (paired.status !== 200 && paired.status !== 201) throw new Error(`pair: ${paired.status} ${paired.text}`)
+      return enrolled.json.tenant
+    },
+    link: async (target) => {
+      const link = await makeLink(target)
+      links.push(link)
+      return link
+    },
+    leafPort: (hosted) => leafPorts.get(hosted)!,
+    close: async () => {
+      for (const link of links) link.close()
+      await Promise.all(backends.map((backend) => backend.stop()))
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: string; readonly home: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>>; readonly url: string }): Backend => {
+  const { args, env, home, name, side, url } = options
+  const dir = join(home, side)
+  let child: ChildProcess | undefined
+  let log = ""
+  const environment = { ...process.env, ...env, MAESTRA_DATA_DIR: home, MAESTRA_PARENT_PIPE: "1" }
+  const token = () => readFileSync(join(dir, side === "hosted" ? "admin-token" : "token"), "utf8").trim()
+  const exited = (one: ChildProcess) => new Promise<void>((done) => one.exitCode !== null || one.signalCode !== null ? done() : one.once("exit", () => done()))
+  const running = () => child !== undefined && child.exitCode === null && child.signalCode === null
+  const backend: Backend = {
+    name, side, home, dir,
+    url: () => url,
+    pid: () => child?.pid ?? 0,
+    natsPid: () => pidIn(join(dir, "nats")),
+    running,
+    log: () => log,
+    start: async () => {
+      if (running()) return
+      const started = child = spawn(process.execPath, [main, side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] })
+      for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => { log += bytes.toString() })
+      await until(async () => {
+        if (!running()) throw new Error(`${name} ended while starting:\n${log.slice(-3000)}`)
+        return existsSync(join(dir, "runtime.json")) && (await fetch(`${url}/health`).then((r) => r.ok, () => false))
+      }, startWithinMs, () => `${name} did not start:\n${log.slice(-3000)}`)
+    },
+    stop: async () => {
+      if (child === undefined || !running()) return
+      child.kill("SIGTERM")
+      await exited(child)
+    },
+    kill: async () => {
+      if (child === undefined || !running()) return
+      child.kill("SIGKILL")
+      await exited(child)
+    },
+    http: async (method, path, body) => {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token()}`, ...(body === undefined ? {} : { "content-type": typeof body === "string" ? "application/x-ndjson" : "application/json" }) },
+        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+      })
+      const text = await response.text()
+      return { status: response.status, text, json: jsonOf(text) }
+    },
+    cli: (...command) => run([main, ...command], environment)
+  }
+  return backend
+}
+
+const jsonOf = (text: string): any => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Run the command line; its standard input is empty. */
+const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promise<Ran> =>
+  new Promise((done, failed) => {
+    const { MAESTRA_PARENT_PIPE: _, ...own } = env
+    const child = spawn(process.execPath, args, { env: own, stdio: ["ignore", "pipe", "pipe"] })
+    let out = ""
+    let err = ""
+    child.stdout.on("data", (bytes: Buffer) => { out += bytes.toString() })
+    child.stderr.on("data", (bytes: Buffer) => { err += bytes.toString() })
+    child.once("error", failed)
+    child.once("exit", (code) => done({ code: code ?? -1, out, err }))
+  })
+
+/** The server's pid as its supervisor wrote it. */
+const pidIn = (runDir: string): number => {
+  const text = readFileSync(join(runDir, "nats-server.pid.json"), "utf8")
+  return Number((JSON.parse(text) as { readonly server: number }).server)
+}
+
+/** Wait for a condition; fails with `why` when the time is over. */
+export const until = async (is: () => Promise<boolean> | boolean, withinMs: number, why: () => string = () => "condition not reached"): Promise<void> => {
+  const deadline = performance.now() + withinMs
+  while (!(await is())) {
+    if (performance.now() > deadline) throw new Error(why())
+    await new Promise((wait) => setTimeout(wait, 50))
+  }
+}
+
+export interface Digest {
+  readonly conversations: number
+  readonly messages: number
+  readonly digest: string
+}
+
+export const digestOf = async (backend: Backend, tenant: string): Promise<Digest> =>
+  (await backend.http("GET", backend.side === "hosted" ? `/digest?tenant=${tenant}` : "/digest")).json
+
+/** Wait until every local is in step and all show the same. Returns the common digest. */
+export const agreed = async (tenant: string, hosted: Backend, locals: ReadonlyArray<Backend>, withinMs = 60_000): Promise<Digest> => {
+  let seen = ""
+  let last: Digest | undefined
+  await until(async () => {
+    const statuses = await Promise.all(locals.map(async (local) => (await local.http("GET", "/status")).json))
+    seen = JSON.stringify(statuses.map((status) => [status?.sentence, status?.pending, status?.behind]))
+    if (!statuses.every((status) => status?.state === "in_step")) return false
+    const digests = await Promise.all([hosted, ...locals].map((backend) => digestOf(backend, tenant)))
+    seen += JSON.stringify(digests)
+    last = digests[0]
+    return digests.every(({ digest }) => digest === digests[0]!.digest)
+  }, withinMs, () => `not agreed: ${seen}`)
+  return last!
+}
+
+const makeLink = async (target: number): Promise<Link> => {
+  const pairs = new Set<readonly [Socket, Socket]>()
+  let state: "up" | "silent" | "close" = "up"
+  let bytes = 0
+  let recorded: Array<Buffer> | undefined
+  const server: Server = createServer((near) => {
+    if (state === "close") return void near.destroy()
+    // cut in silence, a new connection is taken by nobody: it hangs, as behind a dead router
+    if (state === "silent") return void near.on("error", () => {})
+    const far = createConnection({ host: "127.0.0.1", port: target })
+    const pair = [near, far] as const
+    pairs.add(pair)
+    const end = () => {
+      pairs.delete(pair)
+      near.destroy()
+      far.destroy()
+    }
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      from.on("data", (chunk: Buffer) => {
+        if (state !== "up") return
+        bytes += chunk.length
+        recorded?.push(chunk)
+        to.write(chunk)
+      })
+      from.on("close", end)
+      from.on("error", end)
+    }
+  })
+  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready))
+  const address = server.address()
+  if (address === null || typeof address === "string") throw new Error("no port")
+  const drop = () => {
+    for (const [near, far] of pairs) {
+      near.destroy()
+      far.destroy()
+    }
+    pairs.clear()
+  }
+  return {
+    port: address.port,
+    cut: (how = "silent") => {
+      state = how
+      if (how === "close") drop()
+    },
+    mend: () => {
+      // what was said into the silence is gone: those connections are of no use any more
+      if (state === "silent") drop()
+      state = "up"
+    },
+    bytes: () => bytes,
+    record: () => {
+      const mine: Array<Buffer> = recorded = []
+      return { stop: () => { recorded = undefined; return Buffer.concat(mine) } }
+    },
+    close: () => {
+      drop()
+      server.close()
+    }
+  }
+}
