@@ -68,8 +68,9 @@ export const decode = (bytes: Uint8Array): Result.Result<Envelope, EventMalforme
   let json: unknown
   try {
     json = JSON.parse(decoder.decode(bytes))
-  } catch (cause) {
-    return Result.fail(new EventMalformed({ type: "?", stored: 0, why: String(cause) }))
+  } catch {
+    // the parser's own message would quote what somebody wrote
+    return Result.fail(new EventMalformed({ type: "?", stored: 0, why: "not JSON in UTF-8" }))
   }
   return Result.mapError(readEnvelope(json), (error) => new EventMalformed({ type: "?", stored: 0, why: error.message }))
 }

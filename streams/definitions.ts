@@ -115,9 +115,7 @@ export const mirrorName = "MIRROR"
 export const relayConsumer = {
   stream: streams.journal.name,
   name: "relay",
-  ackWait: Duration.seconds(30),
-  maxAckPending: 100_000,
-  why: "Acknowledged up to `to` of each commit; its ack floor is the relay's cursor."
+  why: "Its ack floor is the relay's cursor: everything up to `to` of the last commit."
 } as const
 
 /** The hosted side's durable push consumer for one peer's mirror (numbers as tried in DESIGN.md 6). */

@@ -67,7 +67,7 @@ export const parseLog = (
   subject: string
 ): Result.Result<{ readonly tenant: string; readonly kind: "conv" | "settings" | "peer" | "commit"; readonly id: string }, string> => {
   const [log, tenant, kind, id, more] = subject.split(".")
-  if (log === "log" && tenant !== undefined && more === undefined) {
+  if (log === "log" && tenant !== undefined && tenant !== "" && more === undefined) {
     if (kind === "settings" && id === undefined) return Result.succeed({ tenant, kind, id: "" })
     if ((kind === "conv" || kind === "peer" || kind === "commit") && id !== undefined) return Result.succeed({ tenant, kind, id })
   }

@@ -77,12 +77,13 @@ export const conflicts = Effect.fnUntraced(function*(options: {
 }) {
   const sqlite = yield* Sqlite
   const limit = Math.max(1, Math.min(options.limit, pageMax))
-  const after = options.cursor === undefined ? 0 : readCursor(options.cursor)
+  const place = options.cursor === undefined ? undefined : readCursor(options.cursor)
+  const after = Array.isArray(place) && typeof place[0] === "number" ? place[0] : 0
   return yield* sqlite.snapshot(Effect.fnUntraced(function*(read: Statements) {
     const messages = yield* read.all<{ message: number; conversation_id: string; message_id: string; shown: number }>(
       conflictPage,
       options.tenant,
-      typeof after === "number" ? after : 0,
+      after,
       limit
     )
     const rows = yield* read.all<HistoryCells & { message: number; ref: number }>(

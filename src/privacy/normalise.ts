@@ -14,8 +14,8 @@ export const opaqueWord = 0xfffe
 /** Stands where a number was: to its neighbours it is still a group of digits. */
 export const opaqueNumber = 0xffff
 
-/** The folded form of an invisible character. Noncharacters cannot be confused with it: they are dropped as well. */
-const dropped = 0xffff
+/** The folded form of an invisible character; NUL is one itself. */
+const dropped = 0
 
 /** What a text may hold, seen in one pass: nothing at all for most texts. */
 export interface Glance {
@@ -40,6 +40,7 @@ export const glance = (text: string): Glance => {
     }
     if (code >= 0x30 && code <= 0x39) digits++
     else if (code === 0x40) at = true
+    else if (code === dropped) folds = true
     // "at" between spaces or brackets, or written %40 or &#64; (a '4' never stands alone in these)
     else if ((code | 0x20) === 0x74 && !at) at = isSpelledAt(text, i)
     else if ((code === 0x25 || code === 0x23) && !at) at = text.startsWith("40", i + 1) || text.startsWith("64;", i + 1)
@@ -99,8 +100,11 @@ const buildPage = (page: number): Uint16Array => {
   return folded
 }
 
-/** Characters without a shape of their own that are not of Unicode's category Cf: joiners, fillers, selectors, keycap. */
-const shapeless = /[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u20e3\u3164\ufe00-\ufe0f\uffa0\ufffe\uffff]|\p{Cf}/u
+/**
+ * Characters without a shape of their own that are not of Unicode's category Cf: joiners, fillers, selectors, keycap. The
+ * two noncharacters are among them because scanners use them as covers.
+ */
+const shapeless = /\p{Variation_Selector}|\p{Cf}|\u034f|\u115f|\u1160|\u17b4|\u17b5|\u20e3|\u3164|\uffa0|\ufffe|\uffff/u
 /** Dots of other scripts, as typed inside addresses and numbers. */
 const dots = /[\u00b7\u2024\u3002\u30fb\ufe52\uff0e\uff61\uff65]/u
 const dashes = /[\u2043\u2212]|\p{Pd}/u

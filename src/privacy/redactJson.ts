@@ -99,5 +99,8 @@ const redactLeaf = (key: string, json: string | number, options: RedactOptions |
   if (spans.length === 0) return undefined
   // nine digits in a row are a form of an SSN in prose; as a JSON number they are a size or a count, unless the key says
   if (typeof json === "number" && spans[0]!.kind === "SSN" && !/ssn|social/i.test(key)) return undefined
-  return redacted.slice(lead.length)
+  if (spans[0]!.start >= lead.length) return redacted.slice(lead.length)
+  // key and value together made something of the key: then the value is read alone
+  const alone = redact(text, options)
+  return alone.spans.length === 0 ? undefined : alone.text
 }

@@ -8,7 +8,7 @@ const maxBytes = (limit: number) =>
     text.length * 3 <= limit || encoder.encode(text).length <= limit || `longer than ${limit} bytes of UTF-8`)
 
 /** JSON carries lone surrogates, UTF-8 cannot: such a text would not come back as it was written. */
-const wellFormed = Schema.makeFilter<string>((text) => text.isWellFormed() || "has a lone surrogate")
+export const wellFormed = Schema.makeFilter<string>((text) => text.isWellFormed() || "has a lone surrogate")
 
 /** An id its caller chose: any text that is not empty. */
 export const OutsideId = Schema.NonEmptyString.check(wellFormed, maxBytes(idMaxBytes))

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { event } from "../EventDefinition.ts"
-import { BackendId, Digest, PeerId, Time } from "../ids.ts"
+import { wellFormed } from "./fields.ts"
+import { Author, BackendId, Digest, PeerId, Time } from "../ids.ts"
 
 /** The public part of a backend: what it is and the keys it proves itself with (SPKI PEM). */
 export const Identity = Schema.Struct({
@@ -8,7 +9,7 @@ export const Identity = Schema.Struct({
   backend_type: Schema.Literals(["local", "hosted", "companion"]),
   public_key: Schema.String.check(Schema.isMaxLength(2048)),
   wrap_key: Schema.String.check(Schema.isMaxLength(2048)),
-  capabilities: Schema.Array(Schema.String.check(Schema.isMaxLength(64))).check(Schema.isMaxLength(64)),
+  capabilities: Schema.Array(Schema.String.check(wellFormed, Schema.isMaxLength(64))).check(Schema.isMaxLength(64)),
   version: Schema.Literal("1.0"),
   created_at: Time
 })
@@ -49,7 +50,7 @@ export const peerRevoked = event("peer.revoked", RevokedV1)
 
 /** A backend signs with a new key from here on. `signature` is the old key's over the new. */
 export const keyRotated = event("key.rotated", Schema.Struct({
-  peer_id: Schema.String,
+  peer_id: Author,
   public_key: Schema.String.check(Schema.isMaxLength(2048)),
   old_key_id: Digest,
   grace_ends_at: Time,

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { event } from "../EventDefinition.ts"
-import { Time } from "../ids.ts"
+import { Sequence, Time } from "../ids.ts"
 import { Stamp } from "../Stamp.ts"
 
 /** What may leave a machine, and for how long it is kept. Each field is a register of its own. */
@@ -36,4 +36,4 @@ export const settingsChanged = event("settings.changed", Schema.Struct({
 }))
 
 /** Everything of this tenant left the log: the one event that stays. By hosted. */
-export const tenantErased = event("tenant.erased", Schema.Struct({ erased_at: Time, before_seq: Schema.Int }))
+export const tenantErased = event("tenant.erased", Schema.Struct({ erased_at: Time, before_seq: Sequence }))

@@ -88,11 +88,11 @@ const anyFact = (dice: Dice, message_id: string, stamps: ReadonlyArray<Stamp>, l
   const written = { message_id, role: dice.pick(["user", "assistant"]), content: dice.pick(contents), timestamp: "2026-11-22T10:00:00Z" }
   const title = dice.chance(0.7) ? { title: dice.pick(contents) } : {}
   const kind = dice.below(20)
-  if (kind < 7) return { type: "message.appended", data: written }
-  if (kind < 14) return { type: "message.edited", data: { ...written, ...base } }
-  if (kind < 17) return { type: "message.deleted", data: { message_id, ...base } }
-  if (kind < 18) return { type: "conversation.created", data: title }
-  return kind < 19 ? { type: "conversation.renamed", data: title } : { type: "conversation.deleted", data: {} }
+  if (kind < 6) return { type: "message.appended", data: written }
+  if (kind < 13) return { type: "message.edited", data: { ...written, ...base } }
+  if (kind < 16) return { type: "message.deleted", data: { message_id, ...base } }
+  if (kind < 17) return { type: "conversation.created", data: title }
+  return kind < 18 ? { type: "conversation.renamed", data: title } : { type: "conversation.deleted", data: {} }
 }
 
 const asShared = ({ envelope, fact }: Opened, shared: Shared): Opened => {

@@ -1,0 +1,47 @@
+import { Effect, Layer } from "effect"
+import { join } from "node:path"
+import { allProjections } from "../../../projections/projections.ts"
+import { Projections } from "../../../projections/runner.ts"
+import { Sqlite, type Statements } from "../../../projections/Sqlite.ts"
+import { temporaryFolder } from "./rig.ts"
+
+/** What went through the database: every statement, and the rows it changed or read. */
+export interface Observed {
+  readonly statements: Map<string, number>
+  rows: number
+}
+export const observed = (): Observed => ({ statements: new Map(), rows: 0 })
+
+/** A database that tells what is asked of it. */
+export const watchedDatabase = (seen: Observed) =>
+  Projections.layer(allProjections).pipe(
+    Layer.provideMerge(Layer.effect(Sqlite, Effect.map(Sqlite, (sqlite) => watched(sqlite, seen)))),
+    Layer.provide(Layer.unwrap(Effect.map(temporaryFolder, (folder) => Sqlite.layer({ path: join(folder, "projections.db") }))))
+  )
+
+const watched = (sqlite: Sqlite["Service"], seen: Observed): Sqlite["Service"] => {
+  const note = (sql: string, rows: number) => {
+    seen.statements.set(sql, (seen.statements.get(sql) ?? 0) + 1)
+    seen.rows += rows
+  }
+  const watch = (statements: Statements): Statements => ({
+    run: (sql, ...values) => Effect.tap(statements.run(sql, ...values), ({ changes }) => Effect.sync(() => note(sql, changes))),
+    all: <Row>(sql: string, ...values: Parameters<Statements["all"]>[1][]) =>
+      Effect.tap(statements.all<Row>(sql, ...values), (rows) => Effect.sync(() => note(sql, rows.length)))
+  })
+  return Sqlite.of({
+    transaction: (body) => sqlite.transaction((tx) => body(watch(tx))),
+    snapshot: (body) => sqlite.snapshot((read) => body(watch(read))),
+    all: (sql, ...values) => watch(sqlite).all(sql, ...values)
+  })
+}
+
+/** Tables that grow with history: reading one from end to end is a defect, except in the one query that says so. */
+const growing = /SCAN (c|m|w|e|k|t|a|b|x|conversation|message|write|event|conflict|word|early|conversation_surface|problem)\b(?! VIRTUAL)/
+
+/** The lines of a statement's plan that read a growing table from end to end. */
+export const scansOf = Effect.fnUntraced(function*(sql: string) {
+  const sqlite = yield* Sqlite
+  const plan = yield* sqlite.transaction((tx) => tx.all<{ detail: string }>(`explain query plan ${sql}`))
+  return plan.map(({ detail }) => detail).filter((detail) => growing.test(detail))
+})
