@@ -1,3 +1,4 @@
+import { DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, StoreCompression } from "@nats-io/jetstream"
 import { Duration } from "effect"
 import type { peerConsumer, StreamDefinition } from "../../streams/definitions.ts"
 import { subjects } from "../../streams/subjects.ts"
@@ -25,11 +26,11 @@ export const toJetStream = (row: StreamDefinition, { metadata, replicas, sizeMax
   name: row.name,
   description: row.why,
   subjects: [...row.subjects],
-  storage: "file",
-  retention: "limits",
-  compression: "none",
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  compression: StoreCompression.None,
   num_replicas: replicas,
-  discard: row.whenFull === "refuse-new" ? "new" : "old",
+  discard: row.whenFull === "refuse-new" ? DiscardPolicy.New : DiscardPolicy.Old,
   max_age: nanoseconds(row.ageMax),
   max_bytes: sizeMaxBytes ?? row.sizeMaxBytes,
   max_msg_size: row.messageMaxBytes,
@@ -45,11 +46,11 @@ export const toJetStream = (row: StreamDefinition, { metadata, replicas, sizeMax
 export const bucketToJetStream = (bucket: string, replicas: number): StreamConfig => ({
   name: `KV_${bucket}`,
   subjects: [`$KV.${bucket}.>`],
-  storage: "file",
-  retention: "limits",
-  compression: "none",
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  compression: StoreCompression.None,
   num_replicas: replicas,
-  discard: "new",
+  discard: DiscardPolicy.New,
   max_msgs_per_subject: 1,
   deny_delete: true,
   allow_rollup_hdrs: true,
@@ -61,7 +62,7 @@ export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant
   durable_name: row.nameOf(peer),
   deliver_subject: subjects.deliver(peer),
   filter_subject: subjects.logTenant(tenant),
-  deliver_policy: "all",
+  deliver_policy: DeliverPolicy.All,
   ack_policy: "flow_control",
   flow_control: true,
   idle_heartbeat: nanoseconds(row.idleHeartbeat),
@@ -72,9 +73,9 @@ export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant
 /** The local copy of a tenant's part of the log, fed by that consumer through the import `store` of the leaf's account. */
 export const mirrorToJetStream = ({ consumer, log, name, peer }: { readonly name: string; readonly log: string; readonly consumer: string; readonly peer: string }): StreamConfig => ({
   name,
-  storage: "file",
+  storage: StorageType.File,
   num_replicas: 1,
-  compression: "none",
+  compression: StoreCompression.None,
   mirror: { name: log, external: { api: "store", deliver: "" }, consumer: { name: consumer, deliver_subject: subjects.deliver(peer) } }
 })
 
