@@ -10,6 +10,11 @@ const GiB = 1024 * MiB
 export const contentMaxBytes = 512 * KiB
 /** A conversation title, UTF-8: a line on a screen, and room for a naughty one. */
 export const titleMaxBytes = 16 * KiB
+/**
+ * Redaction can lengthen a text: the shortest address, `a@b.co`, becomes `[REDACTED_EMAIL]`. What is stored may be this
+ * many times as long as what is taken in.
+ */
+export const redactionGrowthMax = 3
 /** Ids a caller chooses (conversation, message), UTF-8. */
 export const idMaxBytes = 512
 /** Role and surface names, characters. */

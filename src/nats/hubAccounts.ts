@@ -59,11 +59,11 @@ export const leafPermissions = (options: { readonly tenant: string; readonly pee
         subjects.ingest(tenant, peer, "commit"),
         subjects.ingest(tenant, peer, "telemetry"),
         subjects.ingest(tenant, peer, "head"),
-        `${storeApi}.CONSUMER.RESET.${log}.*`,
-        `$JS.FC.${log}.>`,
-        `$JS.ACK.${log}.>`,
-        `$JS.FC.${hubDomain}.*.${log}.>`,
-        `$JS.ACK.${hubDomain}.*.${log}.>`
+        `${storeApi}.CONSUMER.RESET.${log}.${consumer}`,
+        `$JS.FC.${log}.${consumer}.>`,
+        `$JS.ACK.${log}.${consumer}.>`,
+        `$JS.FC.${hubDomain}.*.${log}.${consumer}.>`,
+        `$JS.ACK.${hubDomain}.*.${log}.${consumer}.>`
       ]
     },
     sub: { allow: [subjects.deliver(peer), `_INBOX.${peer}.>`, "$JSC.R.*"] }

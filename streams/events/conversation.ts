@@ -1,16 +1,16 @@
 import { Schema } from "effect"
 import { event } from "../EventDefinition.ts"
 import { Sequence } from "../ids.ts"
-import { Title } from "./fields.ts"
+import { StoredTitle } from "./fields.ts"
 
 /** A conversation began. A conversation also exists from its first message on, without this. */
-export const conversationCreated = event("conversation.created", Schema.Struct({ title: Schema.optionalKey(Title) }))
+export const conversationCreated = event("conversation.created", Schema.Struct({ title: Schema.optionalKey(StoredTitle) }))
 
 /** The title register was written. */
-export const conversationRenamed = event("conversation.renamed", Schema.Struct({ title: Schema.optionalKey(Title) }))
+export const conversationRenamed = event("conversation.renamed", Schema.Struct({ title: Schema.optionalKey(StoredTitle) }))
 
 /** Hidden while this is the greatest stamp in the conversation; a later write brings it back. */
-export const conversationDeleted = event("conversation.deleted", Schema.Struct({ title: Schema.optionalKey(Title) }))
+export const conversationDeleted = event("conversation.deleted", Schema.Struct({ title: Schema.optionalKey(StoredTitle) }))
 
 /** Retention removed this conversation's messages before `before_seq` from the log. By hosted. */
 export const conversationExpired = event("conversation.expired", Schema.Struct({ before_seq: Sequence }))

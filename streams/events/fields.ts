@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { contentMaxBytes, idMaxBytes, nameMaxLength, titleMaxBytes } from "../limits.ts"
+import { contentMaxBytes, idMaxBytes, nameMaxLength, redactionGrowthMax, titleMaxBytes } from "../limits.ts"
 
 const encoder = new TextEncoder()
 const maxBytes = (limit: number) =>
@@ -12,9 +12,12 @@ export const wellFormed = Schema.makeFilter<string>((text) => text.isWellFormed(
 
 /** An id its caller chose: any text that is not empty. */
 export const OutsideId = Schema.NonEmptyString.check(wellFormed, maxBytes(idMaxBytes))
-/** What a person or a model wrote. Empty is allowed. */
+/** What a person or a model wrote, as it is taken in. Empty is allowed. */
 export const Content = Schema.String.check(wellFormed, maxBytes(contentMaxBytes))
 export const Title = Schema.String.check(wellFormed, maxBytes(titleMaxBytes))
+/** The same in an event, where redaction may have lengthened it. */
+export const StoredContent = Schema.String.check(wellFormed, maxBytes(contentMaxBytes * redactionGrowthMax))
+export const StoredTitle = Schema.String.check(wellFormed, maxBytes(titleMaxBytes * redactionGrowthMax))
 /** `user`, `assistant`, `system`, `tool`, or whatever the agent calls its parts. */
 export const Role = Schema.NonEmptyString.check(wellFormed, Schema.isMaxLength(nameMaxLength))
 /** When the message was written, as its surface says: shown, never used for order. */

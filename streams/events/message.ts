@@ -1,9 +1,9 @@
 import { Schema } from "effect"
 import { event } from "../EventDefinition.ts"
 import { Stamp } from "../Stamp.ts"
-import { Content, OutsideId, Role, Timestamp } from "./fields.ts"
+import { OutsideId, Role, StoredContent, Timestamp } from "./fields.ts"
 
-const written = { message_id: OutsideId, role: Role, content: Content, timestamp: Timestamp }
+const written = { message_id: OutsideId, role: Role, content: StoredContent, timestamp: Timestamp }
 /** The stamp of the write its author saw in this register: what this write knowingly replaces. */
 const base = Schema.optionalKey(Stamp)
 

@@ -177,11 +177,16 @@ describe("the local backend's own commands", () => {
     [["verify"], "POST", "/verify"],
     [["rebuild"], "POST", "/rebuild"]
   ]
-  it.each(asked)("%j asks %s %s, for people and for scripts", async (args, method, path) => {
-    const { code } = await run(...args)
+  it.each(asked)("%j asks %s %s, and answers scripts with one document", async (args, method, path) => {
+    const { code, stdout } = await run(...args, "--json")
     expect(lastRequest()).toMatchObject({ method, path })
+    expect(typeof JSON.parse(stdout)).toBe("object")
     expect(code).toBe(0)
-    expect(typeof JSON.parse((await run(...args, "--json")).stdout)).toBe("object")
+  })
+
+  it("says in a sentence what the backend says, and how long work took", async () => {
+    expect((await run("local", "pause")).stdout).toBe("done: POST /pause\n")
+    expect((await run("rebuild")).stdout).toMatch(/^rebuilt from 10 events in \d+\.\d s\n$/)
   })
 
   it("open prints where it listens", async () => {

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { join } from "node:path"
 import { allProjections } from "../../../projections/projections.ts"
 import { Projections } from "../../../projections/runner.ts"
-import { Sqlite, type Statements } from "../../../projections/Sqlite.ts"
+import { Sqlite, type Statements, type Value } from "../../../projections/Sqlite.ts"
 import { temporaryFolder } from "./rig.ts"
 
 /** What went through the database: every statement, and the rows it changed or read. */
@@ -24,15 +24,16 @@ const watched = (sqlite: Sqlite["Service"], seen: Observed): Sqlite["Service"] =
     seen.statements.set(sql, (seen.statements.get(sql) ?? 0) + 1)
     seen.rows += rows
   }
+  const watchAll = (all: Statements["all"]): Statements["all"] => (<Row>(sql: string, ...values: ReadonlyArray<Value>) =>
+    Effect.tap(all<Row>(sql, ...values), (rows) => Effect.sync(() => note(sql, rows.length))))
   const watch = (statements: Statements): Statements => ({
     run: (sql, ...values) => Effect.tap(statements.run(sql, ...values), ({ changes }) => Effect.sync(() => note(sql, changes))),
-    all: <Row>(sql: string, ...values: Parameters<Statements["all"]>[1][]) =>
-      Effect.tap(statements.all<Row>(sql, ...values), (rows) => Effect.sync(() => note(sql, rows.length)))
+    all: watchAll(statements.all)
   })
   return Sqlite.of({
     transaction: (body) => sqlite.transaction((tx) => body(watch(tx))),
     snapshot: (body) => sqlite.snapshot((read) => body(watch(read))),
-    all: (sql, ...values) => watch(sqlite).all(sql, ...values)
+    all: watchAll(sqlite.all)
   })
 }
 
@@ -42,6 +43,6 @@ const growing = /SCAN (c|m|w|e|k|t|a|b|x|conversation|message|write|event|confli
 /** The lines of a statement's plan that read a growing table from end to end. */
 export const scansOf = Effect.fnUntraced(function*(sql: string) {
   const sqlite = yield* Sqlite
-  const plan = yield* sqlite.transaction((tx) => tx.all<{ detail: string }>(`explain query plan ${sql}`))
+  const plan = yield* sqlite.all<{ detail: string }>(`explain query plan ${sql}`)
   return plan.map(({ detail }) => detail).filter((detail) => growing.test(detail))
 })

@@ -73,10 +73,10 @@ describe("limits", () => {
   it("are named without repeating what was refused", () => {
     const secret = "a secret nobody may find in an error "
     const refused = decodeFact("message.appended", 1, {
-      message_id: "m1", role: "user", timestamp: "now", content: secret + "a".repeat(limits.contentMaxBytes)
+      message_id: "m1", role: "user", timestamp: "now", content: secret + "a".repeat(limits.contentMaxBytes * limits.redactionGrowthMax)
     })
     assert.isTrue(Result.isFailure(refused))
     assert.notInclude(JSON.stringify(refused), "secret")
-    assert.include(JSON.stringify(refused), String(limits.contentMaxBytes))
+    assert.include(JSON.stringify(refused), String(limits.contentMaxBytes * limits.redactionGrowthMax))
   })
 })

@@ -1,0 +1,152 @@
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Exit, Option } from "effect"
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { describe, expect, it } from "vitest"
+import { runningIn } from "../../src/cli/backend.ts"
+import { judge } from "../../src/cli/demo/agreement.ts"
+import { keepTenant, openPlace } from "../../src/cli/demo/place.ts"
+import { announce, keptToken, refuseSecond } from "../../src/cli/serving/folder.ts"
+import { freePort } from "../../src/cli/serving/ports.ts"
+import { notStarted } from "../../src/cli/serving/serve.ts"
+import { leaveTraces, startFakeBackend } from "../support/FakeBackend.ts"
+import { runCli, withFolder } from "../support/runCli.ts"
+
+// Goal: what `up` and `demo` leave on the disk is for this user alone, survives restarts, and fools nobody after a crash.
+// Method: the parts that touch the disk, in folders of their own; the real backends are tested in test/integration.
+
+const run = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices>) => Effect.runPromise(Effect.provide(effect, NodeServices.layer))
+const modeOf = (file: string) => statSync(file).mode & 0o777
+
+describe("the folder of a backend", () => {
+  it("keeps one token between runs, readable by this user alone", () =>
+    withFolder(async (dir) => {
+      const first = await run(keptToken("local", dir))
+      expect(first).toMatch(/^[A-Za-z0-9_-]{43}$/)
+      expect(modeOf(join(dir, "token"))).toBe(0o600)
+      expect(await run(keptToken("local", dir))).toBe(first)
+      expect(await run(keptToken("hosted", dir))).not.toBe(first)
+    }))
+
+  it("has a runtime.json while it serves, and none after", () =>
+    withFolder(async (dir) => {
+      const runtime = { pid: process.pid, url: "http://127.0.0.1:1", started_at: "2026-11-22T10:00:00.000Z" }
+      const during = await run(Effect.scoped(Effect.gen(function*() {
+        yield* announce(dir, runtime)
+        return { mode: modeOf(join(dir, "runtime.json")), running: yield* runningIn(dir) }
+      })))
+      expect(during).toEqual({ mode: 0o600, running: Option.some(runtime) })
+      expect(existsSync(join(dir, "runtime.json"))).toBe(false)
+    }))
+
+  it("lets no second backend in, but is not fooled by what a crash left", () =>
+    withFolder(async (dataDir) => {
+      const backend = await startFakeBackend({ dataDir })
+      const dir = join(dataDir, "local")
+      const refused = await run(Effect.flip(refuseSecond("local", dir)))
+      expect(refused.sentence).toContain(`already runs at ${backend.url} (pid ${process.pid})`)
+      await backend.stop()
+      // the process id lives on in another program that serves nothing here
+      expect(Exit.isSuccess(await run(Effect.exit(refuseSecond("local", dir))))).toBe(true)
+      leaveTraces(dir, "local", backend.url, 2 ** 22 + 1)
+      expect(await run(runningIn(dir))).toEqual(Option.none())
+    }))
+
+  it("picks a free port, and says when the one asked for is taken", async () => {
+    const picked = await run(freePort(0, "--port"))
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(picked, "127.0.0.1", resolve))
+    const refused = await run(Effect.flip(freePort(picked, "--leaf-port")))
+    server.close()
+    expect(refused.sentence).toContain(`port ${picked} is taken`)
+    expect(refused.hint).toContain("--leaf-port")
+  })
+
+  it("says why a start failed, in the words of the part that failed", () => {
+    expect(notStarted("local", { _tag: "PortTaken", hint: "Stop it." })).toMatchObject({ type: "PortTaken", sentence: "the local backend did not start: port taken", hint: "Stop it." })
+    expect(notStarted("hosted", { _tag: "X", why: "it is so", hint: "" })).toMatchObject({ sentence: "the hosted backend did not start: it is so" })
+  })
+})
+
+describe("the demo's folder", () => {
+  it("keeps keys, ports and tenant for the next start, for this user alone", () =>
+    withFolder(async (dir) => {
+      const first = await run(Effect.flatMap(openPlace(dir), (place) => keepTenant(place, "t_abcdefghijklmnop")))
+      const second = await run(openPlace(dir))
+      expect(modeOf(join(dir, "demo.json"))).toBe(0o600)
+      expect([first.isNew, second.isNew]).toEqual([true, false])
+      expect({ ...second, isNew: true, folder: first.folder }).toEqual(first)
+      expect(Buffer.from(second.master_key, "base64url")).toHaveLength(32)
+      expect(new Set(Object.values(second.ports)).size).toBe(4)
+    }))
+
+  it("does not guess when its file is damaged", () =>
+    withFolder(async (dir) => {
+      writeFileSync(join(dir, "demo.json"), "{")
+      expect((await run(Effect.flip(openPlace(dir)))).hint).toContain("begin anew")
+      expect(readFileSync(join(dir, "demo.json"), "utf8")).toBe("{")
+    }))
+
+  it("names who lags behind the fullest", () => {
+    const holding = (name: string, messages: number, digest: string) => ({ name, backend_id: name, conversations: 1, messages, digest })
+    expect(judge([holding("hosted", 5, "a"), holding("laptop", 5, "a"), holding("desktop", 5, "a")])).toMatchObject({ equal: true, lagging: [] })
+    expect(judge([holding("hosted", 3, "b"), holding("laptop", 5, "a"), holding("desktop", 5, "a")]).lagging).toEqual(["hosted (3 of 5 messages)"])
+    expect(judge([holding("hosted", 5, "a"), holding("laptop", 5, "a"), holding("desktop", 5, "c")]).lagging).toEqual(["desktop (5 of 5 messages)"])
+  })
+})
+
+describe("doctor", () => {
+  it("says what to do, and fails where something does", () =>
+    withFolder(async (dataDir) => {
+      const backend = await startFakeBackend({ dataDir })
+      const env = { MAESTRA_KEYSTORE_PASSPHRASE: "secret words", MAESTRA_MASTER_KEY: "too short", NATS_SERVER: "/nowhere/nats-server" }
+      const { code, stdout } = await runCli(["doctor", "--json"], { dataDir, env })
+      await backend.stop()
+      const { checks, ok }: { checks: ReadonlyArray<{ name: string; level: string; todo?: string }>; ok: boolean } = JSON.parse(stdout)
+      const levels = Object.fromEntries(checks.map(({ level, name }) => [name, level]))
+      expect(levels).toMatchObject({ node: "ok", "nats-server": "warn", "data folder": "warn", keys: "ok", "master key": "fail", "local backend": "ok", pairing: "ok", link: "ok", clock: "warn" })
+      expect(checks.filter(({ level }) => level !== "ok").every(({ todo }) => todo !== undefined && todo !== "")).toBe(true)
+      expect(stdout).not.toContain("secret words")
+      expect(ok).toBe(false)
+      expect(code).toBe(1)
+    }))
+})
+
+describe("maestra.sh", () => {
+  const script = fileURLToPath(new URL("../../src/cli/maestra.sh", import.meta.url))
+  const executable = { mode: 0o755 }
+
+  /** A package as npm lays it out, with a `node` that says how it was called. */
+  const packageIn = (folder: string) => {
+    mkdirSync(join(folder, "package/src/cli"), { recursive: true })
+    mkdirSync(join(folder, "bin"))
+    copyFileSync(script, join(folder, "package/src/cli/maestra.sh"))
+    symlinkSync("../package/src/cli/maestra.sh", join(folder, "bin/linked"))
+    symlinkSync(join(folder, "bin/linked"), join(folder, "bin/maestra"))
+    return join(folder, "package")
+  }
+  const call = (folder: string, path = "/usr/bin:/bin") => spawnSync(join(folder, "bin/maestra"), ["list", "a b"], { encoding: "utf8", env: { PATH: path } })
+
+  it("runs the package's own node, through symbolic links", () =>
+    withFolder(async (folder) => {
+      const root = packageIn(folder)
+      mkdirSync(join(root, "node_modules/.bin"), { recursive: true })
+      writeFileSync(join(root, "node_modules/.bin/node"), `#!/bin/sh\nprintf '%s|' "$@"\nexit 4\n`, executable)
+      const { status, stdout } = call(folder)
+      expect(stdout).toBe(`${root}/src/cli/main.ts|list|a b|`)
+      expect(status).toBe(4)
+    }))
+
+  it("refuses a node that is too old, and says what to do", () =>
+    withFolder(async (folder) => {
+      packageIn(folder)
+      mkdirSync(join(folder, "old"))
+      writeFileSync(join(folder, "old/node"), `#!/bin/sh\n[ "$1" = -p ] && echo 20 || echo v20.1.0\n`, executable)
+      const { status, stderr } = call(folder, `${folder}/old:/usr/bin:/bin`)
+      expect(stderr).toContain("needs Node 24, and `node` is v20.1.0; run `npm ci`")
+      expect(status).toBe(1)
+    }))
+})

@@ -1,0 +1,64 @@
+import { spawnSync } from "node:child_process"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { prefixFor } from "../../src/cli/prefix.ts"
+import { renderProgress } from "../../src/cli/progress.ts"
+import { facts, things } from "../../src/cli/rows.ts"
+import { count, duration, oneLine, plain, plural, shellWord, size, table } from "../../src/cli/text.ts"
+
+// Goal: numbers, times and other people's words look the same everywhere and do no harm on a terminal or in a shell.
+// Method: the pure functions with examples and with the texts that usually break such functions.
+
+describe("numbers and times", () => {
+  it("read like sentences", () => {
+    expect([count(13_915), plural(1, "message"), plural(2_000, "message"), plural(0, "line was", "lines were")]).toEqual(["13,915", "1 message", "2,000 messages", "0 lines were"])
+    expect([0, 1_234, 99_949, 99_951, 185_000].map(duration)).toEqual(["0.0 s", "1.2 s", "99.9 s", "1 min 40 s", "3 min 05 s"])
+    expect([0, 1023, 1024, 3.5 * 1024 ** 2].map(size)).toEqual(["0 bytes", "1023 bytes", "1.0 KiB", "3.5 MiB"])
+  })
+
+  it("make a bar, also where nobody knows the end", () => {
+    const at = { at: 50, of: 100, done: 1_000, unit: "messages" }
+    expect(renderProgress("importing", at, 2_000)).toBe("importing  ████████████░░░░░░░░░░░░   50%  1,000 messages  500/s  2.0 s left")
+    expect(renderProgress("importing", { ...at, at: 0, of: 0 }, 2_000)).toBe("importing  1,000 messages  500/s")
+    expect(renderProgress("importing", { ...at, at: 300 }, 0)).toBe("importing  ████████████████████████  100%  1,000 messages  0/s")
+  })
+})
+
+describe("other people's words", () => {
+  it("cannot drive the terminal", () => {
+    expect(plain("a\u001B[31mb\u0007\u009B2J\r\n\tc\u202Ed\u2069")).toBe("a\u{FFFD}[31mb\u{FFFD}\u{FFFD}2J\n\tc\u{FFFD}d\u{FFFD}")
+  })
+
+  it("fit on a line, without cutting a character in two", () => {
+    expect(oneLine("  a\n b\t c ", 10)).toBe("a b c")
+    expect(oneLine("👩👩👩👩", 3)).toBe("👩👩…")
+  })
+
+  it("come out of a shell as they went in", () => {
+    for (const word of ["plain", "two words", "it's", "$(rm -rf /)", "`x`", "a\"b", "*", "-", "\\"]) {
+      expect(spawnSync("sh", ["-c", `printf %s ${shellWord(word)}`], { encoding: "utf8" }).stdout).toBe(word)
+    }
+  })
+})
+
+describe("tables", () => {
+  it("are aligned, with nothing behind the last word", () => {
+    expect(table([["a", "bb", "c"], ["aaa", "b", ""]])).toBe("a    bb  c\naaa  b")
+  })
+
+  it("show the columns somebody fills", () => {
+    expect(things([{ peer_id: "p1", state: "registered" }, { peer_id: "p2", last_seen: null }], ["peer_id", "user_id", "state", "last_seen"]))
+      .toBe("peer id  state       last seen\np1       registered  —\np2       —           —")
+    expect(facts({ log_epoch: 1200, ok: true, parts: [1] })).toBe("log epoch  1,200\nok         yes\nparts      [1]")
+  })
+})
+
+describe("a command to paste", () => {
+  it("names the data directory only where it is not the usual one", () => {
+    expect(prefixFor("")).toBe("npx maestra")
+    expect(prefixFor(join(homedir(), ".8825"))).toBe("npx maestra")
+    expect(prefixFor(".maestra-demo/laptop")).toBe("MAESTRA_DATA_DIR=.maestra-demo/laptop npx maestra")
+    expect(prefixFor("/else where")).toBe("MAESTRA_DATA_DIR='/else where' npx maestra")
+  })
+})
