@@ -46,7 +46,6 @@ const quietPipes = (signalExit: MutableRef.MutableRef<number>): void => {
     MutableRef.set(signalExit, 0)
     // while the program runs, a signal unwinds it; after its end there is nothing to unwind
     if (process.listenerCount("SIGTERM") > 0) process.kill(process.pid, "SIGTERM")
-    else process.exit(0)
   })
 }
 

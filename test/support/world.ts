@@ -56,7 +56,7 @@ export interface Link {
 
 export interface World {
   readonly dir: string
-  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }) => Promise<Backend>
+  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }) => Promise<Backend>
   readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
   readonly pair: (hosted: Backend, local: Backend, user?: string) => Promise<string>
@@ -87,7 +87,7 @@ export const makeWorld = async (): Promise<World> => {
   return {
     dir,
     hosted: async (name = "hosted", options = {}) => {
-      const leaf = await freePort()
+      const leaf = options.leafPort ?? await freePort()
       const nats = await freePort()
       const where = options.cluster === undefined
         ? ["--leaf-port", String(leaf), "--nats-port", String(nats), ...(options.leafUrl === undefined ? [] : ["--leaf-url", options.leafUrl])]

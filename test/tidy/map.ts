@@ -45,6 +45,8 @@ export const packages: ReadonlyArray<readonly [name: RegExp, rooms: ReadonlyArra
  */
 export const unstable: Readonly<Record<string, ReadonlyArray<string>>> = {
   "effect/cli": ["src/cli"],
+  // reading Server-Sent Events
+  "effect/encoding": ["src/cli"],
   "effect/http-api": ["src/gateway", "src/sdk"],
   // the gateway serves; the others are clients: registration (local), the demo (cli), the release download (nats)
   "effect/http": ["src/gateway", "src/local", "src/nats", "src/cli", "src/sdk"],

@@ -1,7 +1,8 @@
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Cause from "effect/Cause"
+import * as Option from "effect/Option"
 import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
@@ -17,7 +18,7 @@ const diskWarnBytes = 2 * 1024 ** 3
 
 /** What this machine must have before any backend runs. `dir` is the local backend's folder. */
 export const checkMachine = Effect.fnUntraced(function*(dir: string) {
-  return [checkNode(), yield* checkServer, checkFolder(dir), yield* checkDisk(dir), ...yield* checkPorts(dir), yield* checkKeystore, yield* checkMasterKey]
+  return [checkNode(), yield* checkServer, checkFolder(dir), yield* checkDisk(dir), ...yield* checkPorts(dir), yield* checkKeystore(dir), yield* checkMasterKey]
 })
 
 const checkNode = (): Check => {
@@ -68,8 +69,7 @@ const checkDisk = (dir: string) =>
 
 const checkPorts = Effect.fnUntraced(function*(dir: string) {
   const port = yield* Config.Port("MAESTRA_LOCAL_PORT").pipe(Config.withDefault(8825), Effect.orElseSucceed(() => 8825))
-  const running = yield* runningIn(dir)
-  if (running._tag === "Some") return []
+  if (Option.isSome(yield* runningIn(dir))) return []
   const free = yield* Effect.exit(freePort(port, "--port"))
   const check: Check = Exit.isSuccess(free)
     ? { level: "ok", name: "port", detail: `${port} is free` }
@@ -77,7 +77,7 @@ const checkPorts = Effect.fnUntraced(function*(dir: string) {
   return [check]
 })
 
-const checkKeystore = Effect.gen(function*() {
+const checkKeystore = Effect.fnUntraced(function*(dir: string) {
   const { passphraseConfig } = yield* Effect.promise(() => import("../../security/chooseKeystore.ts"))
   const { openKeychain } = yield* Effect.promise(() => import("../../security/keychain.ts"))
   const passphrase = yield* Effect.orDie(passphraseConfig)
@@ -86,8 +86,11 @@ const checkKeystore = Effect.gen(function*() {
     return check
   }
   const opened = yield* Effect.exit(openKeychain())
+  const isRunning = Option.isSome(yield* runningIn(dir))
   const check: Check = Exit.isSuccess(opened)
     ? { level: "ok", name: "keys", detail: "the keychain of this system" }
+    : isRunning
+    ? { level: "warn", name: "keys", detail: "the running backend has them; a start from this shell would not", todo: "Set MAESTRA_KEYSTORE_PASSPHRASE before the next start." }
     : { level: "fail", name: "keys", detail: "the keychain of this system does not work", todo: hintOf(opened.cause) }
   return check
 })

@@ -37,12 +37,12 @@ const watched = (sqlite: Sqlite["Service"], seen: Observed): Sqlite["Service"] =
   })
 }
 
-/** Tables that grow with history: reading one from end to end is a defect, except in the one query that says so. */
-const growing = /SCAN (c|m|w|e|k|t|a|b|x|conversation|message|write|event|conflict|word|early|conversation_surface|problem)\b(?! VIRTUAL)/
+/** Reading a whole table is a defect, except what the batch itself brought (JSON) and tables of a row or two. */
+const whole = /^SCAN (?!.*VIRTUAL TABLE)(?!CONSTANT ROW|v\b|\(subquery|cursor\b|shape\b)/
 
-/** The lines of a statement's plan that read a growing table from end to end. */
+/** The lines of a statement's plan that read a whole table. */
 export const scansOf = Effect.fnUntraced(function*(sql: string) {
   const sqlite = yield* Sqlite
   const plan = yield* sqlite.all<{ detail: string }>(`explain query plan ${sql}`)
-  return plan.map(({ detail }) => detail).filter((detail) => growing.test(detail))
+  return plan.map(({ detail }) => detail).filter((detail) => whole.test(detail))
 })

@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { resolve } from "node:path"
+import { defaultLimits } from "../../../hosted/RateBudget.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
@@ -42,6 +43,12 @@ const flags = {
     Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
     Flag.withDefault(sessionHoursMax)
   ),
+  syncsPerMinute: Flag.Int("syncs-per-minute").pipe(
+    Flag.filter((count) => count > 0, (count) => `Expected more than 0, got ${count}`),
+    Flag.withDescription("Syncs one device may make in a minute (MAESTRA_RATE_SYNCS_PER_MINUTE, default 100); a backlog is counted in bytes instead"),
+    Flag.withFallbackConfig(Config.Int("MAESTRA_RATE_SYNCS_PER_MINUTE")),
+    Flag.withDefault(defaultLimits.syncsPerMinute)
+  ),
   cluster: Flag.String("cluster").pipe(Flag.withDescription("File that describes an external JetStream cluster to use"), Flag.optional)
 }
 
@@ -70,6 +77,7 @@ export const up = Command.make(
           leafPort,
           leafUrls,
           sessionMax: Duration.hours(flags.sessionHours),
+          limits: { syncsPerMinute: flags.syncsPerMinute },
           onProgress: logLine,
           onBroken,
           ...Option.match(flags.cluster, { onNone: () => ({}), onSome: (file) => ({ cluster: resolve(file) }) })
