@@ -39,6 +39,8 @@ export const HeadAnswer = Schema.Struct({
   tenant_last_seq: Sequence,
   head: Schema.NullOr(Schema.String),
   head_seq: Sequence,
+  /** Up to where this peer's mirror once stored the log: one that ends before that has lost something. */
+  mirrored_seq: Schema.optionalKey(Sequence),
   /** Each peer's reported position in the log, for `everywhere`: unrevoked peers seen in 30 days. */
   positions: Schema.optionalKey(Schema.Array(Schema.Struct({ peer_id: Schema.String, log_seq: Sequence, seen_at: Schema.String })))
 })

@@ -59,5 +59,9 @@ const standing = <F extends Field>(state: State, field: F, stricter: (a: Setting
   return values.length === 0 ? defaults[field] : values.reduce(stricter)
 }
 
+/** The newest write of any field by any source. */
+export const greatestStamp = (state: State): Stamp | undefined =>
+  fields.flatMap((field) => Object.values<Slot>(state[field] ?? {})).reduce<Stamp | null>((last, { stamp }) => greater(last, stamp), null) ?? undefined
+
 const greater = (a: Stamp | null, b: Stamp | null): Stamp | null =>
   a === null ? b : b === null || compare(a, b) >= 0 ? a : b

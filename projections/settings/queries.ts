@@ -1,7 +1,8 @@
 import { Effect } from "effect"
 import type { Settings } from "../../streams/events/settings.ts"
+import type { Stamp } from "../../streams/Stamp.ts"
 import { Sqlite } from "../Sqlite.ts"
-import { effective, empty, type State } from "./apply.ts"
+import { effective, empty, greatestStamp, type State } from "./apply.ts"
 
 /** The settings in force, and the place in the log where they last changed (0: never, or not yet in the log). */
 export interface InForce {
@@ -18,6 +19,14 @@ export const settingsOf = Effect.fnUntraced(function*(tenant: string) {
     seq: row?.seq ?? 0
   }
   return inForce
+})
+
+/** The newest change of any setting, which a further change names as the one it knows; `undefined`: there was none. */
+export const latestChange = Effect.fnUntraced(function*(tenant: string) {
+  const sqlite = yield* Sqlite
+  const [row] = yield* sqlite.all<{ state: string }>(readSettings, tenant)
+  const stamp: Stamp | undefined = row === undefined ? undefined : greatestStamp(JSON.parse(row.state) as State)
+  return stamp
 })
 
 export const readSettings = `

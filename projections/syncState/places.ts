@@ -61,3 +61,14 @@ export const allKeys = Effect.gen(function*() {
     return { tenant, author: peer, keys: keysOf(held), state: held }
   })
 })
+
+/** Events that stay here for this reason, oldest first. */
+export const withheldFor = Effect.fnUntraced(function*(tenant: string, why: string) {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ id: string }>(readWithheld, tenant, why)
+  return rows.map(({ id }) => eventIdOf(id))
+})
+
+export const readWithheld = `
+  select hex(id) as id from event indexed by event_withheld
+  where tenant = (select id from tenant where name = ?1) and withheld is not null and withheld = ?2 order by ref`

@@ -6,9 +6,12 @@ import { conflicts, findExisting, history } from "../../projections/conversation
 import type { HistoryItem } from "../../projections/conversations/model.ts"
 import { counts, current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
+import { latestChange, settingsOf } from "../../projections/settings/queries.ts"
 import { lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import type { SqliteFailed } from "../../projections/SqliteFailed.ts"
+import type { Settings } from "../../streams/events/settings.ts"
+import type { Stamp } from "../../streams/Stamp.ts"
 import { kindOf } from "../../streams/ids.ts"
 import { type Problem, problem } from "./http/problems.ts"
 import type { Conflict, Conversation, ConversationSummary, Digest, Write } from "./http/wire.ts"
@@ -45,6 +48,8 @@ export class Reads extends Context.Service<Reads, {
   readonly exported: (tenant: string) => Stream.Stream<Exported, SqliteFailed>
   readonly digest: (tenant: string) => Read<typeof Digest.Type>
   readonly peers: (tenant: string) => Read<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  /** What may leave, and the newest change of it. */
+  readonly settings: (tenant: string) => Read<{ readonly settings: Settings; readonly latest: Stamp | undefined }>
 }>()("gateway/Reads") {
   static readonly layer = Layer.effect(Reads, Effect.map(Sqlite, (sqlite) => make(sqlite)))
 }
@@ -90,7 +95,12 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
         const { conversations, messages } = yield* asked(counts(tenant))
         return { conversations, messages, digest: yield* asked(stateDigest(tenant)) }
       }),
-    peers: (tenant) => asked(peersSeen(tenant))
+    peers: (tenant) => asked(peersSeen(tenant)),
+    settings: (tenant) =>
+      asked(Effect.gen(function*() {
+        const { settings } = yield* settingsOf(tenant)
+        return { settings, latest: yield* latestChange(tenant) }
+      }))
   }
 }
 

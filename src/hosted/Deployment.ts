@@ -1,4 +1,4 @@
-import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { Effect, Option, Redacted, Result, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -50,7 +50,7 @@ export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: str
   const hub = yield* kept(keystore, accounts.hub, Effect.map(makeHubSecrets, (secrets) => JSON.stringify(secrets)))
   const store = yield* kept(keystore, accounts.store, Effect.sync(() => toBase64url(newSecretKey().export())))
   const secrets = yield* Schema.decodeEffect(SecretsJson)(hub).pipe(Effect.mapError(() => unreadable(join(dataDir, "keys.json"))))
-  const identity = yield* identityOf(dataDir, id).pipe(Effect.provide(Layer.succeed(Keystore, keystore)))
+  const identity = yield* identityOf(dataDir, id).pipe(Effect.provideService(Keystore, keystore))
   return { id, identity, storeKey: secretKey(fromBase64url(store)!), signer: peersSigner(secrets), hub: secrets } satisfies Deployment
 })
 
@@ -151,7 +151,7 @@ export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, m
   yield* keystore.set(`${backendId}/signing`, Redacted.make(joined.signing))
   yield* keystore.set(`${backendId}/wrap`, Redacted.make(joined.wrap))
   yield* Effect.promise(() => replaceFile(join(dataDir, "identity.json"), `${JSON.stringify(JSON.parse(joined.identity), null, 2)}\n`))
-  const identity = yield* identityOf(dataDir, joined.id).pipe(Effect.provide(Layer.succeed(Keystore, keystore)))
+  const identity = yield* identityOf(dataDir, joined.id).pipe(Effect.provideService(Keystore, keystore))
   const deployment: Deployment = { id: joined.id, identity, storeKey: secretKey(fromBase64url(joined.store_key)!), signer: joined.signer, hub: undefined }
   return { deployment, cluster, creds: joined.creds, inboxPrefix: joined.inbox_prefix }
 })

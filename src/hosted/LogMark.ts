@@ -43,7 +43,7 @@ export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log
   if (text instanceof Error) return yield* new MarkUnusable({ file, hint: `${file} cannot be read: ${text.message}` })
   let held: Option.Option<Mark> = Option.none()
   if (text !== undefined) {
-    const read = Schema.decodeUnknownResult(MarkJson)(text)
+    const read = Schema.decodeResult(MarkJson)(text)
     if (Result.isFailure(read)) return yield* new MarkUnusable({ file, hint: `${file} is damaged. Put a copy back; deleting it gives up noticing that the log's store was restored.` })
     held = Option.some(read.success)
   }

@@ -57,7 +57,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     store.get(keyOf(tenant)).pipe(
       Effect.mapError(unavailable("the tenant store does not answer; try again")),
       Effect.flatMap(Option.match({
-        onNone: () => Effect.succeed(undefined),
+        onNone: () => Effect.void,
         onSome: ({ revision, value }) => open(keyOf(tenant), value).pipe(Effect.tap((record) => Effect.sync(() => remember(record, revision))))
       })))
 
@@ -69,7 +69,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
         return record
       }),
       Effect.catchTags({
-        KeyConflict: () => Effect.succeed(undefined),
+        KeyConflict: () => Effect.void,
         KeyValueUnavailable: (cause) => Effect.fail(unavailable("the tenant store does not answer; try again")(cause))
       }))
 
@@ -109,7 +109,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     },
     create: (record) =>
       written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
-        Effect.flatMap((done) => done === undefined ? Effect.fail(unavailable("a tenant of that id exists")("conflict")) : Effect.succeed(done))),
+        Effect.filterOrFail((done) => done !== undefined, () => unavailable("a tenant of that id exists")("conflict"))),
     update,
     changes: SubscriptionRef.changes(changed).pipe(Stream.filter((tenant) => tenant !== "")),
     run,

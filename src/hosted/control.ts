@@ -31,6 +31,8 @@ export interface HostedControlContext {
   readonly log: EventLog
   readonly logIdentity: () => { readonly id: string; readonly epoch: number }
   readonly serverVersion: string
+  /** All leaf revocations now in force, for the hub's next start. */
+  readonly keepRevocations: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
   readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
 }
 
@@ -129,7 +131,8 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
   const keys = after.gone.find(({ peer_id }) => peer_id === peer)?.transport_keys ?? []
   if (context.system !== undefined && context.hub !== undefined && keys.length > 0) {
     const second = Math.floor(now / 1000)
-    yield* revokeLeaf(context.system, context.hub, Object.fromEntries(keys.map((key) => [key, second]))).pipe(Effect.mapError(unavailable))
+    yield* revokeLeaf(context.system, context.hub, Object.fromEntries(keys.map((key) => [key, second]))).pipe(
+      Effect.flatMap(context.keepRevocations), Effect.mapError(unavailable))
   }
   yield* deletePeerConsumer(context.service, { peer }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
   if (was === undefined) return

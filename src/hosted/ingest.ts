@@ -33,8 +33,8 @@ export interface IngestContext {
   }>
   /** Replies that are answered: those the server rewrote, and hosted processes' own inboxes. */
   readonly mayAnswer: (reply: string) => boolean
-  /** A lost consumer of a peer is made again when it asks where its head is. */
-  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void>
+  /** A lost consumer of a peer is made again when it asks where its head is. Returns how far its mirror had come. */
+  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<number>
 }
 
 type Answer = Refusal | { readonly verdict: "committed"; readonly log_seq: number }
@@ -172,7 +172,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, facts?.device?.keys ?? []).pipe(Effect.timeout(Duration.seconds(5))))
   if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
-  yield* context.ensureConsumer(tenant, sender)
+  const mirrored_seq = yield* context.ensureConsumer(tenant, sender)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
   const { epoch, id } = context.identity()
   const { head } = place.success
@@ -180,9 +180,11 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
     verdict: "head",
     log_id: id,
     log_epoch: epoch,
-    tenant_last_seq: tenantLastSeq,
+    // the tables of a process that just started may be behind the log
+    tenant_last_seq: Math.max(tenantLastSeq, head?.seq ?? 0),
     head: head === undefined ? null : decoder.decode(head.bytes),
     head_seq: head?.seq ?? 0,
+    mirrored_seq,
     positions
   }
 })

@@ -35,6 +35,7 @@ import { LogView, OpenedCache, project } from "./LogView.ts"
 import { maintainHosted } from "./maintenance.ts"
 import { makeOwnCommits } from "./OwnCommits.ts"
 import { defaultLimits, makeRateBudget, type RateLimits } from "./RateBudget.ts"
+import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 import { makeTenants } from "./Tenants.ts"
@@ -85,7 +86,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
     return { ...joined, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas === 3 ? 3 as const : 1 as const, serverVersion: "", masterKey }
   }
   const deployment = yield* openDeployment(options.dataDir, masterKey)
-  const hub = yield* startHub({ dataDir: options.dataDir, secrets: deployment.hub, natsPort: options.natsPort, leafPort: options.leafPort, revocations: {}, onProgress: options.onProgress })
+  const hub = yield* startHub({ dataDir: options.dataDir, secrets: deployment.hub, natsPort: options.natsPort, leafPort: options.leafPort, revocations: yield* loadRevocations(options.dataDir), onProgress: options.onProgress })
   yield* writeCluster(options.dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
   return { deployment, service: hub.service, system: hub.system, inboxPrefix: hub.inboxPrefix, leafUrls: options.leafUrls, replicas: 1 as const, serverVersion: hub.serverVersion, masterKey }
 })
@@ -127,6 +128,9 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   // a kid names its tenant, and an event may only be sealed under its own tenant's key
   const openIn = (tenant: string, envelope: Envelope) => openEnvelope(envelope, (kid) => kid.startsWith(`${tenant}.`) ? keyOf(kid) : undefined)
 
+  // before anything is remembered: places of another epoch are none
+  const position = (yield* projections.positions).get(cursorName)
+  if (position !== undefined && position.epoch !== String(mark.log_epoch)) yield* projections.newEpoch(cursorName, String(mark.log_epoch))
   const view = new LogView()
   const opened = new OpenedCache()
   const known = yield* remembered.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
@@ -139,8 +143,6 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   for (const tenant of tenants.all()) yield* refreshSettings(tenant.tenant)
 
   const reread = yield* SubscriptionRef.make(0)
-  const position = (yield* projections.positions).get(cursorName)
-  if (position !== undefined && position.epoch !== String(mark.log_epoch)) yield* projections.newEpoch(cursorName, String(mark.log_epoch))
   yield* supervise(options, "projection", Effect.gen(function*() {
     for (;;) {
       yield* Effect.raceFirst(
@@ -163,7 +165,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const fence = (chain: string) => {
     const [tenant = "", author = ""] = chain.split(".")
     const keysOf = author === "hosted" ? hostedKeys : tenants.peek(tenant)?.devices.find(({ peer_id }) => peer_id === author)?.keys ?? []
-    return heads.read(tenant, author, keysOf).pipe(Effect.map(({ fence }) => fence), Effect.catch(() => Effect.succeed(undefined)))
+    return heads.read(tenant, author, keysOf).pipe(Effect.map(({ fence }) => fence), Effect.orElseSucceed(() => undefined))
   }
   const committer = yield* makeCommitter(log, fence)
   yield* supervise(options, "committer", committer.run)
@@ -194,7 +196,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     connection: service, log, heads, committer, committed, facts,
     identity: logIdentity,
     mayAnswer: isOwnReply,
-    ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.ignore),
+    ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.map(({ acked }) => acked), Effect.orElseSucceed(() => 0)),
     reported: (tenant, sender, request, now) =>
       Effect.gen(function*() {
         const report = { peer_id: sender, log_seq: request.log_epoch === mark.log_epoch ? request.mirror_seq : 0, seen_at: now }
@@ -238,7 +240,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     ensureConsumer: (tenant, peer) =>
       ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.asVoid, Effect.mapError(() => new RegistrationRefused({ status: 503, type: "try-again", hint: "The hub does not answer right now; try again in a moment." })))
   }
-  const control = makeHostedControl({ tenants, own, identity, service, system, hub: deployment.hub, publicUrl: options.publicUrl, view, log, logIdentity, serverVersion, positions: (tenant) => ask(peerPositions(tenant)) })
+  const control = makeHostedControl({ tenants, own, identity, service, system, hub: deployment.hub, publicUrl: options.publicUrl, view, log, logIdentity, serverVersion, keepRevocations: (all) => saveRevocations(options.dataDir, all), positions: (tenant) => ask(peerPositions(tenant)) })
 
   return Context.make(Writer, Writer.of({
     write: (tenant, drafts) => own.write(tenant, drafts),

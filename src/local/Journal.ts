@@ -1,4 +1,4 @@
-import { Clock, Deferred, Effect, Queue, Result } from "effect"
+import { Clock, Deferred, Effect, Queue, Result, Schedule } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import type { Draft, WriteError, Written } from "../../streams/Backend.ts"
 import { StoreFull, StoreUnavailable, WriteInvalid } from "../../streams/Backend.ts"
@@ -18,7 +18,7 @@ export interface LamportClock {
 /** What was written here, before redaction. The offline queue: what the relay has not covered yet is what is not yet synced. */
 export interface Journal {
   readonly write: (drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, WriteError>
-  /** The last journal sequence acknowledged to a caller. */
+  /** The last journal sequence acknowledged to a caller, or found there after an append whose answer got lost. */
   readonly acknowledged: () => number
   /** While held, writes wait: a restored journal must read the mirror to the end before it stamps anything. */
   readonly hold: Effect.Effect<void>
@@ -85,6 +85,10 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
 
   const append = (group: ReadonlyArray<readonly [Waiting, ReadonlyArray<Made>]>) =>
     log.append(group.flatMap(([, made]) => made.map(({ append }) => append))).pipe(
+      // it may have happened: whoever tries again must first see what is there
+      Effect.tapErrorTag("LogUnavailable", () => Effect.ignore(log.info.pipe(
+        Effect.retry(findOut),
+        Effect.tap(({ lastSeq }) => Effect.sync(() => { acknowledged = Math.max(acknowledged, lastSeq) }))))),
       Effect.matchEffect({
         onFailure: (error) => Effect.forEach(group, ([waiting]) => fail(waiting, outward(error)), { discard: true }),
         onSuccess: ({ first }) =>
@@ -143,6 +147,9 @@ const subjectOf = ({ fact, subject }: Draft): string =>
     : fact.type.startsWith("peer.") || fact.type === "key.rotated"
     ? subjects.journalPeer(subject)
     : subjects.journalConversation(journalToken(subject))
+
+/** A restarting server is back within seconds; callers of a failed append wait so long for their answer. */
+const findOut = { schedule: Schedule.spaced("200 millis"), times: 25 } as const
 
 /** Callers' writes are never split: each lies in one batch whole. */
 function* batches(ready: ReadonlyArray<readonly [Waiting, ReadonlyArray<Made>]>) {

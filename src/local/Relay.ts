@@ -20,6 +20,8 @@ export type SessionEnd =
   | { readonly _tag: "regate"; readonly settingsSeq: number }
   | { readonly _tag: "stopped"; readonly why: string }
   | { readonly _tag: "needsYou"; readonly needs: string }
+  /** Somebody else writes in our name. */
+  | { readonly _tag: "twin" }
   | { readonly _tag: "logChanged"; readonly id: string; readonly epoch: number }
 
 export interface RelayContext {
@@ -38,7 +40,7 @@ export interface RelayContext {
   readonly committed: (commit: Prepared, logSeq: number) => Effect.Effect<void>
   /** About to leave: told before the request, because the echo may be faster than the answer. */
   readonly sending: (commit: Prepared) => void
-  readonly setAside: (journalSeq: number, eventId: string, why: string) => Effect.Effect<void>
+  readonly setAside: (eventId: string, why: string) => Effect.Effect<void>
   readonly retried: (verdict: string) => void
 }
 
@@ -88,7 +90,9 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   })
 
   const make = Effect.fnUntraced(function*(after: ChainPosition) {
-    const prepared = prepare(pending, yield* context.gateContext(idsOf(pending.slice(0, commitEventsMax))))
+    // no further than the gate was asked about: what lies behind might be in the log already
+    const next = pending.slice(0, commitEventsMax)
+    const prepared = prepare(next, yield* context.gateContext(idsOf(next)))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
     return yield* signed(context, prepared.commit, after)
@@ -163,7 +167,7 @@ const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed):
       case "reconcile":
         return readHead(action.head, context.identity.identity.public_key)
       case "setAside":
-        yield* context.setAside(commit.content.to, action.eventId, action.why)
+        yield* context.setAside(action.eventId, action.why)
         return { _tag: "regate", settingsSeq: 0 }
       case "stop":
         return { _tag: "needsYou", needs: action.needs }

@@ -16,6 +16,8 @@ export interface Tables {
   readonly ownForms: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
   readonly counts: Effect.Effect<{ readonly conversations: number; readonly messages: number; readonly conflicts: number; readonly quarantined: number; readonly setAside: number }>
   readonly digest: Effect.Effect<string>
+  /** Events that a disallowed surface keeps here. */
+  readonly withheld: Effect.Effect<ReadonlySet<string>>
   /** The newest hundred. */
   readonly problems: Effect.Effect<ReadonlyArray<{ readonly seq: number; readonly what: string; readonly detail: string }>>
 }

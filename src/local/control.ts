@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Option, SubscriptionRef } from "effect"
-import { CommandFailed, LocalControl, type LocalStatus, type Reached, type Tier, type Written } from "../../streams/Backend.ts"
+import { CommandFailed, LocalControl, type LocalStatus, type Reached, type Tier, type WriteError, type Written } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
-import type { EventLog } from "../nats/EventLog.ts"
+import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { keyId } from "../security/keys.ts"
 import type { Journal } from "./Journal.ts"
 import { pair, type RegistrationContext, renew, unpair } from "./registration.ts"
@@ -15,7 +15,8 @@ export interface ControlContext extends RegistrationContext {
   readonly journalLog: EventLog
   readonly logRead: () => number
   readonly askNow: Effect.Effect<void>
-  readonly rewithhold: Effect.Effect<number>
+  /** Write what the surface setting withheld once more. */
+  readonly rejournal: Effect.Effect<number, WriteError | LogUnavailable>
   readonly peerKey: (peer: string) => Effect.Effect<string | undefined>
   readonly versions: LocalStatus["versions"]
   /** Milliseconds since 1970 the link has to be down for before it counts as offline: a renewal takes about one second. */
@@ -29,28 +30,23 @@ const headFresh = Duration.seconds(2)
 
 export const makeControl = (context: ControlContext): LocalControl["Service"] => {
   const { state } = context
-  const turn = (paused: boolean) =>
-    Effect.gen(function*() {
-      yield* paused ? context.leaf.pause : context.leaf.resume
-      yield* context.server.reload
-      yield* SubscriptionRef.set(state.paused, paused)
-    })
   return LocalControl.of({
     status: Effect.suspend(() => statusOf(context)),
     pair: (code) => pair(context, code),
     unpair: unpair(context),
-    pause: turn(true).pipe(Effect.orDie),
+    pause: turn(context, true).pipe(Effect.orDie),
     resume: Effect.gen(function*() {
       const held = SubscriptionRef.getUnsafe(state.paired)
       if (Option.isSome(held) && held.value.with.expires_at <= isoTime(yield* Clock.currentTimeMillis)) yield* renew(context)
-      yield* turn(false).pipe(Effect.mapError(onDisk))
+      yield* SubscriptionRef.set(state.needs, undefined)
+      yield* turn(context, false).pipe(Effect.mapError(onDisk))
     }),
     resync: ({ withheld }) =>
       Effect.gen(function*() {
         if (Option.isNone(SubscriptionRef.getUnsafe(state.paired))) {
           return yield* new CommandFailed({ status: 409, type: "not-paired", hint: "This machine is not paired, so there is nothing to read again: `maestra local pair CODE`." })
         }
-        const anew = withheld ? yield* context.rewithhold : 0
+        const anew = withheld ? yield* context.rejournal.pipe(Effect.mapError(() => new CommandFailed({ status: 503, type: "not-stored", hint: "The local nats-server does not answer; try again in a moment." }))) : 0
         yield* SubscriptionRef.set(state.needs, undefined)
         yield* bump(state.mirrorWanted)
         yield* bump(state.relayWanted)
@@ -82,6 +78,13 @@ export const makeControl = (context: ControlContext): LocalControl["Service"] =>
     })
   })
 }
+
+/** The leaf link off or on, which outlasts a restart. */
+export const turn = Effect.fnUntraced(function*({ leaf, server, state }: RegistrationContext, paused: boolean) {
+  yield* paused ? leaf.pause : leaf.resume
+  yield* server.reload
+  yield* SubscriptionRef.set(state.paused, paused)
+})
 
 const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn.Return<LocalStatus> {
   const { state } = context

@@ -17,6 +17,8 @@ export interface Journals {
   /** A new journal was opened since this process started. */
   readonly openedHere: () => boolean
   readonly open: (id: string) => Effect.Effect<void>
+  /** A person has to decide, and may let this process go on: it may open a new journal once more. */
+  readonly forgive: () => void
 }
 
 const List = Schema.fromJsonString(Schema.Array(Schema.String))
@@ -56,6 +58,7 @@ export const openJournals = Effect.fn("openJournals")(function*(log: EventLog, d
         yield* log.setMetadata({ [journalKey]: id })
         current = id
         openedHere = true
-      }).pipe(Effect.orDie)
+      }).pipe(Effect.orDie),
+    forgive: () => { openedHere = false }
   } satisfies Journals
 })

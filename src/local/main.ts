@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Exit, Layer, Option, Schema, SubscriptionRef } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
@@ -25,7 +25,7 @@ import { machineId } from "../security/machineId.ts"
 import { localBackendId } from "../security/peerId.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import type { DataKey } from "../security/sealing.ts"
-import { type ControlContext, makeControl, reach } from "./control.ts"
+import { type ControlContext, makeControl, reach, turn } from "./control.ts"
 import { type LamportClock, makeJournal } from "./Journal.ts"
 import { catchUpWithJournal, journalCursor, projectJournal } from "./journalLoop.ts"
 import { openJournals } from "./journals.ts"
@@ -33,9 +33,10 @@ import { maintainLocal } from "./maintenance.ts"
 import { epochOf, logCursor, runMirror } from "./mirrorLoop.ts"
 import { makePairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
+import { rejournal } from "./rejournal.ts"
 import { localRegistrar } from "./registrar.ts"
-import { askHead, type LinkedContext, runRelay } from "./relayLoop.ts"
-import { awaitRef, makeState } from "./State.ts"
+import { type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
+import { awaitRef, bump, makeState } from "./State.ts"
 import { projectionsLayer, tablesOf } from "./tablesOf.ts"
 import { tailLocal } from "./tail.ts"
 import { watch } from "./watchdog.ts"
@@ -63,6 +64,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 const headEvery = Duration.seconds(10)
+const withheldCursor = "withheld"
 
 type Provided = Writer | Registrar | EventTail | LocalControl | Maintenance | Sqlite | Projections
 
@@ -125,7 +127,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
     journalLog,
     logRead: () => seen.log_seq,
     askNow: Effect.suspend(() => askNow),
-    rewithhold: Effect.succeed(0),
+    rejournal: Effect.flatMap(tables.withheld, (ids) => rejournal(journal, journalLog, ids)),
     peerKey: (peer) => Effect.map(tables.keys, (keys) => keys.find(([, author]) => author === peer)?.[2].keys.at(-1)?.keyId),
     versions: { maestra: version, nats_server: binary.version },
     offlineAfter
@@ -142,14 +144,23 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
       secrets: () => pairedNow().secrets,
       settings: tables.settings,
       known: (ids) => Effect.map(tables.notToSend(ids), (held) => (id: string) => held.get(id)),
-      withhold: (seq, eventIds, why) =>
-        projections.absorb({ cursor: "relay", epoch: "", entries: [{ kind: "withheld", seq, tenant: selfTenant, eventIds, why }] }).pipe(Effect.orDie, Effect.asVoid),
+      // its own count, not the journal's: a range may be gated several times, and again after a journal was reopened
+      withhold: (eventIds, why) =>
+        Effect.flatMap(projections.positions, (at) =>
+          projections.absorb({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
       seen: () => ({ ...seen }),
       mirrorReached: (seq) => projections.reached(logCursor, seq),
+      mirrorEnd: Effect.map(mirrorInfo(agent), Option.match({ onNone: () => 0, onSome: ({ lastSeq }) => lastSeq })),
+      tablesInEpoch: projections.changes.pipe(
+        Stream.map((at) => at.get(logCursor)),
+        Stream.filter((held) => held === undefined || held.epoch === epochOf(pairedNow().with)),
+        Stream.runHead,
+        Effect.asVoid),
       logChanged: (id, epoch) => logChanged(id, epoch),
-      renew: Effect.asVoid(renew(registration))
+      renew: Effect.asVoid(renew(registration)),
+      leave: Effect.orDie(turn(registration, true))
     }
-    askNow = Effect.ignore(askHead(context))
+    askNow = Effect.ignore(lookAround(context))
     const movement = Effect.sync(() => {
       const relayed = SubscriptionRef.getUnsafe(state.relayed).to
       const heard = SubscriptionRef.getUnsafe(state.heard)
@@ -186,6 +197,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
 
   const logChanged = Effect.fnUntraced(function*(id: string, epoch: number) {
     const held = pairedNow()
+    if (id === held.with.log_id && epoch === held.with.log_epoch) return
     if (id !== held.with.log_id) {
       yield* SubscriptionRef.set(state.needs, "the hosted side has another log than the one this machine belongs to. If it was replaced on purpose: `maestra local unpair`, then pair again")
       return
@@ -193,6 +205,9 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
     const next = { ...held, with: { ...held.with, log_epoch: epoch } }
     yield* store.save(next).pipe(Effect.orDie)
     yield* SubscriptionRef.set(state.paired, Option.some(next))
+    yield* SubscriptionRef.set(state.heard, undefined)
+    yield* bump(state.mirrorWanted)
+    yield* bump(state.relayWanted)
     yield* Effect.logWarning("the hosted log was restored; comparing what was sent, and reading it again", { epoch: epochOf(next.with) })
   })
 

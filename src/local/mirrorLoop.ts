@@ -47,29 +47,31 @@ const retryEvery = Duration.seconds(1)
  * Keep the mirror whole and the tables in step with it, for ever.
  *
  * A mirror made anew continues at the hub's ack floor, not at its own beginning, and says it lags by
- * nothing: whenever it is new, shorter than what was read from it before, or leaves a gap in a chain, it
- * is deleted, the hub is told to start at 1, and it is made again (DESIGN.md 6).
+ * nothing: whenever it is new, shorter than what was read from it before, of another epoch, or leaves a gap in a
+ * chain, it is deleted, the hub is told to start at 1, and it is made again (DESIGN.md 6).
  */
 export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorContext) {
   const { state } = context
   let gapsMended = ""
   let again = false
+  let served = SubscriptionRef.getUnsafe(state.mirrorWanted)
   for (;;) {
-    const ready = yield* Effect.result(makeWhole(context, again))
+    const wanted = SubscriptionRef.getUnsafe(state.mirrorWanted)
+    const ready = yield* Effect.result(makeWhole(context, again || wanted !== served))
     if (Result.isFailure(ready)) {
       note(state, yield* Clock.currentTimeMillis, `mirror: ${ready.failure._tag}`)
       yield* Effect.sleep(retryEvery)
       continue
     }
     again = false
+    served = wanted
+    // once per epoch: what is still missing after that is missing over there
+    const epoch = epochOf(context.paired())
     const ended = yield* Effect.raceFirst(
-      read(context).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed("unavailable" as const))),
-      Effect.raceFirst(awaitBump(state.mirrorWanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const))))
-    if (ended === "wanted") again = true
+      read(context, gapsMended !== epoch).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed("unavailable" as const))),
+      Effect.raceFirst(awaitRef(state.mirrorWanted, (now) => now !== wanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const))))
     if (ended === "gap") {
-      // once per epoch: what is still missing after that is missing over there
-      const epoch = epochOf(context.paired())
-      again = gapsMended !== epoch
+      again = true
       gapsMended = epoch
     }
     if (ended === "unavailable") yield* Effect.sleep(retryEvery)
@@ -77,24 +79,29 @@ export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorCont
 })
 
 const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boolean) {
+  const { projections } = context
+  const epoch = epochOf(context.paired())
   const { created } = yield* context.ensure
-  const position = (yield* context.projections.positions).get(logCursor)
-  const known = position?.epoch === epochOf(context.paired()) ? position.seq : 0
+  const position = (yield* projections.positions).get(logCursor)
+  const moved = position !== undefined && position.epoch !== epoch
   const info = yield* context.info
-  const short = Option.isNone(info) || info.value.lastSeq < known
-  if (!created && !again && !short) return
+  const short = Option.isNone(info) || info.value.lastSeq < (moved ? 0 : position?.seq ?? 0)
+  if (!created && !again && !moved && !short) return
   yield* awaitRef(context.state.link, ({ up }) => up)
+  const fromTheBeginning = projections.newEpoch(logCursor, epoch).pipe(Effect.orDie)
+  // What the old mirror lacked may lie before the place the tables have come to. A crash between two of these steps
+  // leaves the gap, or the old epoch, to be noticed again.
+  if (again && !moved) yield* fromTheBeginning
   yield* context.recreate
+  if (moved) yield* fromTheBeginning
 })
 
-/** Read from the tables' position on. Ends when a chain has a gap. */
-const read = Effect.fnUntraced(function*(context: MirrorContext): Effect.fn.Return<"gap" | "unavailable", LogUnavailable> {
+/** Read from the tables' position on. Where `mend`, ends before the first gap in a chain. */
+const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"gap" | "unavailable", LogUnavailable> {
   const { projections } = context
   const paired = context.paired()
   const epoch = epochOf(paired)
-  const held = (yield* projections.positions).get(logCursor)
-  if (held !== undefined && held.epoch !== epoch) yield* projections.newEpoch(logCursor, epoch).pipe(Effect.orDie)
-  const from = held?.epoch === epoch ? held.seq : 0
+  const from = (yield* projections.positions).get(logCursor)?.seq ?? 0
   if (from === 0) context.restarted()
   const { heads, keys } = yield* context.remembered
   const hosted = { backendId: paired.hosted.backend_id, keys: hostedKeys(paired) }
@@ -104,6 +111,8 @@ const read = Effect.fnUntraced(function*(context: MirrorContext): Effect.fn.Retu
 
   const takeBatch = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
     if (items.length === 0) return
+    gap = mend && items.some((item) => item.kind === "problem" && item.what === "gap")
+    if (gap) return
     const opened = yield* openOwn(context, items)
     for (const item of opened) learnClock(context, item)
     const entries = fromLog(opened, {
@@ -121,7 +130,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext): Effect.fn.Retu
         context.head(item.seq, item.digest)
         for (const event of item.events) if (event._tag === "own") context.state.onTheirWay.delete(event.envelope.id)
         if (item.events.some((event) => event._tag === "opened" && event.opened.fact.type === "settings.changed")) yield* bump(context.state.settingsSeen)
-      } else if (item.what === "gap") gap = true
+      }
     }
   })
 

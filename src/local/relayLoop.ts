@@ -1,10 +1,10 @@
-import { Clock, Duration, Effect, Random, Result, Schema, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Option, Random, Result, Schema, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import type { Settings } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
-import type { Connection } from "../nats/Connection.ts"
-import type { Cursor, EventLog } from "../nats/EventLog.ts"
+import { type Connection, RequestTimedOut } from "../nats/Connection.ts"
+import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { sharedId } from "../security/sharedId.ts"
 import type { Journal } from "./Journal.ts"
@@ -25,15 +25,21 @@ export interface LinkedContext {
   readonly settings: Effect.Effect<Settings>
   /** Which of these events the log holds already, and which were set aside: they are not sent again. */
   readonly known: (eventIds: ReadonlyArray<string>) => Effect.Effect<(eventId: string) => string | undefined>
-  readonly withhold: (journalSeq: number, eventIds: ReadonlyArray<string>, why: string) => Effect.Effect<void>
+  readonly withhold: (eventIds: ReadonlyArray<string>, why: string) => Effect.Effect<void>
   /** How far the tables have read the log, and the last valid record there. */
   readonly seen: () => { readonly log_seq: number; readonly head: string }
   readonly mirrorReached: (seq: number) => Effect.Effect<void>
+  /** Last sequence of the mirror, 0 where there is none. */
+  readonly mirrorEnd: Effect.Effect<number, LogUnavailable>
+  /** The tables count places in the epoch of the pairing: what they say is in the log is in that log. */
+  readonly tablesInEpoch: Effect.Effect<void>
   /** The log over there is in another epoch, or is another log. */
   readonly logChanged: (id: string, epoch: number) => Effect.Effect<void>
   readonly renew: Effect.Effect<void>
+  /** Take this machine off the link, as a person's pause does. */
+  readonly leave: Effect.Effect<void>
   /** Journal ids: the present one, all of them, and opening a new one. */
-  readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void> }
+  readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
 }
 
 const commitPatience = Duration.seconds(20)
@@ -58,7 +64,8 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
   const bytes = yield* context.connection.request(subjects.ingest(tenant, peer_id, "head"), encoder.encode(JSON.stringify(request)), headPatience)
   const answer = decodeHead(decoder.decode(bytes))
   if (Result.isFailure(answer)) return undefined
-  if (answer.success.verdict === "head") {
+  // places of another epoch say nothing about ours
+  if (answer.success.verdict === "head" && answer.success.log_epoch === log_epoch) {
     yield* SubscriptionRef.set(context.state.heard, {
       at: yield* Clock.currentTimeMillis,
       tenantLastSeq: answer.success.tenant_last_seq,
@@ -66,6 +73,16 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
     })
   }
   return answer.success
+})
+
+/** Ask, and act on what only the answer tells: the log was restored, or this machine's mirror lost what it once had. */
+export const lookAround = Effect.fnUntraced(function*(context: LinkedContext) {
+  const answer = yield* askHead(context)
+  if (answer === undefined) return
+  const { log_epoch, log_id } = context.paired()
+  if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) return yield* context.logChanged(answer.log_id, answer.log_epoch)
+  const mirrored = answer.verdict === "head" ? answer.mirrored_seq ?? 0 : 0
+  if (mirrored > 0 && mirrored > (yield* context.mirrorEnd)) yield* bump(context.state.mirrorWanted)
 })
 
 /** Send what the journal holds, for ever: compare heads, run a session, act on how it ended. */
@@ -82,7 +99,7 @@ export const runRelay = Effect.fn("local.relay")(function*(context: LinkedContex
     end = undefined
     if (Result.isFailure(result)) {
       note(state, yield* Clock.currentTimeMillis, `relay: ${result.failure._tag}`)
-      yield* Effect.raceFirst(Effect.sleep(pauseAfter(tries++, yield* Random.next)), linkReturns(state))
+      yield* linkReturns(state).pipe(Effect.timeoutOption(pauseAfter(tries++, yield* Random.next)))
       continue
     }
     if (SubscriptionRef.getUnsafe(state.relayed).to > before) tries = 0
@@ -104,13 +121,11 @@ const step = Effect.fnUntraced(function*(context: LinkedContext, carried: Sessio
   })
   switch (decision._tag) {
     case "twin":
-      return {
-        _tag: "needsYou",
-        needs: "this identity runs twice: another machine writes with this machine's key. Stop one of them; if this is a copy, unpair it and pair it anew"
-      } satisfies SessionEnd
+      return { _tag: "twin" } satisfies SessionEnd
     case "reopen":
       return yield* reopen(context, decision.prev)
     case "continue": {
+      yield* context.tablesInEpoch
       if ((yield* context.cursor.position) !== decision.to) yield* context.cursor.moveTo(decision.to)
       yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: decision.to }))
       return yield* relaySession(relayContext(context), { journal: context.journals.current(), prev: decision.prev, to: decision.to })
@@ -139,8 +154,12 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string)
   yield* context.journal.hold
   return yield* Effect.gen(function*() {
     yield* Effect.logWarning("the journal here is not the one the hosted log knows; reading the log to its end, then sending what it lacks")
-    const heard = SubscriptionRef.getUnsafe(context.state.heard)
-    yield* context.mirrorReached(heard?.tenantLastSeq ?? 0).pipe(Effect.timeoutOption(mirrorPatience))
+    // nothing of ours lies in the log behind our own last record
+    const answer = yield* askHead(context)
+    if (answer?.verdict !== "head") return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
+    yield* context.tablesInEpoch
+    const there = yield* context.mirrorReached(answer.head_seq).pipe(Effect.timeoutOption(mirrorPatience))
+    if (Option.isNone(there)) return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
     const id = uuidV7()
     yield* context.journals.open(id)
     yield* context.cursor.moveTo(0)
@@ -150,13 +169,19 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string)
   }).pipe(Effect.ensuring(context.journal.release))
 })
 
+const commitSubject = (context: LinkedContext) => subjects.ingest(context.paired().tenant, context.paired().peer_id, "commit")
+
 const relayContext = (context: LinkedContext): RelayContext => ({
   journal: context.journalLog,
   cursor: context.cursor,
   author: context.paired().peer_id,
   identity: context.self,
   ask: (commit) =>
-    context.connection.request(subjects.ingest(context.paired().tenant, context.paired().peer_id, "commit"), commit, commitPatience).pipe(
+    // an answer cannot come any more once the link is down: ask again as soon as it is back
+    Effect.raceFirst(
+      context.connection.request(commitSubject(context), commit, commitPatience),
+      Effect.andThen(awaitRef(context.state.link, ({ up }) => !up), Effect.fail(new RequestTimedOut({ subject: commitSubject(context) })))
+    ).pipe(
       Effect.map((bytes) => {
         const verdict = decodeVerdict(decoder.decode(bytes))
         const { log_epoch, log_id } = context.paired()
@@ -178,14 +203,14 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   committed: (commit, logSeq) =>
     Effect.gen(function*() {
       for (const group of Map.groupBy(commit.withheld, ({ why }) => why)) {
-        yield* context.withhold(commit.to, group[1].map(({ id }) => id), group[0])
+        yield* context.withhold(group[1].map(({ id }) => id), group[0])
       }
       yield* SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at: yield* Clock.currentTimeMillis })
     }),
   sending: (commit) => {
     for (const id of commit.sent) context.state.onTheirWay.set(id, commit.shared.get(id) ?? null)
   },
-  setAside: (journalSeq, eventId, why) => context.withhold(journalSeq, [eventId], `set aside: ${why}`),
+  setAside: (eventId, why) => context.withhold([eventId], `set aside: ${why}`),
   retried: (verdict) => {
     context.state.retries[verdict] = (context.state.retries[verdict] ?? 0) + 1
   }
@@ -211,12 +236,22 @@ const act = Effect.fnUntraced(function*(context: LinkedContext, end: SessionEnd 
       return undefined
     case "logChanged":
       yield* context.logChanged(end.id, end.epoch)
-      yield* bump(state.mirrorWanted)
       return undefined
+    case "twin":
+      // off the link too: two servers of one name throw each other out of it
+      yield* context.leave
+      context.journals.forgive()
+      return yield* stop(state, twinFound)
     case "needsYou":
-      note(state, yield* Clock.currentTimeMillis, end.needs)
-      yield* Effect.logError(end.needs)
-      yield* SubscriptionRef.set(state.needs, end.needs)
-      return undefined
+      return yield* stop(state, end.needs)
   }
+})
+
+const twinFound = "this identity runs twice: another process writes with this machine's key, and sending has stopped here. Stop one of the two, then `maestra local resume` on the other; if this is a copy, unpair it and pair it anew"
+
+const stop = Effect.fnUntraced(function*(state: State, needs: string) {
+  note(state, yield* Clock.currentTimeMillis, needs)
+  yield* Effect.logError(needs)
+  yield* SubscriptionRef.set(state.needs, needs)
+  return undefined
 })

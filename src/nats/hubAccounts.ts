@@ -11,12 +11,13 @@ import { type HubSecrets, keyOf } from "./hubSecrets.ts"
  * | -------------------------------- | --------------------------------- | ------- | --- |
  * | `ingest.*.*.*`                   | the same                          | service | commits, telemetry, heads |
  * | `$JS.API.CONSUMER.RESET.<LOG>.*` | `store.CONSUMER.RESET.<LOG>.*`    | service | a mirror setting its own consumer |
- * | `$JS.FC.<LOG>.>`                 | the same                          | service | flow control of deliveries |
- * | `$JS.ACK.<LOG>.>`                | the same                          | service | acknowledgements |
- * | `$JS.FC.hub.*.<LOG>.>`, `$JS.ACK.hub.*.<LOG>.>` | the same           | service | the same two in the form with domain and account, which servers with `js_ack_fc_v2` use (2.15.1: off by default) |
+ * | `$JS.FC.<LOG>.>`                | the same                          | service | flow control, which is how a mirror acknowledges |
+ * | `$JS.FC.hub.*.<LOG>.>`           | the same                          | service | the same in the form with domain and account that `js_ack_fc_v2` servers use (2.15.1: off by default) |
  * | `deliver.>`                      | the same                          | stream  | the log on its way to the mirrors |
  *
  * Between accounts the server rewrites every reply subject to `_R_.…`: a peer cannot choose where we answer.
+ * `$JS.ACK.>` does not cross: consumers with `ack_policy: flow_control` need none, and a server lets every leaf
+ * publish it whatever its permissions say (seen on 2.15.1), so it would be everybody's to everybody's consumers.
  */
 interface Crossing {
   readonly subject: string
@@ -38,9 +39,7 @@ const crossings = (logs: ReadonlyArray<string>): ReadonlyArray<Crossing> => [
   ...logs.flatMap((log): ReadonlyArray<Crossing> => [
     { subject: `$JS.API.CONSUMER.RESET.${log}.*`, kind: "service", localSubject: `${storeApi}.CONSUMER.RESET.${log}.*` },
     { subject: `$JS.FC.${log}.>`, kind: "service" },
-    { subject: `$JS.ACK.${log}.>`, kind: "service" },
-    { subject: `$JS.FC.${hubDomain}.*.${log}.>`, kind: "service" },
-    { subject: `$JS.ACK.${hubDomain}.*.${log}.>`, kind: "service" }
+    { subject: `$JS.FC.${hubDomain}.*.${log}.>`, kind: "service" }
   ]),
   { subject: `${deliverPrefix}.>`, kind: "stream" }
 ]
@@ -61,9 +60,7 @@ export const leafPermissions = (options: { readonly tenant: string; readonly pee
         subjects.ingest(tenant, peer, "head"),
         `${storeApi}.CONSUMER.RESET.${log}.${consumer}`,
         `$JS.FC.${log}.${consumer}.>`,
-        `$JS.ACK.${log}.${consumer}.>`,
-        `$JS.FC.${hubDomain}.*.${log}.${consumer}.>`,
-        `$JS.ACK.${hubDomain}.*.${log}.${consumer}.>`
+        `$JS.FC.${hubDomain}.*.${log}.${consumer}.>`
       ]
     },
     sub: { allow: [subjects.deliver(peer), `_INBOX.${peer}.>`, "$JSC.R.*"] }

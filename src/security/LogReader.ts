@@ -142,24 +142,28 @@ export class LogReader {
   /** Which of the waiting messages this record covers, in its order; the rest is named. */
   #cover(recordSeq: number, tenant: string, record: CommitRecord, pending: ReadonlyArray<LogMessage>, out: Array<Read>): ReadonlyArray<CoveredEvent> {
     const place = new Map(record.hashes.map((hash, index) => [hash, index] as const))
+    const found = new Set<number>()
     const events: Array<CoveredEvent> = []
     let last = -1
-    let found = 0
     for (const message of pending) {
       const index = place.get(digestOf(message.data))
-      if (index === undefined) {
-        out.push(problem(message.seq, tenant, "uncovered", `message at ${message.seq} on ${message.subject} is covered by no commit: altered, or not put there by us`))
+      if (index === undefined || found.has(index)) {
+        // what lies in another tenant's part of a log of many is that tenant's to hear of
+        const at = parseLog(message.subject)
+        out.push(problem(message.seq, Result.isSuccess(at) ? at.success.tenant : tenant, "uncovered", `message at ${message.seq} on ${message.subject} is covered by no commit: ${
+          index === undefined ? "altered, or not put there by us" : "a second copy"
+        }`))
         continue
       }
-      found++
+      found.add(index)
       if (index < last) out.push(problem(message.seq, tenant, "uncovered", `message at ${message.seq} is out of its author's order`))
       last = Math.max(last, index)
       const event = this.#readEvent(tenant, record.author, message)
       if (typeof event === "string") out.push(problem(message.seq, tenant, "malformed", event))
       else events.push(event)
     }
-    if (found < record.hashes.length) {
-      out.push(problem(recordSeq, tenant, "quarantined", `${record.hashes.length - found} of ${record.hashes.length} events of the commit of ${record.author} at ${recordSeq} are missing or altered`))
+    if (found.size < record.hashes.length) {
+      out.push(problem(recordSeq, tenant, "quarantined", `${record.hashes.length - found.size} of ${record.hashes.length} events of the commit of ${record.author} at ${recordSeq} are missing or altered`))
     }
     return events
   }

@@ -163,7 +163,9 @@ layer(Room.layer, { excludeTestServices: true, timeout: "60 seconds" })("with tr
         leaf.publish(subjects.ingest("mallory", "p3", "head"), "x", "_INBOX.p3.last")
         yield* until("thrown out, or answered once more", Effect.sync(() => leaf.closed() || leaf.heard.includes("_INBOX.p3.last")))
         assert.deepStrictEqual(leaf.heard.filter((subject) => subject !== "_INBOX.p3.last"), [])
-        assert.strictEqual(leaf.closed(), attack.reply === undefined)
+        // these two the server takes from any leaf, and delivers to nobody
+        const tolerated = attack.reply !== undefined || /^(\$JS\.ACK|_R_)\./.test(attack.subject)
+        assert.strictEqual(leaf.closed(), !tolerated)
       }))
 
     it.effect.each(eavesdrops.map((subject) => ({ subject })))("hears nothing on $subject", ({ subject }) =>

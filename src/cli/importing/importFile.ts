@@ -38,12 +38,12 @@ export const importFile = Effect.fnUntraced(function*(backend: Backend, file: st
   const chunker = makeChunker()
   const totals: Totals = { conversations: 0, messages: 0, events: 0, unchanged: 0, invalid: [], line: 0 }
 
-  const take = (chunk: Chunk) =>
+  const take = ({ chunk, readBytes }: { readonly chunk: Chunk; readonly readBytes: number }) =>
     ask(backend, Imported, { method: "POST", path: "/import", body: chunk.body, timeoutMillis: chunkTimeoutMillis }).pipe(
       Effect.map(({ value }) => add(totals, chunk, value)),
       Effect.uninterruptible,
       Effect.retry({ schedule: patience, while: passes }),
-      Effect.andThen(Effect.suspend(() => bar.show({ at: source.readBytes(), of: source.sizeBytes, done: totals.messages, unit: "messages" })))
+      Effect.andThen(Effect.suspend(() => bar.show({ at: readBytes, of: source.sizeBytes, done: totals.messages, unit: "messages" })))
     )
 
   let number = 0
@@ -51,6 +51,8 @@ export const importFile = Effect.fnUntraced(function*(backend: Backend, file: st
     Stream.map((lines) => lines.flatMap((line) => chunker.add(line, ++number))),
     Stream.concat(Stream.sync(chunker.end)),
     Stream.flattenIterable,
+    // where the file was when the chunk was cut, for the bar
+    Stream.map((chunk) => ({ chunk, readBytes: source.readBytes() })),
     // the next chunk is read and unpacked while the backend works on this one
     Stream.buffer({ capacity: 1 }),
     Stream.runForEach(take),

@@ -5,6 +5,9 @@ import { createGunzip } from "node:zlib"
 /** More than this without a line break is not a file of JSON lines; reading on would only fill the memory. */
 const lineMaxBytes = 256 * 1024 * 1024
 
+/** Small, so that `readBytes` says where the lines are from and not how far the disk was read ahead. */
+const readAheadBytes = 64 * 1024
+
 export interface Source {
   /** The lines as bytes, without their breaks, in the groups they were read in. */
   readonly lines: AsyncIterable<ReadonlyArray<Uint8Array>>
@@ -18,7 +21,7 @@ export interface Source {
 export const openLines = async (file: string, stdin: AsyncIterable<Uint8Array>): Promise<Source> => {
   if (file === "-") return { lines: linesOf(stdin), sizeBytes: 0, readBytes: () => 0 }
   const { isGzip, sizeBytes } = await peek(file)
-  const raw = createReadStream(file, { highWaterMark: 256 * 1024 })
+  const raw = createReadStream(file, { highWaterMark: readAheadBytes })
   if (!isGzip) return { lines: linesOf(raw), sizeBytes, readBytes: () => raw.bytesRead }
   const unpacked = createGunzip()
   // a disk that fails in the middle must not look like the end of the file

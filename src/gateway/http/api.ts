@@ -2,6 +2,7 @@ import { HttpApi, OpenApi } from "effect/http-api"
 import { Conversations, Messages } from "./api/conversations.ts"
 import { Log } from "./api/log.ts"
 import { Hosted, Local, Operations } from "./api/operations.ts"
+import { Privacy } from "./api/privacy.ts"
 import { System } from "./api/system.ts"
 import { Problems } from "./caller.ts"
 
@@ -14,10 +15,10 @@ const about = OpenApi.annotations({
 const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Operations)
 
 /** What a local backend serves. */
-export class LocalApi extends shared.add(Local).middleware(Problems).annotateMerge(about) {}
+export class LocalApi extends shared.add(Local, Privacy).middleware(Problems).annotateMerge(about) {}
 
 /** What a hosted backend serves. */
 export class HostedApi extends shared.add(Hosted).middleware(Problems).annotateMerge(about) {}
 
 /** The whole contract, both sides: what clients are generated from and the golden file holds. */
-export class Api extends shared.add(Local, Hosted).middleware(Problems).annotateMerge(about) {}
+export class Api extends shared.add(Local, Privacy, Hosted).middleware(Problems).annotateMerge(about) {}

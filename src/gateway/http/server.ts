@@ -15,6 +15,7 @@ import { localHandlers } from "./handlers/local.ts"
 import { logHandlers } from "./handlers/log.ts"
 import { messageHandlers } from "./handlers/messages.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
+import { privacyHandlers } from "./handlers/privacy.ts"
 import { systemHandlers } from "./handlers/system.ts"
 
 /** Version of this program, as `/health` says it. */
@@ -49,7 +50,7 @@ export interface HostedServerOptions {
 export const serveLocal = (options: LocalServerOptions) => {
   const trust: Trust = { side: "local", secret: Redacted.make(options.token) }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, localOperations, localHandlers] as const)
+    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers] as const)
   )
   return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,

@@ -25,7 +25,7 @@ describe("a leaf's permissions", () => {
   it.prop("name its own tenant and peer in every subject that could be another's", [tokens, tokens], ([tenant, peer]) => {
     const { pub, sub } = leafPermissions({ tenant, peer, log: "LOG" })
     const own = [...pub?.allow ?? [], ...(sub?.allow ?? []).filter((subject) => subject !== "$JSC.R.*")]
-    return own.length === 10 && own.every((subject) =>
+    return own.length === 8 && own.every((subject) =>
       subject.startsWith(`ingest.${tenant}.${peer}.`) || subject.split(".").includes(peer) || subject.split(".").includes(`peer-${peer}`))
   })
 

@@ -58,13 +58,13 @@ const compareBoth = Effect.fnUntraced(function*(seed: number, { journal, log }: 
 
 describe("the conversation tables", () => {
   it.effect.prop("agree with the fold on honest histories", [seed], ([seed]) =>
-    compareBoth(seed, history(seed, { size: 24, odd: false, expires: false })).pipe(Effect.provide(database())), { arbitrary: { runs: 60 } })
+    compareBoth(seed, history(seed, { size: 24, odd: false, expires: false })).pipe(Effect.provide(database())), { arbitrary: { runs: 25 } })
 
   it.effect.prop("agree with the fold on histories no honest backend writes", [seed], ([seed]) =>
-    compareBoth(seed, history(seed, { size: 24, odd: true, expires: false })).pipe(Effect.provide(database())), { arbitrary: { runs: 40 } })
+    compareBoth(seed, history(seed, { size: 24, odd: true, expires: false })).pipe(Effect.provide(database())), { arbitrary: { runs: 20 } })
 
   it.effect.prop("agree with the fold when retention takes writes away", [seed], ([seed]) =>
-    compareBoth(seed, history(seed, { size: 24, odd: false, expires: true })).pipe(Effect.provide(database())), { arbitrary: { runs: 40 } })
+    compareBoth(seed, history(seed, { size: 24, odd: false, expires: true })).pipe(Effect.provide(database())), { arbitrary: { runs: 20 } })
 
   it.effect("met the cases these histories are for", () =>
     Effect.sync(() => {

@@ -1,0 +1,42 @@
+import { Effect } from "effect"
+import { freePort } from "../support/natsServer.ts"
+import { agreed, makeWorld } from "../support/world.ts"
+import { clientOf } from "./asking.ts"
+import { textOf } from "./corpus.ts"
+import { type Row, row } from "./Row.ts"
+import { environment } from "./settings.ts"
+
+/** Bytes that pass between a local and hosted, both ways, for one edit in a short and in a long conversation. */
+export const measureLink = async (sizes: readonly [number, number], edits: number, note: string): Promise<ReadonlyArray<Row>> => {
+  const world = await makeWorld()
+  try {
+    const leafPort = await Effect.runPromise(freePort)
+    const link = await world.link(leafPort)
+    const hosted = await world.hosted("hosted", { leafPort, leafUrl: `nats-leaf://127.0.0.1:${link.port}`, env: environment })
+    const local = await world.local("local", { env: environment })
+    const tenant = await world.pair(hosted, local)
+    const client = clientOf(local)
+    const perEdit: Array<number> = []
+    for (const size of sizes) {
+      const messages = Array.from({ length: size }, (_, i) => ({ id: `m${i}`, role: "user", content: textOf(i) }))
+      await client.json("POST", "/import", JSON.stringify({ conversation_id: `c${size}`, messages }))
+      await agreed(tenant, hosted, [local])
+      const before = link.bytes()
+      for (let i = 0; i < edits; i++) {
+        await client.json("PUT", `/conversations/c${size}/messages/m${i}?wait=hosted`, { content: textOf(size + i) })
+      }
+      await agreed(tenant, hosted, [local])
+      perEdit.push((link.bytes() - before) / edits)
+      const shown = await client.json("GET", `/conversations/c${size}`)
+      if (shown.messages.length !== size || shown.messages[edits - 1].content !== textOf(size + edits - 1)) throw new Error("an edit did not arrive")
+    }
+    client.close()
+    const told = `${edits} edits one at a time, commit record and signature, what comes back to the mirror and keep-alives included; ${note}`
+    return [
+      row("bytes_per_edit_1000", perEdit[0]!, "bytes", null, `conversation of ${sizes[0]}; ${told}`),
+      row("bytes_per_edit_10000", perEdit[1]!, "bytes", perEdit[0]!, `conversation of ${sizes[1]}; floor: the shorter conversation's; ${told}`)
+    ]
+  } finally {
+    await world.close()
+  }
+}
