@@ -25,7 +25,7 @@ export const ledgerTables = [
   ...wordTable
 ]
 
-export const hexOf = (eventId: string): string => eventId.replaceAll("-", "")
+export const hexOf = (id: string): string => id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
 
 export const eventIdOf = (hex: string): string =>
   `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`.toLowerCase()

@@ -76,6 +76,7 @@ export const mirrorToJetStream = ({ consumer, log, name, peer }: { readonly name
   storage: StorageType.File,
   num_replicas: 1,
   compression: StoreCompression.None,
+  persist_mode: "async",
   mirror: { name: log, external: { api: "store", deliver: "" }, consumer: { name: consumer, deliver_subject: subjects.deliver(peer) } }
 })
 

@@ -143,11 +143,12 @@ export class LogReader {
   #cover(recordSeq: number, tenant: string, record: CommitRecord, pending: ReadonlyArray<LogMessage>, out: Array<Read>): ReadonlyArray<CoveredEvent> {
     const place = new Map(record.hashes.map((hash, index) => [hash, index] as const))
     const found = new Set<number>()
+    const counted = new Set<number>()
     const events: Array<CoveredEvent> = []
     let last = -1
     for (const message of pending) {
       const index = place.get(digestOf(message.data))
-      if (index === undefined || found.has(index)) {
+      if (index === undefined || counted.has(index)) {
         // what lies in another tenant's part of a log of many is that tenant's to hear of
         const at = parseLog(message.subject)
         out.push(problem(message.seq, Result.isSuccess(at) ? at.success.tenant : tenant, "uncovered", `message at ${message.seq} on ${message.subject} is covered by no commit: ${
@@ -160,7 +161,10 @@ export class LogReader {
       last = Math.max(last, index)
       const event = this.#readEvent(tenant, record.author, message)
       if (typeof event === "string") out.push(problem(message.seq, tenant, "malformed", event))
-      else events.push(event)
+      else {
+        counted.add(index)
+        events.push(event)
+      }
     }
     if (found.size < record.hashes.length) {
       out.push(problem(recordSeq, tenant, "quarantined", `${record.hashes.length - found.size} of ${record.hashes.length} events of the commit of ${record.author} at ${recordSeq} are missing or altered`))

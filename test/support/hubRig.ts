@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { mirrorName, peerConsumer } from "../../streams/definitions.ts"
+import { mirrorName, peerConsumer, streams } from "../../streams/definitions.ts"
 import { patterns, subjects } from "../../streams/subjects.ts"
 import { findServer } from "../../src/nats/binary.ts"
 import { type Revocations } from "../../src/nats/hubAccounts.ts"
@@ -60,7 +60,7 @@ export const makeHub = (more: { readonly extraConfig?: string; readonly revocati
     const service = yield* serviceCredentials(secrets)
     const store = yield* dial(server.clientPort, service)
     const manager = yield* Effect.promise(() => jetstreamManager(store))
-    yield* Effect.promise(() => manager.streams.add({ name: "LOG", subjects: [patterns.log], deny_delete: true, allow_atomic: true, allow_direct: true }))
+    yield* Effect.promise(() => manager.streams.add({ name: "LOG", subjects: [patterns.log], max_bytes: streams.log.sizeMaxBytes, deny_delete: true, allow_atomic: true, allow_direct: true }))
     store.subscribe(patterns.ingest, { queue: "ingest", callback: (_error, message) => void (isOwnReply(message.reply ?? "") && message.respond("committed")) })
     yield* Effect.promise(() => store.flush())
     const publish = (subject: string, body: string) => Effect.promise(() => jetstream(store).publish(subject, body))

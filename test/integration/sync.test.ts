@@ -1,0 +1,140 @@
+// Goal: a word written on one machine is on the others, whatever is said: text, title, edit, deletion, return.
+// Method: hosted and two locals as processes; each kind of write is made on one, and all must show it and agree.
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { done, shown } from "../support/linked.ts"
+import { agreed, type Backend, digestOf, makeWorld, type World } from "../support/world.ts"
+
+const oasst = fileURLToPath(new URL("../../../shared/data/conv/oasst_trees.jsonl.gz", import.meta.url))
+
+let world: World
+let hosted: Backend
+let a: Backend
+let b: Backend
+let tenant: string
+const inStep = () => agreed(tenant, hosted, [a, b])
+const everywhere = async (id: string) => {
+  await inStep()
+  return Promise.all([a, b, hosted].map((backend) => shown(backend, id, tenant)))
+}
+/** What a person reads. */
+const read = (conversation: any) => conversation?.messages.map(({ content, role }: any) => [role, content])
+
+beforeAll(async () => {
+  world = await makeWorld()
+  hosted = await world.hosted()
+  ;[a, b] = await Promise.all([world.local("a"), world.local("b")])
+  tenant = await world.pair(hosted, a)
+  await world.pair(hosted, b)
+})
+afterAll(() => world.close())
+
+const each = (conversations: ReadonlyArray<any>, is: (conversation: any) => void) => {
+  assert.strictEqual(conversations.length, 3)
+  for (const conversation of conversations) is(conversation)
+}
+
+describe("written on one, on all", () => {
+  it("a message, its edit, its deletion and its return", async () => {
+    const said = await done(a, "POST", "/conversations/groceries/messages", { role: "user", content: "buy milk" })
+    each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["user", "buy milk"]]))
+
+    await done(b, "PUT", `/conversations/groceries/messages/${said.message.id}`, { content: "buy oat milk" })
+    each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["user", "buy oat milk"]]))
+
+    await done(a, "POST", "/conversations/groceries/messages", { role: "assistant", content: "noted" })
+    await done(a, "DELETE", `/conversations/groceries/messages/${said.message.id}`)
+    each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["assistant", "noted"]]))
+
+    await done(b, "POST", "/conversations/groceries/messages", { id: said.message.id, role: "user", content: "buy milk again" })
+    each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["user", "buy milk again"], ["assistant", "noted"]]))
+    for (const local of [a, b]) assert.deepStrictEqual((await done(local, "GET", "/conflicts")).conflicts, [])
+  })
+
+  it("a title, a new title, and the conversation gone and back", async () => {
+    await done(b, "POST", "/conversations", { conversation_id: "trip", title: "A trip" })
+    await done(b, "POST", "/conversations/trip/messages", { role: "user", content: "to the sea" })
+    each(await everywhere("trip"), (seen) => assert.strictEqual(seen.title, "A trip"))
+
+    await done(a, "PATCH", "/conversations/trip", { title: "The trip" })
+    each(await everywhere("trip"), (seen) => assert.strictEqual(seen.title, "The trip"))
+
+    await done(b, "DELETE", "/conversations/trip")
+    each(await everywhere("trip"), (seen) => assert.isUndefined(seen))
+
+    await done(a, "POST", "/conversations/trip/messages", { role: "user", content: "no, to the hills" })
+    each(await everywhere("trip"), (seen) => assert.deepStrictEqual(read(seen).at(-1), ["user", "no, to the hills"]))
+  })
+
+  it("what redaction hides shows where it was written, beside what the others see", async () => {
+    await done(a, "POST", "/conversations", { conversation_id: "secrets", title: "from ada@example.org" })
+    await done(a, "POST", "/conversations/secrets/messages", { role: "user", content: "write to ada@example.org about it" })
+    const hidden = "write to [REDACTED_EMAIL] about it"
+    const [here, there, above] = await everywhere("secrets")
+    assert.deepStrictEqual([here.title, here.shared], ["from ada@example.org", { title: "from [REDACTED_EMAIL]" }])
+    assert.deepStrictEqual([here.messages[0].content, here.messages[0].shared], ["write to ada@example.org about it", { content: hidden }])
+    for (const seen of [there, above]) {
+      assert.deepStrictEqual([seen.title, seen.messages[0].content], ["from [REDACTED_EMAIL]", hidden])
+      assert.isUndefined(seen.messages[0].shared)
+      assert.notInclude(JSON.stringify(seen), "ada@example.org")
+    }
+  })
+})
+
+describe("an import", () => {
+  it("is on all; once more it adds nothing", async () => {
+    const file = join(world.dir, "small.jsonl")
+    writeFileSync(file, Array.from({ length: 30 }, (_, n) => `${JSON.stringify({
+      conversation_id: `import-${n}`,
+      title: `Number ${n}`,
+      messages: Array.from({ length: 5 }, (_, m) => ({ role: m % 2 === 0 ? "user" : "assistant", content: `words ${n}/${m}`, timestamp: "2026-11-22T10:00:00.000Z" }))
+    })}\n`).join(""))
+    const before = await inStep()
+    const first = await a.cli("import", file, "--json")
+    assert.strictEqual(first.code, 0, first.err)
+    assert.deepInclude(JSON.parse(first.out), { conversations: 30, messages: 150, events: 180 })
+    const after = await inStep()
+    assert.deepStrictEqual([after.conversations - before.conversations, after.messages - before.messages], [30, 150])
+
+    for (const local of [a, b]) {
+      const again = await local.cli("import", file, "--json")
+      assert.strictEqual(again.code, 0, again.err)
+      assert.deepInclude(JSON.parse(again.out), { events: 0, unchanged: 150 })
+    }
+    assert.deepStrictEqual(await inStep(), after)
+  })
+
+  it("exported on one machine goes into another, and nothing is new there", async () => {
+    const file = join(world.dir, "export.jsonl")
+    assert.strictEqual((await b.cli("export", "--out", file)).code, 0)
+    const before = await digestOf(b, tenant)
+    const back = await b.cli("import", file, "--json")
+    assert.deepInclude(JSON.parse(back.out), { events: 0 })
+    assert.deepStrictEqual(await inStep(), before)
+  })
+})
+
+describe.skipIf(!existsSync(oasst))(`the demo${existsSync(oasst) ? "" : " (skipped: ../shared/data missing)"}`, () => {
+  it("imports a file, agrees, and says so in JSON; a second time it adds nothing", { timeout: 180_000 }, async () => {
+    const place = await world.local("demo", { start: false })
+    const demo = async () => {
+      const ran = await place.cli("demo", "--once", "--import", oasst, "--json")
+      assert.strictEqual(ran.code, 0, ran.err)
+      return JSON.parse(ran.out)
+    }
+    const first = await demo()
+    assert.deepStrictEqual(Object.keys(first), ["equal", "seconds", "backends"])
+    assert.isTrue(first.equal)
+    assert.isAbove(first.seconds, 0)
+    assert.deepStrictEqual(first.backends.map(({ name }: any) => name), ["hosted", "laptop", "desktop"])
+    for (const backend of first.backends) {
+      assert.deepStrictEqual(Object.keys(backend).sort(), ["backend_id", "conversations", "digest", "messages", "name"])
+      assert.match(backend.digest, /^[0-9a-f]{64}$/)
+      assert.deepStrictEqual([backend.digest, backend.conversations, backend.messages], [first.backends[0].digest, first.backends[0].conversations, first.backends[0].messages])
+    }
+    assert.isAbove(first.backends[0].messages, 100)
+    assert.deepStrictEqual((await demo()).backends, first.backends)
+  })
+})
