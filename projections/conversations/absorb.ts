@@ -84,16 +84,22 @@ const conversationOf = (loaded: Loaded, name: { readonly tenant: number; readonl
 
 /** Give every write to a message its row, known or new. */
 const findMessages = Effect.fnUntraced(function*(tx: Transaction, loaded: Loaded, writes: ReadonlyArray<Write>, later: Again) {
-  const named = writes.flatMap((write) => {
-    if (!("message_id" in write.fact.data)) return []
-    return [{ write, conversation: write.conversation, tenant: write.conversation.id, here: write.fact.data.message_id, there: write.event.shared?.message_id }]
-  })
-  const claims = claimsOf(named)
-  for (const { conversation, here, there } of named) conversation.aliases ||= there !== undefined && there !== here
-  yield* settleMessageNames(tx, [...claims.values()].map(({ here, tenant, there }) => ({ conversation: tenant, here, there })), later)
-  const wanted = claims.size === 0
-    ? named.map((name) => ({ ...name, there: name.here }))
-    : named.map((name) => ({ ...name, there: claims.get(scoped(name.tenant, name.here))?.there ?? name.here }))
+  const wanted: Array<{ readonly write: Write; readonly conversation: ConversationRow; readonly here: string; there: string }> = []
+  for (const write of writes) {
+    if (!("message_id" in write.fact.data)) continue
+    const here = write.fact.data.message_id
+    wanted.push({ write, conversation: write.conversation, here, there: write.event.shared?.message_id ?? here })
+  }
+  const claims = claimsOf(wanted.map(({ conversation, here, there }) => ({ tenant: conversation.id, here, there })))
+  if (claims.size > 0) {
+    yield* settleMessageNames(tx, [...claims.values()].map(({ here, tenant, there }) => ({ conversation: tenant, here, there })), later)
+    for (const name of wanted) {
+      const claim = claims.get(scoped(name.conversation.id, name.here))
+      if (claim === undefined) continue
+      name.there = claim.there
+      name.conversation.aliases = true
+    }
+  }
   yield* loadMessages(tx, wanted)
   for (const { conversation, here, there, write } of wanted) {
     write.message = conversation.byLocal.get(here) ?? conversation.byShared.get(there)

@@ -7,6 +7,7 @@ export interface RateLimits {
 export const defaultLimits: RateLimits = { syncsPerMinute: 100, backlogBytesPerMinute: 1024 ** 3 }
 
 interface Bucket {
+  /** In 60,000ths of what a limit counts: what flows in during a millisecond is then a whole number. */
   tokens: number
   at: number
 }
@@ -24,13 +25,14 @@ export const makeRateBudget = (limits: RateLimits) => {
   const bytes = new Map<string, Bucket>()
   const draw = (buckets: Map<string, Bucket>, peer: string, amount: number, perMinute: number, now: number): number => {
     const held = buckets.get(peer)
-    const tokens = held === undefined ? perMinute : Math.min(perMinute, held.tokens + ((now - held.at) / minute) * perMinute)
+    const flowed = held === undefined ? Infinity : held.tokens + Math.max(0, now - held.at) * perMinute
+    const tokens = Math.min(perMinute * minute, flowed)
     // one request never asks for more than there can be
-    const wanted = Math.min(amount, perMinute)
+    const wanted = Math.min(amount, perMinute) * minute
     buckets.delete(peer)
     if (buckets.size >= peersMax) buckets.delete(buckets.keys().next().value!)
     buckets.set(peer, { tokens: tokens < wanted ? tokens : tokens - wanted, at: now })
-    return tokens < wanted ? Math.ceil(((wanted - tokens) / perMinute) * minute) : 0
+    return tokens < wanted ? Math.ceil((wanted - tokens) / perMinute) : 0
   }
   return (peer: string, size: number, backlog: boolean, now: number): number =>
     backlog ? draw(bytes, peer, size, limits.backlogBytesPerMinute, now) : draw(syncs, peer, 1, limits.syncsPerMinute, now)

@@ -78,7 +78,12 @@ const wrap = (context: IngestContext, answer: Answer): Verdict => {
 }
 
 /** Judge one framed commit and bring it into the log. Answers only what is durable. */
-export const ingestCommit = Effect.fnUntraced(function*(context: IngestContext, tenant: string, sender: string, data: Uint8Array): Effect.fn.Return<Answer> {
+export const ingestCommit = Effect.fnUntraced(function*(
+  context: Pick<IngestContext, "facts" | "heads" | "committer" | "committed">,
+  tenant: string,
+  sender: string,
+  data: Uint8Array
+): Effect.fn.Return<Answer> {
   const millis = yield* Clock.currentTimeMillis
   const now = isoTime(millis)
   const facts = context.facts(tenant, sender, now, millis)

@@ -16,6 +16,8 @@ export interface Tables {
   readonly ownForms: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
   readonly counts: Effect.Effect<{ readonly conversations: number; readonly messages: number; readonly conflicts: number; readonly quarantined: number; readonly setAside: number }>
   readonly digest: Effect.Effect<string>
+  /** Keep what the hosted side said of the peers' places: the tiers of messages follow from them. */
+  readonly keepPositions: (positions: ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>) => Effect.Effect<void>
   /** Events that a disallowed surface keeps here. */
   readonly withheld: Effect.Effect<ReadonlySet<string>>
   /** The newest hundred. */

@@ -129,6 +129,8 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
 })
 
 const lookEvery = Duration.millis(50)
+/** Peers report once a second at most, so asking more often tells nothing new. */
+const askEvery = Duration.millis(500)
 
 /** Wait until the writes reached a tier, or the time is over; say how far they came and who is missing. */
 export const reach = Effect.fnUntraced(function*(context: ControlContext, written: ReadonlyArray<Written>, tier: Tier, timeoutMillis: number): Effect.fn.Return<Reached> {
@@ -148,7 +150,8 @@ export const reach = Effect.fnUntraced(function*(context: ControlContext, writte
       const missing = positions.filter((peer) => peer.log_seq < logSeq!).map(({ peer_id }) => peer_id)
       if (positions.length > 0 && missing.length === 0) return { tier: "everywhere", missing: [] }
       if (now >= deadline) return { tier: "hosted", missing }
+      yield* Effect.sleep(Duration.min(askEvery, Duration.millis(deadline - now)))
     } else if (now >= deadline) return { tier: "local", missing: [] }
-    yield* Effect.sleep(lookEvery)
+    else yield* Effect.sleep(lookEvery)
   }
 })

@@ -64,6 +64,8 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 const headEvery = Duration.seconds(10)
+/** Sooner when the mirror moved, since others wait to hear that a write is everywhere; but no more often than this. */
+const reportEvery = Duration.seconds(1)
 const withheldCursor = "withheld"
 
 type Provided = Writer | Registrar | EventTail | LocalControl | Maintenance | Sqlite | Projections
@@ -138,6 +140,8 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
     const { peer_id } = pairedNow().with
     const peer: Wired = yield* dial(`_INBOX.${peer_id}`, "relay")
     const mirrorOptions = { peer: peer_id, log: pairedNow().with.log }
+    /** As last kept: places, and the days peers were seen on. */
+    let heardPlaces = ""
     const context: LinkedContext = {
       state, connection: peer, journalLog, cursor, journal, self, journals,
       paired: () => pairedNow().with,
@@ -149,6 +153,13 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
         Effect.flatMap(projections.positions, (at) =>
           projections.absorb({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
       seen: () => ({ ...seen }),
+      heardPositions: Effect.fnUntraced(function*(positions) {
+        // emptied tables have forgotten them
+        const places = JSON.stringify([SubscriptionRef.getUnsafe(state.reread), ...positions.map(({ log_seq, peer_id, seen_at }) => [peer_id, log_seq, seen_at.slice(0, "2026-11-22".length)])])
+        if (places === heardPlaces) return
+        heardPlaces = places
+        yield* tables.keepPositions(positions)
+      }),
       mirrorReached: (seq) => projections.reached(logCursor, seq),
       mirrorEnd: Effect.map(mirrorInfo(agent), Option.match({ onNone: () => 0, onSome: ({ lastSeq }) => lastSeq })),
       tablesInEpoch: projections.changes.pipe(
@@ -161,6 +172,18 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
       leave: Effect.orDie(turn(registration, true))
     }
     askNow = Effect.ignore(lookAround(context))
+    /** Say how far we are, and hear how far the log is. */
+    const report = Effect.gen(function*() {
+      let reported = -1
+      for (let sinceMillis = Infinity;; sinceMillis += Duration.toMillis(reportEvery)) {
+        if (SubscriptionRef.getUnsafe(link).up && (seen.log_seq !== reported || sinceMillis >= Duration.toMillis(headEvery))) {
+          reported = seen.log_seq
+          sinceMillis = 0
+          yield* askNow
+        }
+        yield* Effect.sleep(reportEvery)
+      }
+    })
     const movement = Effect.sync(() => {
       const relayed = SubscriptionRef.getUnsafe(state.relayed).to
       const heard = SubscriptionRef.getUnsafe(state.heard)
@@ -190,7 +213,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
         restarted: () => Object.assign(seen, { log_seq: 0, head: "" })
       }),
       keepRegistered(registration),
-      Effect.forever(Effect.andThen(Effect.suspend(() => SubscriptionRef.getUnsafe(link).up ? askNow : Effect.void), Effect.sleep(headEvery))),
+      report,
       watch(state, movement)
     ], { concurrency: "unbounded", discard: true })
   }, Effect.scoped)

@@ -11,7 +11,7 @@ import type { Journal } from "./Journal.ts"
 import { onVerdict } from "./onVerdict.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
-import { awaitBump, awaitRef, bump, linkUp, note, type State } from "./State.ts"
+import { awaitBump, awaitRef, bump, type Heard, linkUp, note, type State } from "./State.ts"
 
 export interface LinkedContext {
   readonly state: State
@@ -28,6 +28,8 @@ export interface LinkedContext {
   readonly withhold: (eventIds: ReadonlyArray<string>, why: string) => Effect.Effect<void>
   /** How far the tables have read the log, and the last valid record there. */
   readonly seen: () => { readonly log_seq: number; readonly head: string }
+  /** The hosted side said how far the peers are. */
+  readonly heardPositions: (positions: Heard["positions"]) => Effect.Effect<void>
   readonly mirrorReached: (seq: number) => Effect.Effect<void>
   /** Last sequence of the mirror, 0 where there is none. */
   readonly mirrorEnd: Effect.Effect<number, LogUnavailable>
@@ -66,11 +68,9 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
   if (Result.isFailure(answer)) return undefined
   // places of another epoch say nothing about ours
   if (answer.success.verdict === "head" && answer.success.log_epoch === log_epoch) {
-    yield* SubscriptionRef.set(context.state.heard, {
-      at: yield* Clock.currentTimeMillis,
-      tenantLastSeq: answer.success.tenant_last_seq,
-      positions: answer.success.positions ?? []
-    })
+    const positions = answer.success.positions ?? []
+    yield* context.heardPositions(positions)
+    yield* SubscriptionRef.set(context.state.heard, { at: yield* Clock.currentTimeMillis, tenantLastSeq: answer.success.tenant_last_seq, positions })
   }
   return answer.success
 })
@@ -127,7 +127,12 @@ const step = Effect.fnUntraced(function*(context: LinkedContext, carried: Sessio
     case "continue": {
       yield* context.tablesInEpoch
       if ((yield* context.cursor.position) !== decision.to) yield* context.cursor.moveTo(decision.to)
-      yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: decision.to }))
+      if (decision.to > SubscriptionRef.getUnsafe(context.state.relayed).to) {
+        // committed without our hearing of it: where it lies in the log is at or before the tenant's end as it is now
+        yield* Effect.ignore(askHead(context))
+        const logSeq = SubscriptionRef.getUnsafe(context.state.heard)?.tenantLastSeq ?? 0
+        yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: decision.to, logSeq: Math.max(held.logSeq, logSeq) }))
+      } else yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: decision.to }))
       return yield* relaySession(relayContext(context), { journal: context.journals.current(), prev: decision.prev, to: decision.to })
     }
   }

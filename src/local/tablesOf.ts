@@ -11,7 +11,7 @@ import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { allHeads, allKeys, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
 import { syncState } from "../../projections/syncState/projection.ts"
-import { problemCounts, problems } from "../../projections/syncState/queries.ts"
+import { problemCounts, problems, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { alreadyThere } from "./prepare.ts"
 import type { Tables } from "./Tables.ts"
@@ -58,6 +58,7 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
         setAside: aside?.count ?? 0
       }
     })),
+    keepPositions: (positions) => ask(reportPositions(selfTenant, positions)),
     withheld: ask(Effect.map(withheldFor(selfTenant, "surface"), (ids) => new Set(ids))),
     digest: ask(stateDigest(selfTenant)),
     problems: ask(problems({ tenant: selfTenant, limit: listedMax }))

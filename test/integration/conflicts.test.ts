@@ -2,7 +2,7 @@
 // Method: both cut off from hosted, once by the link and once by pausing; the same message edited on both, others added; then back.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { done, linkedHosted, shown, statusOf } from "../support/linked.ts"
-import { agreed, type Backend, type Link, makeWorld, until, type World } from "../support/world.ts"
+import { agreed, type Backend, type Link, makeWorld, type World } from "../support/world.ts"
 
 let world: World
 let hosted: Backend
@@ -121,8 +121,5 @@ describe("a deletion against an edit", () => {
 
 const forTenant = (backend: Backend, path: string) => backend.side === "hosted" ? `${path}?tenant=${tenant}` : path
 
-const conflictsOf = async (backend: Backend, message: string): Promise<ReadonlyArray<any>> => {
-  // hosted projects a commit a moment after it has answered it
-  await until(async () => (await statusOf(a)).state === "in_step", 10_000)
-  return (await done(backend, "GET", forTenant(backend, "/conflicts"))).conflicts.filter(({ message_id }: any) => message_id === message)
-}
+const conflictsOf = async (backend: Backend, message: string): Promise<ReadonlyArray<any>> =>
+  (await done(backend, "GET", forTenant(backend, "/conflicts"))).conflicts.filter(({ message_id }: any) => message_id === message)

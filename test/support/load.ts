@@ -73,11 +73,9 @@ interface LogEvent {
   readonly data: { readonly message_id?: string }
 }
 
-/** Every event in the hosted log, in order. Read as any tool does: the event stream from its start. */
-export const eventsOf = async (hosted: Backend, tenant: string): Promise<ReadonlyArray<LogEvent>> => {
+/** The first `count` events of the hosted log, in order. Read as any tool does: the event stream from its start. */
+const eventsOf = async (hosted: Backend, tenant: string, count: number): Promise<ReadonlyArray<LogEvent>> => {
   const token = readFileSync(`${hosted.dir}/admin-token`, "utf8").trim()
-  // the log ends with a commit record, and right before that lies the last event
-  const end: number = (await hosted.http("GET", "/status")).json.log.last_seq - 1
   const response = await fetch(`${hosted.url()}/events?from=start&tenant=${tenant}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(30_000) })
   const events: Array<LogEvent> = []
   let text = ""
@@ -86,17 +84,17 @@ export const eventsOf = async (hosted: Backend, tenant: string): Promise<Readonl
     const frames = text.split("\n\n")
     text = frames.pop()!
     for (const frame of frames) {
-      const id = /^id: (\d+)$/m.exec(frame)
-      if (id === null) continue
-      events.push(JSON.parse(/^data: (.*)$/m.exec(frame)![1]!))
-      if (Number(id[1]) >= end) return events
+      const data = /^data: (.*)$/m.exec(frame)
+      if (data === null) continue
+      events.push(JSON.parse(data[1]!))
+      if (events.length === count) return events
     }
   }
   throw new Error(`the event stream ended after ${events.length} events`)
 }
 
 /** Those among them that are there more than once: by event id, and by message where it was written once only. */
-export const doubled = (events: ReadonlyArray<LogEvent>): ReadonlyArray<string> => {
+const doubled = (events: ReadonlyArray<LogEvent>): ReadonlyArray<string> => {
   const seen = new Set<string>()
   return events.flatMap(({ data, id, subject, type }) => {
     const names = type === "message.appended" ? [id, `${subject}/${data.message_id}`] : [id]
@@ -107,14 +105,34 @@ export const doubled = (events: ReadonlyArray<LogEvent>): ReadonlyArray<string> 
 }
 
 export interface Whole extends Digest {
-  readonly verified: ReadonlyArray<Verified>
+  /** Messages in the log, whatever the tables show. */
+  readonly appended: number
+  readonly problems: ReadonlyArray<unknown>
   readonly doubled: ReadonlyArray<string>
 }
 
-/** Wait for agreement, then look at everything that must hold whatever happened before. */
+/**
+ * Wait until all show the same and hold the same log in the same epoch, then look at what must be true whatever
+ * happened before. Tables may agree while a log or a mirror is not yet whole, so the logs are read too.
+ */
 export const whole = async (tenant: string, hosted: Backend, locals: ReadonlyArray<Backend>, withinMs = 60_000): Promise<Whole> => {
-  const digest = await agreed(tenant, hosted, locals, withinMs).catch((error: Error) => {
-    throw new Error(`${error.message}\n${[hosted, ...locals].map((one) => `--- ${one.name}\n${one.log().slice(-1500)}`).join("\n")}`)
-  })
-  return { ...digest, verified: await Promise.all([hosted, ...locals].map((one) => verified(one, tenant))), doubled: doubled(await eventsOf(hosted, tenant)) }
+  const all = [hosted, ...locals]
+  const logs = () => all.map((one) => `--- ${one.name}\n${one.log().slice(-1500)}`).join("\n")
+  let seen = ""
+  let digest: Digest | undefined
+  let found: ReadonlyArray<Verified> = []
+  await until(async () => {
+    digest = await agreed(tenant, hosted, locals, withinMs).catch((error: Error) => { throw new Error(`${error.message}\n${logs()}`) })
+    const epochs = await Promise.all(all.map(async (one): Promise<number> => (await one.http("GET", "/status")).json.log_epoch))
+    found = await Promise.all(all.map((one) => verified(one, tenant)))
+    seen = JSON.stringify({ epochs, found })
+    return new Set(epochs).size === 1 && new Set(found.map(({ events }) => events)).size === 1
+  }, withinMs, () => `the logs are not the same: ${seen}\n${logs()}`)
+  const events = await eventsOf(hosted, tenant, found[0]!.events)
+  return {
+    ...digest!,
+    appended: new Set(events.filter(({ type }) => type === "message.appended").map(({ data, subject }) => `${subject}/${data.message_id}`)).size,
+    problems: found.flatMap(({ problems }) => problems),
+    doubled: doubled(events)
+  }
 }

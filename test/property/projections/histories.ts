@@ -38,8 +38,10 @@ export const history = (seed: number, options: { readonly size: number; readonly
       log.push({ kind: "event", log: "log", seq: ++seq, tenant, opened: asShared(opened, shared), own: true })
       continue
     }
-    if (dice.chance(0.15)) log.push({ kind: "withheld", seq: ++seq, tenant, eventIds: [eventId], why: "surface" })
-    else if (dice.chance(0.8)) log.push({ kind: "echo", seq: ++seq, tenant, eventId, shared })
+    const withheld = dice.chance(0.15)
+    if (withheld) log.push({ kind: "withheld", seq: ++seq, tenant, eventIds: [eventId], why: "surface" })
+    // what was kept back and is in the log all the same is there
+    if (dice.chance(withheld ? 0.2 : 0.8)) log.push({ kind: "echo", seq: ++seq, tenant, eventId, shared })
     if (options.expires && dice.chance(0.1)) log.push(expiry(dice, ++seq))
   }
   // a second copy of some events: ignored, except for its place

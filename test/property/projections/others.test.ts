@@ -144,7 +144,9 @@ describe("sync state", () => {
     Effect.gen(function*() {
       const projections = yield* Projections
       const problem: Entry = { kind: "problem", seq: 3, tenant, what: "quarantined", detail: "signature" }
-      yield* projections.absorb({ cursor: "log", epoch: "1", entries: [commit(1, "hosted"), commit(2, "peer_00112233445566aa"), problem, commit(4, "hosted")] })
+      const entries = [commit(1, "hosted"), commit(2, "peer_00112233445566aa"), problem]
+      yield* projections.absorb({ cursor: "log", epoch: "1", entries })
+      yield* projections.absorb({ cursor: "log", epoch: "1", entries: [...entries, commit(4, "hosted")] })
       assert.deepStrictEqual((yield* syncState.chainHeads(tenant)).map(({ author, seq }) => [author, seq]), [["hosted", 4], ["peer_00112233445566aa", 2]])
       const head = Option.getOrThrow(yield* syncState.chainHead({ tenant, author: "hosted" }))
       assert.deepStrictEqual({ digest: head.digest, from: head.from, to: head.to }, { digest: "digest 4", from: 4, to: 4 })
