@@ -3,7 +3,8 @@ import { dataschemaOf, decodeFact, type Fact, isEventType, parseDataschema } fro
 import { EventFromTheFuture, EventMalformed } from "./EventDefinition.ts"
 import { OutsideId } from "./events/fields.ts"
 import { BackendId, Time, Uuid } from "./ids.ts"
-import { lamportMax, nameMaxLength } from "./limits.ts"
+import { lamportMax, nameMaxLength, sessionidMaxLength, traceparentMaxLength } from "./limits.ts"
+import { quickEnvelope } from "./quick.ts"
 import type { Stamp } from "./Stamp.ts"
 
 /**
@@ -21,8 +22,8 @@ export const Envelope = Schema.Struct({
   subject: OutsideId,
   lamport: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: lamportMax })),
   surface: Schema.NonEmptyString.check(Schema.isMaxLength(nameMaxLength)),
-  sessionid: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(256))),
-  traceparent: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))),
+  sessionid: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(sessionidMaxLength))),
+  traceparent: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(traceparentMaxLength))),
   /** The companion on whose behalf a gateway wrote this. */
   via: Schema.optionalKey(BackendId),
   datacontenttype: Schema.Literals(["application/json", "application/jose"]),
@@ -72,6 +73,8 @@ export const decode = (bytes: Uint8Array): Result.Result<Envelope, EventMalforme
     // the parser's own message would quote what somebody wrote
     return Result.fail(new EventMalformed({ type: "?", stored: 0, why: "not JSON in UTF-8" }))
   }
+  const quick = quickEnvelope(json)
+  if (quick !== undefined) return Result.succeed(quick)
   return Result.mapError(readEnvelope(json), (error) => new EventMalformed({ type: "?", stored: 0, why: error.message }))
 }
 

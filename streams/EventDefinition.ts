@@ -27,20 +27,24 @@ export interface EventDefinition<Type extends string, A> {
   readonly evolve: <B>(next: Schema.Codec<B, unknown>, upcast: (old: A) => B) => EventDefinition<Type, B>
 }
 
-export const event = <const Type extends string, A>(type: Type, schema: Schema.Codec<A, unknown>): EventDefinition<Type, A> =>
+/** `quick` answers what the schema would, or `undefined`, and then the schema is asked (streams/quick.ts). */
+export const event = <const Type extends string, A>(type: Type, schema: Schema.Codec<A, unknown>, quick?: (data: unknown) => NoInfer<A> | undefined): EventDefinition<Type, A> =>
   define(type, 1, schema, (stored) =>
-    Result.fail(new EventMalformed({ type, stored, why: "versions count from 1" })))
+    Result.fail(new EventMalformed({ type, stored, why: "versions count from 1" })), quick)
 
 const define = <Type extends string, A>(
   type: Type,
   version: number,
   schema: Schema.Codec<A, unknown>,
-  decodeOlder: (stored: number, data: unknown) => Decoded<A>
+  decodeOlder: (stored: number, data: unknown) => Decoded<A>,
+  quick?: (data: unknown) => NoInfer<A> | undefined
 ): EventDefinition<Type, A> => {
   const read = Schema.decodeUnknownResult(schema)
   const decode = (stored: number, data: unknown): Decoded<A> => {
     if (stored > version) return Result.fail(new EventFromTheFuture({ type, stored, newest: version }))
     if (stored < version) return decodeOlder(stored, data)
+    const known = quick?.(data)
+    if (known !== undefined) return Result.succeed(known)
     return Result.mapError(read(data), (error) => new EventMalformed({ type, stored, why: error.message }))
   }
   return {

@@ -5,7 +5,8 @@ export const tokenPattern = /^[A-Za-z0-9_-]{1,64}$/
 export const isToken = (text: string): boolean => tokenPattern.test(text)
 
 /** `local_sha256_<hex>`, `hosted_sha256_<hex>`, or `<platform>_sha256_<hex>` of a companion. */
-export const BackendId = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9_]{0,31}_sha256_[0-9a-f]{64}$/))
+export const backendIdPattern = /^[a-z][a-z0-9_]{0,31}_sha256_[0-9a-f]{64}$/
+export const BackendId = Schema.String.check(Schema.isPattern(backendIdPattern))
 
 /** One user's data on a hosted backend; opaque, never the user name. */
 export const TenantId = Schema.String.check(Schema.isPattern(/^t_[a-z2-7]{16}$/))
@@ -20,9 +21,8 @@ export const Author = Schema.String.check(Schema.isPattern(/^(peer_[0-9a-f]{16}|
 export const timePattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
 export const Time = Schema.String.check(Schema.isPattern(timePattern))
 
-export const Uuid = Schema.String.check(
-  Schema.isPattern(/^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
-)
+export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
+export const Uuid = Schema.String.check(Schema.isPattern(uuidPattern))
 
 /** SHA-256, base64url without padding. */
 export const Digest = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))

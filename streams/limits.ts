@@ -19,6 +19,9 @@ export const redactionGrowthMax = 3
 export const idMaxBytes = 512
 /** Role and surface names, characters. */
 export const nameMaxLength = 64
+/** Session ids and W3C trace parents, characters. */
+export const sessionidMaxLength = 256
+export const traceparentMaxLength = 64
 
 /** HTTP request body. */
 export const bodyMaxBytes = 4 * MiB

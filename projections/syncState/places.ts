@@ -13,7 +13,7 @@ export interface Place {
 
 const rowsOf = (ids: ReadonlyArray<string>): string => JSON.stringify(ids.map(hexOf))
 
-/** Places of the events of a tenant among these ids; unknown ones are left out. */
+/** Places of the events of a tenant among these ids; those without any, and unknown ones, are left out. */
 export const placesOf = Effect.fnUntraced(function*(tenant: string, eventIds: ReadonlyArray<string>) {
   const sqlite = yield* Sqlite
   const rows = yield* sqlite.all<{ id: string; seq: number | null; withheld: string | null }>(readPlacesOf, tenant, rowsOf(eventIds))
@@ -22,7 +22,8 @@ export const placesOf = Effect.fnUntraced(function*(tenant: string, eventIds: Re
 
 export const readPlacesOf = `
   select hex(e.id) as id, e.seq, e.withheld from jsonb_each(?2) j
-  cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)`
+  cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)
+  where e.seq is not null or e.withheld is not null`
 
 /** What a write says under the names it has here: to tell how the form that left differs. */
 export interface WrittenForm {

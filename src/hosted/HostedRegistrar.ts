@@ -177,5 +177,5 @@ export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" |
 
 const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(values)]
 
-/** A secret for one more device, good once and for ten minutes. */
-export const pairingLife = Duration.minutes(10)
+/** A secret for one more device, good once and for ten minutes at most. */
+export const pairingLifeMax = Duration.minutes(10)

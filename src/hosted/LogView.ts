@@ -92,8 +92,10 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
   const reader = new LogReader(new AuthorKeys(context.hosted, keys), heads)
   const isOwn = () => false
   yield* context.log.read({ from: from + 1 }).pipe(
-    Stream.runForEach((batch) => {
-      const items = readLog(reader, batch, { open: context.open, isOwn })
+    Stream.map((batch) => readLog(reader, batch, { open: context.open, isOwn })),
+    // the next batch is verified and opened while SQLite, on its own thread, takes this one in
+    Stream.buffer({ capacity: 1 }),
+    Stream.runForEach((items) => {
       for (const item of items) context.view.read(item)
       const entries = fromLog(items, { tenant: (tenant) => tenant, isOwn, shared: () => undefined })
       entries.sort((a, b) => a.seq - b.seq)

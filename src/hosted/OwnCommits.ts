@@ -16,7 +16,7 @@ import type { DataKey } from "../security/sealing.ts"
 import type { Admitted } from "./admit.ts"
 import { extend, type IngestContext } from "./ingest.ts"
 
-export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | "committed"> {
+export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | "offered" | "committed"> {
   readonly identity: BackendIdentity["Service"]
   readonly keys: ReadonlyArray<AuthorKey>
   readonly dataKey: (tenant: string) => DataKey | undefined

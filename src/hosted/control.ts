@@ -12,7 +12,6 @@ import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
 import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
-import { pairingLife } from "./HostedRegistrar.ts"
 import type { LogView } from "./LogView.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
@@ -27,6 +26,8 @@ export interface HostedControlContext {
   readonly system: Wired | undefined
   readonly hub: HubSecrets | undefined
   readonly publicUrl: string
+  /** How long a pairing code waits for its device. */
+  readonly pairingLife: Duration.Duration
   readonly view: LogView
   readonly log: EventLog
   readonly logIdentity: () => { readonly id: string; readonly epoch: number }
@@ -52,7 +53,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       if (user === "" || user.length > userMaxLength || !user.isWellFormed()) return yield* failed(400, "user-id", `A user id has 1 to ${userMaxLength} characters.`)
       const now = yield* Clock.currentTimeMillis
       const secret = randomBytes(32)
-      const expires_at = isoTime(now + Duration.toMillis(pairingLife))
+      const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
       const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now))).pipe(Effect.mapError(unavailable)))
       const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
         const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))

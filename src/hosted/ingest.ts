@@ -24,7 +24,9 @@ export interface IngestContext {
   readonly identity: () => LogIdentity
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
   readonly facts: (tenant: string, sender: string, now: string, millis: number) => Facts | undefined
-  /** Told after each durable commit: readers reuse what was opened, the clock and high-water mark rise. */
+  /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
+  readonly offered: (admitted: Admitted) => void
+  /** Told after each durable commit: the clock and high-water mark rise. */
   readonly committed: (tenant: string, admitted: Admitted, lastSeq: number) => void
   /** A peer said how far it is; answers what the tenant's end of the log is, and everybody's position. */
   readonly reported: (tenant: string, sender: string, request: HeadRequest, now: string) => Effect.Effect<{
@@ -79,7 +81,7 @@ const wrap = (context: IngestContext, answer: Answer): Verdict => {
 
 /** Judge one framed commit and bring it into the log. Answers only what is durable. */
 export const ingestCommit = Effect.fnUntraced(function*(
-  context: Pick<IngestContext, "facts" | "heads" | "committer" | "committed">,
+  context: Pick<IngestContext, "facts" | "heads" | "committer" | "offered" | "committed">,
   tenant: string,
   sender: string,
   data: Uint8Array
@@ -99,7 +101,7 @@ export const ingestCommit = Effect.fnUntraced(function*(
 
 /** Continue the author's chain with a judged commit: fenced, atomic, once. */
 export const extend = Effect.fnUntraced(function*(
-  context: Pick<IngestContext, "heads" | "committer" | "committed">,
+  context: Pick<IngestContext, "heads" | "committer" | "offered" | "committed">,
   tenant: string,
   parsed: ParsedCommit,
   admitted: Admitted,
@@ -125,6 +127,7 @@ export const extend = Effect.fnUntraced(function*(
     ...admitted.events.map(({ bytes, subject }) => ({ subject, data: bytes })),
     { subject: subjects.logCommit(tenant, author), data: parsed.bytes, expectedLast: place.fence }
   ]
+  context.offered(admitted)
   const outcome = yield* context.committer.commit({
     chain: `${tenant}.${author}`,
     messages,

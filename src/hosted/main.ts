@@ -27,7 +27,7 @@ import { makeCommitter } from "./Committer.ts"
 import { makeHostedControl } from "./control.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { makeHeads } from "./Heads.ts"
-import { authenticateOnHosted, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
+import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { startHub } from "./Hub.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
 import { epochKey, idKey, type Mark, openMark, save } from "./LogMark.ts"
@@ -50,6 +50,8 @@ export interface HostedOptions {
   /** How local backends reach the hub's leaf port. */
   readonly leafUrls: ReadonlyArray<string>
   readonly sessionMax?: Duration.Duration
+  /** How long a pairing code is good for; ten minutes at most, and without it. */
+  readonly pairingLife?: Duration.Duration
   /** Join the deployment this file describes, instead of running a hub. */
   readonly cluster?: string
   readonly limits?: Partial<RateLimits>
@@ -169,10 +171,10 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   }
   const committer = yield* makeCommitter(log, fence)
   yield* supervise(options, "committer", committer.run)
-  const committed: IngestContext["committed"] = (tenant, admitted, lastSeq) => {
-    view.committed(tenant, lastSeq, admitted.greatestLamport)
-    for (const event of admitted.events) if (event.opened !== undefined) opened.put(event.opened)
+  const offered: IngestContext["offered"] = ({ events }) => {
+    for (const event of events) if (event.opened !== undefined) opened.put(event.opened)
   }
+  const committed: IngestContext["committed"] = (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport)
   const budget = makeRateBudget({ ...defaultLimits, ...options.limits })
   const facts = (tenant: string, sender: string, now: string, millis: number): Facts | undefined => {
     const record = tenants.peek(tenant)
@@ -193,7 +195,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   }
   const reports = new Map<string, { readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>()
   const ingest: IngestContext = {
-    connection: service, log, heads, committer, committed, facts,
+    connection: service, log, heads, committer, offered, committed, facts,
     identity: logIdentity,
     mayAnswer: isOwnReply,
     ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.map(({ acked }) => acked), Effect.orElseSucceed(() => 0)),
@@ -224,7 +226,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   }
 
   const own = yield* makeOwnCommits({
-    heads, committer, committed, identity,
+    heads, committer, offered, committed, identity,
     keys: hostedKeys,
     dataKey: currentKey,
     greatestLamport: (tenant) => view.of(tenant).lamport,
@@ -240,7 +242,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     ensureConsumer: (tenant, peer) =>
       ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.asVoid, Effect.mapError(() => new RegistrationRefused({ status: 503, type: "try-again", hint: "The hub does not answer right now; try again in a moment." })))
   }
-  const control = makeHostedControl({ tenants, own, identity, service, system, hub: deployment.hub, publicUrl: options.publicUrl, view, log, logIdentity, serverVersion, keepRevocations: (all) => saveRevocations(options.dataDir, all), positions: (tenant) => ask(peerPositions(tenant)) })
+  const control = makeHostedControl({ tenants, own, identity, service, system, hub: deployment.hub, publicUrl: options.publicUrl, pairingLife: options.pairingLife ?? pairingLifeMax, view, log, logIdentity, serverVersion, keepRevocations: (all) => saveRevocations(options.dataDir, all), positions: (tenant) => ask(peerPositions(tenant)) })
 
   return Context.make(Writer, Writer.of({
     write: (tenant, drafts) => own.write(tenant, drafts),

@@ -10,7 +10,7 @@ import { frame, idsDigest, parseCommit, verifyCommit } from "../security/commit.
 import { digestOf } from "../security/digest.ts"
 import { decode } from "../../streams/Envelope.ts"
 import { type Action, onVerdict } from "./onVerdict.ts"
-import { prepare, type PrepareContext, type Prepared } from "./prepare.ts"
+import { type Pending, pendingOf, prepare, type PrepareContext, type Prepared } from "./prepare.ts"
 import { type Reconciliation, reconcile, type RemoteHead } from "./reconcile.ts"
 
 /** Why a session ended. The caller acts, then runs the next one. */
@@ -79,20 +79,20 @@ export const relaySession = Effect.fnUntraced(function*(context: RelayContext, s
 }, Effect.scoped)
 
 const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosition, batches: Queue.Queue<ReadonlyArray<Stored>>) {
-  let pending: ReadonlyArray<Stored> = []
+  let pending: ReadonlyArray<Pending> = []
   let position = start
 
   const more = Effect.gen(function*() {
     const size = yield* Queue.size(batches)
     if (pending.length >= commitEventsMax || (pending.length > 0 && size === 0)) return
     const arrived = yield* Queue.takeAll(batches)
-    pending = pending.concat(...arrived)
+    pending = pending.concat(...arrived.map((batch) => batch.map(pendingOf)))
   })
 
   const make = Effect.fnUntraced(function*(after: ChainPosition) {
     // no further than the gate was asked about: what lies behind might be in the log already
     const next = pending.slice(0, commitEventsMax)
-    const prepared = prepare(next, yield* context.gateContext(idsOf(next)))
+    const prepared = prepare(next, yield* context.gateContext(next.map(({ id }) => id)))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
     return yield* signed(context, prepared.commit, after)
@@ -216,14 +216,7 @@ export const reconcileWith = Effect.fnUntraced(function*(
 const idsBetween = (journal: EventLog, from: number, through: number) =>
   journal.readRange({ from, through }).pipe(
     Stream.runFold((): Array<string> => [], (ids, batch) => {
-      ids.push(...idsOf(batch))
+      for (const stored of batch) ids.push(pendingOf(stored).id)
       return ids
     }),
     Effect.map(idsDigest))
-
-/** The ids of journal events; one that cannot be read counts under its place. */
-const idsOf = (batch: ReadonlyArray<Stored>): ReadonlyArray<string> =>
-  batch.map((stored) => {
-    const envelope = decode(stored.data)
-    return Result.isSuccess(envelope) ? envelope.success.id : `unreadable-${stored.seq}`
-  })

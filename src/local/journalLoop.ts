@@ -20,7 +20,11 @@ export interface JournalReaderContext {
 export const projectJournal = Effect.fn("local.projectJournal")(function*(context: JournalReaderContext) {
   for (;;) {
     const { createdAt, from } = yield* journalPlace(context)
-    const reading = context.journal.read({ from }).pipe(Stream.runForEach((batch) => take(context, createdAt, batch)))
+    const reading = context.journal.read({ from }).pipe(
+      Stream.map((batch) => readBatch(context, batch)),
+      // the next batch is read while SQLite, on its own thread, takes this one in
+      Stream.buffer({ capacity: 1 }),
+      Stream.runForEach((read) => take(context, createdAt, read)))
     yield* Effect.raceFirst(reading, awaitBump(context.state.reread))
   }
 })
@@ -29,7 +33,9 @@ export const projectJournal = Effect.fn("local.projectJournal")(function*(contex
 export const catchUpWithJournal = Effect.fnUntraced(function*(context: JournalReaderContext, told: (done: number, of: number) => Effect.Effect<void>) {
   const { createdAt, from, lastSeq } = yield* journalPlace(context)
   yield* context.journal.readRange({ from, through: lastSeq }).pipe(
-    Stream.runForEach((batch) => take(context, createdAt, batch).pipe(Effect.andThen(told(batch.at(-1)?.seq ?? from, lastSeq)))))
+    Stream.map((batch) => readBatch(context, batch)),
+    Stream.buffer({ capacity: 1 }),
+    Stream.runForEach((read) => take(context, createdAt, read).pipe(Effect.andThen(told(read.through, lastSeq)))))
 })
 
 /** Where to read on. A journal that is another one, or shorter than what was read, was restored: the tables start afresh. */
@@ -44,7 +50,13 @@ const journalPlace = Effect.fnUntraced(function*({ journal, projections }: Journ
   return { createdAt, from: (held?.seq ?? 0) + 1, lastSeq }
 })
 
-const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: string, batch: ReadonlyArray<Stored>) {
+interface ReadBatch {
+  readonly entries: ReadonlyArray<Entry>
+  readonly through: number
+  readonly settings: boolean
+}
+
+const readBatch = (context: JournalReaderContext, batch: ReadonlyArray<Stored>): ReadBatch => {
   let settings = false
   const entries = batch.map((stored): Entry => {
     const envelope = decode(stored.data)
@@ -57,6 +69,10 @@ const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: s
     context.clock.seen = Math.max(context.clock.seen, opened.success.envelope.lamport)
     return { kind: "event", log: "journal", seq: stored.seq, tenant: selfTenant, opened: opened.success, own: true }
   })
-  yield* context.projections.absorb({ cursor: journalCursor, epoch, entries, through: batch.at(-1)?.seq ?? 0 }).pipe(Effect.orDie)
+  return { entries, through: batch.at(-1)?.seq ?? 0, settings }
+}
+
+const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: string, { entries, settings, through }: ReadBatch) {
+  yield* context.projections.absorb({ cursor: journalCursor, epoch, entries, through }).pipe(Effect.orDie)
   if (settings) yield* bump(context.state.settingsSeen)
 })

@@ -140,6 +140,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
     const { peer_id } = pairedNow().with
     const peer: Wired = yield* dial(`_INBOX.${peer_id}`, "relay")
     const mirrorOptions = { peer: peer_id, log: pairedNow().with.log }
+    let lost = 0
     /** As last kept: places, and the days peers were seen on. */
     let heardPlaces = ""
     const context: LinkedContext = {
@@ -161,7 +162,13 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
         yield* tables.keepPositions(positions)
       }),
       mirrorReached: (seq) => projections.reached(logCursor, seq),
-      mirrorEnd: Effect.map(mirrorInfo(agent), Option.match({ onNone: () => 0, onSome: ({ lastSeq }) => lastSeq })),
+      // restored from a copy: the hub would go on behind what it lacks. Once for each loss, however often it is told
+      mirrorOnceHeld: Effect.fnUntraced(function*(seq) {
+        const mirror = seq <= lost ? Option.none() : yield* mirrorInfo(agent)
+        if (Option.isNone(mirror) || mirror.value.lastSeq >= seq) return
+        lost = seq
+        yield* bump(state.mirrorWanted)
+      }),
       tablesInEpoch: projections.changes.pipe(
         Stream.map((at) => at.get(logCursor)),
         Stream.filter((held) => held === undefined || held.epoch === epochOf(pairedNow().with)),

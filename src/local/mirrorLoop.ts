@@ -161,7 +161,10 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   })
 
   yield* context.log.read({ from: from + 1 }).pipe(
-    Stream.mapEffect((batch) => takeBatch(readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn }))),
+    Stream.map((batch) => readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn })),
+    // the next batch is verified and opened while SQLite, on its own thread, takes this one in
+    Stream.buffer({ capacity: 1 }),
+    Stream.mapEffect(takeBatch),
     Stream.takeWhile(() => !gap),
     Stream.runDrain)
   return "gap"

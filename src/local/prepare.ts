@@ -43,6 +43,19 @@ export interface PrepareContext {
   readonly skip: (eventId: string) => string | undefined
 }
 
+/** A journal event on its way out: read once, for its id, which the gate is asked about, and to be sealed. */
+export interface Pending {
+  readonly seq: number
+  /** One that cannot be read counts under its place. */
+  readonly id: string
+  readonly envelope: ReturnType<typeof decode>
+}
+
+export const pendingOf = ({ data, seq }: Stored): Pending => {
+  const envelope = decode(data)
+  return { seq, id: Result.isSuccess(envelope) ? envelope.success.id : `unreadable-${seq}`, envelope }
+}
+
 export type Preparation =
   | { readonly _tag: "prepared"; readonly commit: Prepared; readonly taken: number }
   /** The settings stop the cursor before the first event. */
@@ -53,7 +66,7 @@ export type Preparation =
  *
  * Pure but for the random IV of each seal. Costs about 50 µs an event.
  */
-export const prepare = (pending: ReadonlyArray<Stored>, context: PrepareContext): Preparation => {
+export const prepare = (pending: ReadonlyArray<Pending>, context: PrepareContext): Preparation => {
   const ids: Array<string> = []
   const events: Array<Uint8Array> = []
   const hashes: Array<string> = []
@@ -101,9 +114,8 @@ type One =
   | { readonly _tag: "hold"; readonly id: string; readonly why: string }
   | { readonly _tag: "stop"; readonly why: string }
 
-const prepareOne = (stored: Stored, context: PrepareContext): One => {
-  const decoded = decode(stored.data)
-  if (Result.isFailure(decoded)) return { _tag: "hold", id: `unreadable-${stored.seq}`, why: `malformed: ${decoded.failure.why}` }
+const prepareOne = ({ envelope: decoded, id }: Pending, context: PrepareContext): One => {
+  if (Result.isFailure(decoded)) return { _tag: "hold", id, why: `malformed: ${decoded.failure.why}` }
   const envelope = decoded.success
   const skipped = context.skip(envelope.id)
   if (skipped !== undefined) return { _tag: "hold", id: envelope.id, why: skipped }

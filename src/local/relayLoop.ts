@@ -31,8 +31,8 @@ export interface LinkedContext {
   /** The hosted side said how far the peers are. */
   readonly heardPositions: (positions: Heard["positions"]) => Effect.Effect<void>
   readonly mirrorReached: (seq: number) => Effect.Effect<void>
-  /** Last sequence of the mirror, 0 where there is none. */
-  readonly mirrorEnd: Effect.Effect<number, LogUnavailable>
+  /** The hub says how far our mirror once had come. One that ends before that lost something, and is made anew. */
+  readonly mirrorOnceHeld: (seq: number) => Effect.Effect<void, LogUnavailable>
   /** The tables count places in the epoch of the pairing: what they say is in the log is in that log. */
   readonly tablesInEpoch: Effect.Effect<void>
   /** The log over there is in another epoch, or is another log. */
@@ -44,7 +44,8 @@ export interface LinkedContext {
   readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
 }
 
-const commitPatience = Duration.seconds(20)
+/** A commit's bytes may go through a thin line; what comes on top is the hosted side's work, a second at most. */
+const commitPatience = (bytes: number) => Duration.millis(5000 + bytes / 32)
 const headPatience = Duration.seconds(5)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
@@ -71,18 +72,17 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
     const positions = answer.success.positions ?? []
     yield* context.heardPositions(positions)
     yield* SubscriptionRef.set(context.state.heard, { at: yield* Clock.currentTimeMillis, tenantLastSeq: answer.success.tenant_last_seq, positions })
+    yield* context.mirrorOnceHeld(answer.success.mirrored_seq ?? 0)
   }
   return answer.success
 })
 
-/** Ask, and act on what only the answer tells: the log was restored, or this machine's mirror lost what it once had. */
+/** Ask, and notice a restored log even where nothing waits to be sent. */
 export const lookAround = Effect.fnUntraced(function*(context: LinkedContext) {
   const answer = yield* askHead(context)
   if (answer === undefined) return
   const { log_epoch, log_id } = context.paired()
-  if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) return yield* context.logChanged(answer.log_id, answer.log_epoch)
-  const mirrored = answer.verdict === "head" ? answer.mirrored_seq ?? 0 : 0
-  if (mirrored > 0 && mirrored > (yield* context.mirrorEnd)) yield* bump(context.state.mirrorWanted)
+  if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) yield* context.logChanged(answer.log_id, answer.log_epoch)
 })
 
 /** Send what the journal holds, for ever: compare heads, run a session, act on how it ended. */
@@ -184,7 +184,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   ask: (commit) =>
     // an answer cannot come any more once the link is down: ask again as soon as it is back
     Effect.raceFirst(
-      context.connection.request(commitSubject(context), commit, commitPatience),
+      context.connection.request(commitSubject(context), commit, commitPatience(commit.length)),
       Effect.andThen(awaitRef(context.state.link, ({ up }) => !up), Effect.fail(new RequestTimedOut({ subject: commitSubject(context) })))
     ).pipe(
       Effect.map((bytes) => {

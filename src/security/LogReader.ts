@@ -48,6 +48,7 @@ export interface ChainHead {
   readonly journal: string
   readonly to: number
   readonly seq: number
+  readonly time: string
 }
 
 /**
@@ -69,7 +70,6 @@ export interface ChainHead {
 export class LogReader {
   readonly keys: AuthorKeys
   readonly #heads = new Map<string, ChainHead>()
-  readonly #journals = new Map<string, Set<string>>()
   #pending: Array<LogMessage> = []
 
   constructor(keys: AuthorKeys, heads: Iterable<readonly [tenant: string, author: string, head: ChainHead]> = []) {
@@ -119,7 +119,7 @@ export class LogReader {
     if (!verifyCommit(parsed.success, key)) return spoil("the signature does not hold")
 
     const head = this.head(tenant, author)
-    const replay = this.#isReplay(tenant, author, record, head)
+    const replay = this.#isReplay(record, head)
     if (replay !== undefined) return spoil(replay)
     if (record.prev !== (head?.digest ?? genesis)) {
       out.push(problem(message.seq, tenant, "gap", `commit of ${author} at ${message.seq} does not follow ${
@@ -127,16 +127,19 @@ export class LogReader {
       }: a record between them is missing or spoiled`))
     }
     const events = this.#cover(message.seq, tenant, record, pending, out)
-    this.#remember(tenant, author, { digest, journal: record.journal, to: record.to, seq: message.seq })
+    this.#remember(tenant, author, { digest, journal: record.journal, to: record.to, seq: message.seq, time: record.time })
     out.push({ kind: "commit", seq: message.seq, tenant, record, digest, events })
     return out
   }
 
-  /** An old record put in again by somebody with access to the store: valid once, never twice. */
-  #isReplay(tenant: string, author: string, record: CommitRecord, head: ChainHead | undefined): string | undefined {
+  /**
+   * An old record put in again by somebody with access to the store: valid once, never twice. One that overlaps the last and
+   * goes beyond it is new: its author's last record was lost over there, and it went on from the one before.
+   */
+  #isReplay(record: CommitRecord, head: ChainHead | undefined): string | undefined {
     if (head === undefined || record.prev === head.digest) return undefined
-    if (record.journal === head.journal) return record.from <= head.to ? "an earlier commit, repeated" : undefined
-    return this.#journals.get(`${tenant}.${author}`)?.has(record.journal) === true ? "a commit of an earlier journal, repeated" : undefined
+    if (record.journal === head.journal) return record.to <= head.to ? "an earlier commit, repeated" : undefined
+    return record.time <= head.time ? "a commit of an earlier journal, repeated" : undefined
   }
 
   /** Which of the waiting messages this record covers, in its order; the rest is named. */
@@ -182,11 +185,7 @@ export class LogReader {
   }
 
   #remember(tenant: string, author: string, head: ChainHead): void {
-    const chain = `${tenant}.${author}`
-    this.#heads.set(chain, head)
-    const journals = this.#journals.get(chain)
-    if (journals === undefined) this.#journals.set(chain, new Set([head.journal]))
-    else journals.add(head.journal)
+    this.#heads.set(`${tenant}.${author}`, head)
   }
 }
 

@@ -178,6 +178,16 @@ const authorRows: ReadonlyArray<Row> = [
 ]
 
 describe("reading a log, with", () => {
+  it("a commit that overlaps the one before and goes beyond it, both count, and the fork is named", async () => {
+    const { ada, log } = await honest()
+    const before = { ...ada }
+    log.commit(ada, [log.said(ada, "c1", "a4")])
+    log.commit(before, [log.said(ada, "c1", "a5"), log.said(ada, "c1", "a6")])
+    log.commit(before, [log.said(ada, "c1", "a7")])
+    assert.deepStrictEqual(log.read().named, ["gap 19"])
+    assert.deepStrictEqual(log.read().contents, [...whole, "a4", "a5", "a6", "a7"])
+  })
+
   it.each([...storeRows, ...authorRows])("$what", async ({ counts, named, spoil, waiting = 0 }) => {
     const history = await honest()
     const read = history.log.read(await spoil([...history.log.messages], history))

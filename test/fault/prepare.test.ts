@@ -10,7 +10,7 @@ import type { Stored } from "../../src/nats/EventLog.ts"
 import { digestOf } from "../../src/security/digest.ts"
 import { openEnvelope } from "../../src/security/envelopes.ts"
 import { newDataKey } from "../../src/security/sealing.ts"
-import { alreadyThere, prepare, type PrepareContext } from "../../src/local/prepare.ts"
+import { alreadyThere, pendingOf, prepare, type PrepareContext } from "../../src/local/prepare.ts"
 import { sourceOf, timeOf, uuidOf } from "../property/projections/rig.ts"
 
 const key = newDataKey("t_aaaaaaaaaaaaaaaa.1")
@@ -39,7 +39,7 @@ const journal = (...wrote: ReadonlyArray<Wrote>): ReadonlyArray<Stored> =>
   }))
 
 const prepared = (pending: ReadonlyArray<Stored>, context = contextOf()) => {
-  const made = prepare(pending, context)
+  const made = prepare(pending.map(pendingOf), context)
   if (made._tag === "stopped") throw new Error(`stopped: ${made.why}`)
   return made
 }
@@ -96,8 +96,8 @@ describe("a commit's content", () => {
     const settings = { fact: { type: "settings.changed", data: { sync_conversations: false } } as Fact, subject: "settings" }
     const { commit, taken } = prepared(journal(settings, { fact: said("a") }, settings), contextOf({ sync_conversations: false }))
     assert.deepStrictEqual([contents(commit.events), taken, commit.to, commit.full], [["settings.changed"], 1, 10, true])
-    assert.deepStrictEqual(prepare(journal({ fact: said("a") }, settings), contextOf({ sync_conversations: false })), { _tag: "stopped", why: "sync_conversations" })
-    assert.deepStrictEqual(prepare(journal({}), contextOf({ sync_enabled: false })), { _tag: "stopped", why: "sync_enabled" })
+    assert.deepStrictEqual(prepare(journal({ fact: said("a") }, settings).map(pendingOf), contextOf({ sync_conversations: false })), { _tag: "stopped", why: "sync_conversations" })
+    assert.deepStrictEqual(prepare(journal({}).map(pendingOf), contextOf({ sync_enabled: false })), { _tag: "stopped", why: "sync_enabled" })
   })
 
   it("ends where lamports fall: two journals that were merged", () => {

@@ -1,7 +1,7 @@
 // Goal: status tells the truth about the link within seconds; what waited goes both ways at once when it is back; a write says how far it came.
 // Method: one local behind a link that can be cut without a word, a second one beside it; times are measured from the cut and from its end.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { done, linkedHosted, shown, statusOf } from "../support/linked.ts"
+import { done, isHidden, linkedHosted, type Said, shown, statusOf } from "../support/linked.ts"
 import { agreed, type Backend, type Link, makeWorld, until, type World } from "../support/world.ts"
 
 /** DESIGN.md 5 and issue 2: seconds until the cut shows, until its end shows, until everything waiting has arrived. */
@@ -20,11 +20,11 @@ let a: Backend
 let b: Backend
 let tenant: string
 const inStep = () => agreed(tenant, hosted, [a, b])
-const peerOf = async (local: Backend): Promise<string> => (await statusOf(local)).peer_id
+const peerOf = async (local: Backend): Promise<string> => (await statusOf(local)).peer_id ?? ""
 const say = (local: Backend, conversation: string, content: string, query = "") =>
-  done(local, "POST", `/conversations/${conversation}/messages${query}`, { role: "user", content })
+  done<Said>(local, "POST", `/conversations/${conversation}/messages${query}`, { role: "user", content })
 const contents = async (backend: Backend, conversation: string): Promise<ReadonlyArray<string>> =>
-  (await shown(backend, conversation, tenant))?.messages.map(({ content }: any) => content).sort() ?? []
+  (await isHidden(backend, conversation, tenant)) ? [] : (await shown(backend, conversation, tenant)).messages.map(({ content }) => content).sort()
 
 beforeAll(async () => {
   world = await makeWorld()
@@ -89,7 +89,7 @@ describe("paused", () => {
     const { code } = await a.cli("local", "pause")
     assert.strictEqual(code, 0)
     assert.strictEqual(await state(), "paused")
-    await until(async () => (await done(a, "GET", "/debug")).network_status.link === "down", 10_000)
+    await until(async () => (await done<{ readonly network_status: { readonly link: string } }>(a, "GET", "/debug")).network_status.link === "down", 10_000)
     const before = link.bytes()
     await say(a, "rest", "from a")
     const written = await say(b, "rest", "from b", "?wait=hosted")
@@ -127,7 +127,7 @@ describe("how far a write has come", () => {
   })
 
   it("and every message shows it, on all sides", async () => {
-    const tiers = async (backend: Backend) => Object.fromEntries((await shown(backend, "tiers", tenant)).messages.map(({ content, tier }: any) => [content, tier]))
+    const tiers = async (backend: Backend) => Object.fromEntries((await shown(backend, "tiers", tenant)).messages.map(({ content, tier }) => [content, tier]))
     assert.deepInclude(await tiers(a), { alone: "local" })
     for (const backend of [b, hosted]) assert.deepInclude(await tiers(backend), { "without a": "hosted", "all over": "everywhere" })
     await done(a, "POST", "/resume")

@@ -4,8 +4,8 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { done, shown } from "../support/linked.ts"
-import { agreed, type Backend, digestOf, makeWorld, type World } from "../support/world.ts"
+import { type Conflicts, done, isHidden, type Said, shown, type Shown } from "../support/linked.ts"
+import { agreed, type Backend, type Digest, digestOf, makeWorld, type World } from "../support/world.ts"
 
 const oasst = fileURLToPath(new URL("../../../shared/data/conv/oasst_trees.jsonl.gz", import.meta.url))
 
@@ -20,7 +20,7 @@ const everywhere = async (id: string) => {
   return Promise.all([a, b, hosted].map((backend) => shown(backend, id, tenant)))
 }
 /** What a person reads. */
-const read = (conversation: any) => conversation?.messages.map(({ content, role }: any) => [role, content])
+const read = ({ messages }: Shown) => messages.map(({ content, role }) => [role, content])
 
 beforeAll(async () => {
   world = await makeWorld()
@@ -31,14 +31,14 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
-const each = (conversations: ReadonlyArray<any>, is: (conversation: any) => void) => {
+const each = (conversations: ReadonlyArray<Shown>, is: (conversation: Shown) => void) => {
   assert.strictEqual(conversations.length, 3)
   for (const conversation of conversations) is(conversation)
 }
 
 describe("written on one, on all", () => {
   it("a message, its edit, its deletion and its return", async () => {
-    const said = await done(a, "POST", "/conversations/groceries/messages", { role: "user", content: "buy milk" })
+    const said = await done<Said>(a, "POST", "/conversations/groceries/messages", { role: "user", content: "buy milk" })
     each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["user", "buy milk"]]))
 
     await done(b, "PUT", `/conversations/groceries/messages/${said.message.id}`, { content: "buy oat milk" })
@@ -50,7 +50,7 @@ describe("written on one, on all", () => {
 
     await done(b, "POST", "/conversations/groceries/messages", { id: said.message.id, role: "user", content: "buy milk again" })
     each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["user", "buy milk again"], ["assistant", "noted"]]))
-    for (const local of [a, b]) assert.deepStrictEqual((await done(local, "GET", "/conflicts")).conflicts, [])
+    for (const local of [a, b]) assert.deepStrictEqual((await done<Conflicts>(local, "GET", "/conflicts")).conflicts, [])
   })
 
   it("a title, a new title, and the conversation gone and back", async () => {
@@ -62,7 +62,8 @@ describe("written on one, on all", () => {
     each(await everywhere("trip"), (seen) => assert.strictEqual(seen.title, "The trip"))
 
     await done(b, "DELETE", "/conversations/trip")
-    each(await everywhere("trip"), (seen) => assert.isUndefined(seen))
+    await inStep()
+    for (const backend of [a, b, hosted]) assert.isTrue(await isHidden(backend, "trip", tenant), backend.name)
 
     await done(a, "POST", "/conversations/trip/messages", { role: "user", content: "no, to the hills" })
     each(await everywhere("trip"), (seen) => assert.deepStrictEqual(read(seen).at(-1), ["user", "no, to the hills"]))
@@ -72,12 +73,13 @@ describe("written on one, on all", () => {
     await done(a, "POST", "/conversations", { conversation_id: "secrets", title: "from ada@example.org" })
     await done(a, "POST", "/conversations/secrets/messages", { role: "user", content: "write to ada@example.org about it" })
     const hidden = "write to [REDACTED_EMAIL] about it"
-    const [here, there, above] = await everywhere("secrets")
-    assert.deepStrictEqual([here.title, here.shared], ["from ada@example.org", { title: "from [REDACTED_EMAIL]" }])
-    assert.deepStrictEqual([here.messages[0].content, here.messages[0].shared], ["write to ada@example.org about it", { content: hidden }])
-    for (const seen of [there, above]) {
-      assert.deepStrictEqual([seen.title, seen.messages[0].content], ["from [REDACTED_EMAIL]", hidden])
-      assert.isUndefined(seen.messages[0].shared)
+    const [here, ...others] = await everywhere("secrets")
+    assert.deepStrictEqual([here?.title, here?.shared], ["from ada@example.org", { title: "from [REDACTED_EMAIL]" }])
+    assert.deepStrictEqual([here?.messages[0]?.content, here?.messages[0]?.shared], ["write to ada@example.org about it", { content: hidden }])
+    assert.strictEqual(others.length, 2)
+    for (const seen of others) {
+      assert.deepStrictEqual([seen.title, seen.messages[0]?.content], ["from [REDACTED_EMAIL]", hidden])
+      assert.isUndefined(seen.messages[0]?.shared)
       assert.notInclude(JSON.stringify(seen), "ada@example.org")
     }
   })
@@ -116,25 +118,33 @@ describe("an import", () => {
   })
 })
 
+/** What `demo --once --json` prints. */
+interface DemoAnswer {
+  readonly equal: boolean
+  readonly seconds: number
+  readonly backends: ReadonlyArray<Digest & { readonly name: string; readonly backend_id: string }>
+}
+
 describe.skipIf(!existsSync(oasst))(`the demo${existsSync(oasst) ? "" : " (skipped: ../shared/data missing)"}`, () => {
   it("imports a file, agrees, and says so in JSON; a second time it adds nothing", { timeout: 180_000 }, async () => {
     const place = await world.local("demo", { start: false })
     const demo = async () => {
       const ran = await place.cli("demo", "--once", "--import", oasst, "--json")
       assert.strictEqual(ran.code, 0, ran.err)
-      return JSON.parse(ran.out)
+      return JSON.parse(ran.out) as DemoAnswer
     }
     const first = await demo()
     assert.deepStrictEqual(Object.keys(first), ["equal", "seconds", "backends"])
     assert.isTrue(first.equal)
     assert.isAbove(first.seconds, 0)
-    assert.deepStrictEqual(first.backends.map(({ name }: any) => name), ["hosted", "laptop", "desktop"])
+    assert.deepStrictEqual(first.backends.map(({ name }) => name), ["hosted", "laptop", "desktop"])
+    const one = first.backends[0]!
     for (const backend of first.backends) {
       assert.deepStrictEqual(Object.keys(backend).sort(), ["backend_id", "conversations", "digest", "messages", "name"])
       assert.match(backend.digest, /^[0-9a-f]{64}$/)
-      assert.deepStrictEqual([backend.digest, backend.conversations, backend.messages], [first.backends[0].digest, first.backends[0].conversations, first.backends[0].messages])
+      assert.deepStrictEqual([backend.digest, backend.conversations, backend.messages], [one.digest, one.conversations, one.messages])
     }
-    assert.isAbove(first.backends[0].messages, 100)
+    assert.isAbove(one.messages, 100)
     assert.deepStrictEqual((await demo()).backends, first.backends)
   })
 })

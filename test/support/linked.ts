@@ -1,6 +1,15 @@
 import { Effect } from "effect"
+import type { Conflict, Conversation, Imported, MessageWritten, Write } from "../../src/gateway/http/wire.ts"
+import type { LocalStatus } from "../../streams/Backend.ts"
 import { freePort } from "./natsServer.ts"
 import type { Backend, Link, World } from "./world.ts"
+
+/** The answers of the contract, by what was asked for. */
+export type Shown = typeof Conversation.Type
+export type Said = typeof MessageWritten.Type
+export type ImportDone = typeof Imported.Type
+export type Conflicts = { readonly conflicts: ReadonlyArray<typeof Conflict.Type> }
+export type History = { readonly writes: ReadonlyArray<typeof Write.Type> }
 
 /** A hosted backend whose locals all come through one link, and that link. */
 export const linkedHosted = async (world: World): Promise<{ readonly hosted: Backend; readonly link: Link }> => {
@@ -10,17 +19,22 @@ export const linkedHosted = async (world: World): Promise<{ readonly hosted: Bac
 }
 
 /** A local's status, after it has asked the hosted side where that can be asked. */
-export const statusOf = async (local: Backend): Promise<any> => (await local.http("GET", "/status")).json
+export const statusOf = (local: Backend): Promise<LocalStatus> => done(local, "GET", "/status")
 
-/** A conversation as a backend shows it; `undefined` where it shows none. `tenant` for the hosted one. */
-export const shown = async (backend: Backend, id: string, tenant: string): Promise<any> => {
-  const { json, status } = await backend.http("GET", `/conversations/${encodeURIComponent(id)}${backend.side === "hosted" ? `?tenant=${tenant}` : ""}`)
-  if (status !== 200 && status !== 404) throw new Error(`${backend.name}: ${status} ${JSON.stringify(json)}`)
-  return status === 404 ? undefined : json
+const conversationAt = (backend: Backend, id: string, tenant: string) =>
+  backend.http("GET", `/conversations/${encodeURIComponent(id)}${backend.side === "hosted" ? `?tenant=${tenant}` : ""}`)
+
+/** A conversation as a backend shows it. `tenant` is for the hosted one. */
+export const shown = async (backend: Backend, id: string, tenant: string): Promise<Shown> => {
+  const { json, status, text } = await conversationAt(backend, id, tenant)
+  if (status !== 200) throw new Error(`${backend.name}: ${id}: ${status} ${text}`)
+  return json
 }
 
-/** A request that has to succeed. */
-export const done = async (backend: Backend, method: string, path: string, body?: unknown): Promise<any> => {
+export const isHidden = async (backend: Backend, id: string, tenant: string): Promise<boolean> => (await conversationAt(backend, id, tenant)).status === 404
+
+/** A request that has to succeed; the caller says what the contract answers there. */
+export const done = async <A>(backend: Backend, method: string, path: string, body?: unknown): Promise<A> => {
   const { json, status, text } = await backend.http(method, path, body)
   if (status < 200 || status > 299) throw new Error(`${backend.name}: ${method} ${path}: ${status} ${text}`)
   return json

@@ -41,15 +41,18 @@ export const makeKeys = (names: ReadonlyArray<string>) =>
 
 /** A tenant's log as honest backends write it, message after message; and the tools of those who are not honest. */
 export class LogHistory {
-  readonly tenant = newTenantId()
-  readonly key: DataKey = newDataKey(kidOf(this.tenant, 1))
+  readonly tenant: string
+  readonly key: DataKey
   readonly messages: Array<LogMessage> = []
   readonly hosted: Author
   /** Ids of every event that its author signed, as written. */
   readonly signed = new Set<string>()
   #lamport = 0
 
-  constructor(hosted: KeyPair) {
+  /** A tenant of its own, or one that is really there. */
+  constructor(hosted: KeyPair, tenant = newTenantId(), key = newDataKey(kidOf(tenant, 1))) {
+    this.tenant = tenant
+    this.key = key
     this.hosted = { id: "hosted", backendId: hostedBackendId("deployment"), pair: hosted, journal: "j-hosted", prev: "", to: 0 }
   }
 

@@ -6,11 +6,15 @@ import { connect as dial } from "node:net"
 export interface RawLeaf {
   /** Each `LMSG` the hub sent, by subject. */
   readonly heard: Array<string>
+  /** The newest body heard on a subject. */
+  readonly bodies: ReadonlyMap<string, string>
   /** Each `-ERR` the hub sent. */
   readonly refused: Array<string>
   readonly closed: () => boolean
   readonly close: () => void
-  readonly publish: (subject: string, body: string, reply?: string) => void
+  readonly publish: (subject: string, body: string | Uint8Array, reply?: string) => void
+  /** With NATS headers, `Name: value` each. */
+  readonly publishWith: (headers: ReadonlyArray<string>, subject: string, body: string | Uint8Array, reply: string) => void
   readonly subscribe: (subject: string, queue?: string) => void
   /** Everything sent so far has been looked at by the hub, or it has closed the connection. */
   readonly flush: Effect.Effect<void>
@@ -23,6 +27,7 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
       const socket = dial(port, "127.0.0.1")
       socket.setNoDelay(true)
       const heard: Array<string> = []
+      const bodies = new Map<string, string>()
       const refused: Array<string> = []
       let pongs: Array<() => void> = []
       let closed = false
@@ -33,10 +38,21 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
       }
       const leaf: RawLeaf = {
         heard,
+        bodies,
         refused,
         closed: () => closed,
         close: () => void socket.destroy(),
-        publish: (subject, body, reply) => void socket.write(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n${body}\r\n`),
+        publish: (subject, body, reply) => {
+          socket.write(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n`)
+          socket.write(body)
+          socket.write("\r\n")
+        },
+        publishWith: (headers, subject, body, reply) => {
+          const head = `NATS/1.0\r\n${headers.join("\r\n")}\r\n\r\n`
+          socket.write(`HMSG ${subject} ${reply} ${head.length} ${head.length + Buffer.byteLength(body)}\r\n${head}`)
+          socket.write(body)
+          socket.write("\r\n")
+        },
         subscribe: (subject, queue) => void socket.write(`LS+ ${subject}${queue === undefined ? "" : ` ${queue} 1`}\r\n`),
         flush: Effect.callback<void>((done) => {
           if (closed) return done(Effect.void)
@@ -55,6 +71,9 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
             next += Number(words.at(-1)) + 2
             if (buffer.length < next) return
             heard.push(words[0]!)
+            const size = Number(words.at(-1))
+            const head = verb === "LMSG" ? 0 : Number(words.at(-2))
+            bodies.set(words[0]!, buffer.subarray(end + 2 + head, end + 2 + size).toString())
           }
           buffer = buffer.subarray(next)
           if (verb === "INFO") greet(JSON.parse(line.slice(5)))

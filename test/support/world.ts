@@ -163,6 +163,8 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
         method,
         headers: { authorization: `Bearer ${token()}`, ...(body === undefined ? {} : { "content-type": typeof body === "string" ? "application/x-ndjson" : "application/json" }) },
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+      }).catch((cause: unknown) => {
+        throw new Error(`${name} does not answer${running() ? "" : ", it has ended"}:\n${log.slice(-3000)}`, { cause })
       })
       const text = await response.text()
       return { status: response.status, text, json: jsonOf(text) }

@@ -16,6 +16,8 @@ import { table } from "../../text.ts"
 
 /** The longest a session binding token may live (DESIGN.md 8). */
 const sessionHoursMax = 8
+/** The longest a pairing code may be good for (DESIGN.md 8). */
+const pairingMinutesMax = 10
 
 const flags = {
   ...logFlags,
@@ -42,6 +44,12 @@ const flags = {
     Flag.withDescription("The longest session accepted (MAESTRA_SESSION_HOURS, default 8)"),
     Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
     Flag.withDefault(sessionHoursMax)
+  ),
+  pairingMinutes: Flag.Finite("pairing-minutes").pipe(
+    Flag.filter((minutes) => minutes > 0 && minutes <= pairingMinutesMax, (minutes) => `Expected more than 0 and at most ${pairingMinutesMax}, got ${minutes}`),
+    Flag.withDescription("How long a pairing code waits for its device (MAESTRA_PAIRING_MINUTES, default 10)"),
+    Flag.withFallbackConfig(Config.Finite("MAESTRA_PAIRING_MINUTES")),
+    Flag.withDefault(pairingMinutesMax)
   ),
   syncsPerMinute: Flag.Int("syncs-per-minute").pipe(
     Flag.filter((count) => count > 0, (count) => `Expected more than 0, got ${count}`),
@@ -77,6 +85,7 @@ export const up = Command.make(
           leafPort,
           leafUrls,
           sessionMax: Duration.hours(flags.sessionHours),
+          pairingLife: Duration.minutes(flags.pairingMinutes),
           limits: { syncsPerMinute: flags.syncsPerMinute },
           onProgress: logLine,
           onBroken,

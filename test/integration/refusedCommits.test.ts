@@ -1,0 +1,239 @@
+// Goal: what a registered machine sends to the hub, in any form, changes nothing but its own chain, and only by honest commits.
+// Method: a real hosted process with a real device of ada's; mallory's machine, properly registered for bob, speaks the leaf
+// protocol by hand and sends every forgery, one after the other; then with the credentials file of ada's own leaf.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { afterAll, beforeAll } from "vitest"
+import { frame } from "../../src/security/commit.ts"
+import type { CommitFields } from "../../src/security/commit.ts"
+import { newDataKey } from "../../src/security/sealing.ts"
+import { generateKeys, type KeyPair } from "../../src/security/keys.ts"
+import { encode, plain } from "../../streams/Envelope.ts"
+import { payloadMaxBytes } from "../../streams/limits.ts"
+import { subjects } from "../../streams/subjects.ts"
+import type { VerdictName } from "../../streams/Verdict.ts"
+import { type Author, type LogHistory, time, type Written } from "../support/logHistory.ts"
+import { type RawLeaf, rawLeaf } from "../support/rawLeaf.ts"
+import { enrol, makeRawPeer, registerRaw, stolenCreds, tokenFor, writerOf } from "../support/rawPeer.ts"
+import { agreed, type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
+
+let world: World
+let hosted: Backend
+let ada: Backend
+let adas: { readonly tenant: string; readonly peer: string }
+let mallorys: { readonly tenant: string; readonly peer: string }
+let log: LogHistory
+let mallory: Author
+let stranger: KeyPair
+let leaf: RawLeaf
+let adasDigest: string
+const scope = Effect.runSync(Scope.make())
+const connect = (identity: { readonly jwt: string; readonly seed: string }) => Effect.runPromise(Scope.provide(rawLeaf(world.leafPort(hosted), identity), scope))
+
+beforeAll(async () => {
+  world = await makeWorld()
+  hosted = await world.hosted()
+  ada = await world.local("ada")
+  const tenant = await world.pair(hosted, ada)
+  adas = { tenant, peer: (await ada.http("GET", "/status")).json.peer_id }
+  await ada.http("POST", "/conversations/private/messages", { role: "user", content: "for ada only" })
+  adasDigest = (await agreed(tenant, hosted, [ada])).digest
+  const raw = await makeRawPeer("mallory")
+  const code = await enrol(hosted, "bob")
+  const writer = await writerOf(raw, await registerRaw(hosted, raw, await tokenFor(hosted, raw, code)))
+  log = writer.log
+  mallory = writer.author
+  mallorys = { tenant: log.tenant, peer: mallory.id }
+  stranger = await Effect.runPromise(generateKeys)
+  leaf = await connect(writer)
+  leaf.subscribe(`_INBOX.${mallory.id}.>`)
+}, 120_000)
+afterAll(async () => {
+  await Effect.runPromise(Scope.close(scope, Exit.void))
+  await world.close()
+}, 60_000)
+
+let asked = 0
+type Answer = Readonly<Record<string, unknown>> & { readonly verdict: string }
+
+/** Send on a subject and wait for the answer, which comes at once where there is one. */
+const answerOn = async (subject: string, body: Uint8Array | string, headers?: ReadonlyArray<string>): Promise<Answer> => {
+  const reply = `_INBOX.${mallory.id}.${++asked}`
+  if (headers === undefined) leaf.publish(subject, body, reply)
+  else leaf.publishWith(headers, subject, body, reply)
+  await until(() => leaf.bodies.has(reply), 10_000, () => `no answer on ${subject}: ${leaf.refused.join()}`)
+  return JSON.parse(leaf.bodies.get(reply)!) as Answer
+}
+const ownCommits = () => subjects.ingest(mallorys.tenant, mallorys.peer, "commit")
+const framed = (record: Written, events: ReadonlyArray<Written>) => frame(record.data, events.map(({ data }) => data))
+
+/** An honest commit still goes through, and is committed. */
+const honest = async (content: string): Promise<Uint8Array> => {
+  const events = [log.said(mallory, "mine", content)]
+  const bytes = framed(log.record(mallory, events), events)
+  const answer = await answerOn(ownCommits(), bytes)
+  assert.strictEqual(answer.verdict, "committed", JSON.stringify(answer))
+  return bytes
+}
+
+interface Forgery {
+  readonly what: string
+  /** Made from the author as it stands; its chain is put back afterwards. */
+  readonly make: (author: Author) => Uint8Array | Promise<Uint8Array>
+  readonly verdict: VerdictName
+}
+const record = (events: (author: Author) => ReadonlyArray<Written>, otherwise: Partial<CommitFields> = {}, signer?: () => KeyPair) => (author: Author) => {
+  const made = events(author)
+  return framed(log.record({ ...author, pair: signer?.() ?? author.pair }, made, otherwise), made)
+}
+const said = (content: string) => (author: Author) => [log.said(author, "mine", content)]
+const odd = (change: Readonly<Record<string, unknown>>) => (author: Author): ReadonlyArray<Written> => {
+  const one = log.said(author, "mine", "odd")
+  return [{ ...one, data: Buffer.from(JSON.stringify({ ...(JSON.parse(Buffer.from(one.data).toString()) as Record<string, unknown>), ...change })) }]
+}
+const plainEvent = (author: Author): ReadonlyArray<Written> => {
+  const id = "01930000-0000-7000-8000-000000000000"
+  const fact = { type: "message.appended", data: { message_id: "m", role: "user", content: "in the clear", timestamp: time } } as const
+  return [{ id, subject: "", data: encode(plain(fact, { id, source: author.backendId, time, subject: "mine", lamport: 99, surface: "cli" })) }]
+}
+
+const forgeries: ReadonlyArray<Forgery> = [
+  { what: "no commit at all", make: () => Buffer.from("{\"hello\":1}"), verdict: "invalid" },
+  { what: "nothing", make: () => new Uint8Array(), verdict: "invalid" },
+  { what: "a signature by another key", make: record(said("x"), {}, () => stranger), verdict: "bad_signature" },
+  { what: "a record changed after it was signed", make: (author) => {
+    const events = said("x")(author)
+    const signed = log.record(author, events)
+    const text = Buffer.from(signed.data).toString().replace("\"sync_id\":\"sync\"", "\"sync_id\":\"sink\"")
+    return frame(Buffer.from(text), events.map(({ data }) => data))
+  }, verdict: "bad_signature" },
+  { what: "a record in ada's peer's name", make: (author) => record(said("x"), { author: adas.peer })(author), verdict: "bad_signature" },
+  { what: "a record in hosted's name", make: record(said("x"), { author: "hosted" }), verdict: "bad_signature" },
+  { what: "hashes of other events", make: (author) => {
+    const signed = log.record(author, said("x")(author))
+    return framed(signed, said("y")(author))
+  }, verdict: "invalid" },
+  { what: "more events than were signed", make: (author) => {
+    const events = said("x")(author)
+    return framed(log.record(author, events), [...events, ...said("y")(author)])
+  }, verdict: "invalid" },
+  { what: "ada's events", make: record(odd({ source: `local_sha256_${"a".repeat(64)}` })), verdict: "invalid" },
+  { what: "a lamport of 2^53", make: record(odd({ lamport: 2 ** 53 })), verdict: "invalid" },
+  { what: "a lamport that runs the clock out", make: record(odd({ lamport: 2 ** 48 })), verdict: "invalid" },
+  { what: "a lamport of 0", make: record(odd({ lamport: 0 })), verdict: "invalid" },
+  { what: "a revocation of ada's device", make: record((author) => [log.event(author, { type: "peer.revoked", data: { peer_id: adas.peer, cause: "lost" } }, adas.peer)]), verdict: "invalid" },
+  { what: "a registration", make: record(odd({ type: "peer.registered", dataschema: "maestra:peer.registered:1" })), verdict: "invalid" },
+  { what: "an erasure", make: record((author) => [log.event(author, { type: "tenant.erased", data: { erased_at: time, before_seq: 1 } }, "settings")]), verdict: "invalid" },
+  { what: "an expiry", make: record((author) => [log.event(author, { type: "conversation.expired", data: { before_seq: 1 } }, "mine")]), verdict: "invalid" },
+  { what: "data in the clear", make: record(plainEvent), verdict: "invalid" },
+  { what: "data sealed under ada's key id", make: (author) => record(() => [log.event(author, { type: "message.deleted", data: { message_id: "m" } }, "mine", { key: newDataKey(`${adas.tenant}.1`) })])(author), verdict: "invalid" },
+  { what: "a subject that leads elsewhere", make: (author) => record(odd({ subject: `x.conv.y` }))(author), verdict: "invalid" },
+  { what: "a message longer than a message may be", make: record((author) => [log.event(author, { type: "message.appended", data: { message_id: "m", role: "user", content: "x".repeat(2 ** 21), timestamp: time } }, "mine")]), verdict: "invalid" },
+  { what: "a chain that does not follow", make: record(said("x"), { prev: "" }), verdict: "chain_mismatch" },
+  { what: "a range with a hole", make: (author) => record(said("x"), { from: author.to + 5, to: author.to + 5 })(author), verdict: "chain_mismatch" }
+]
+
+/** The neighbour notices nothing: same digest, in step, whole log. */
+const adaGoesOn = async () => {
+  assert.strictEqual((await agreed(adas.tenant, hosted, [ada])).digest, adasDigest)
+  assert.strictEqual((await hosted.cli("verify", "--on", "hosted", "--tenant", adas.tenant)).code, 0)
+}
+
+describe("a registered machine", { timeout: 60_000 }, () => {
+  it("sends honest commits, and they count", async () => {
+    await honest("first")
+    await until(async () => (await hosted.http("GET", `/conversations/mine?tenant=${mallorys.tenant}`)).text.includes("first"), 10_000)
+  })
+
+  it.each(forgeries)("sending $what is answered $verdict", async ({ make, verdict }) => {
+    const answer = await answerOn(ownCommits(), await make({ ...mallory }))
+    assert.strictEqual(answer.verdict, verdict, JSON.stringify(answer))
+  })
+
+  it("sending what it sent before changes nothing: the last is told as committed, an earlier one is shown the head", async () => {
+    const earlier = await honest("second")
+    const last = await honest("third")
+    const digest = await digestOf(hosted, mallorys.tenant)
+    const again = await answerOn(ownCommits(), last)
+    assert.deepStrictEqual([again.verdict, (await answerOn(ownCommits(), earlier)).verdict], ["committed", "chain_mismatch"])
+    await honest("fourth")
+    await until(async () => (await digestOf(hosted, mallorys.tenant)).messages === digest.messages + 1, 10_000)
+  })
+
+  it("cannot steer the store with headers of its own", async () => {
+    for (const headers of [["Nats-Msg-Id: x"], ["Nats-Expected-Last-Sequence: 999999"], ["Nats-Rollup: all"], ["Nats-Expected-Stream: AUDIT", "Nats-Batch-Id: x", "Nats-Batch-Sequence: 1"], ["Nats-TTL: 1s"]]) {
+      const events = [log.said(mallory, "mine", headers.join())]
+      const answer = await answerOn(ownCommits(), framed(log.record(mallory, events), events), headers)
+      assert.strictEqual(answer.verdict, "committed", headers.join())
+    }
+    assert.strictEqual((await hosted.cli("verify", "--on", "hosted", "--tenant", mallorys.tenant)).code, 0)
+  })
+
+  it("is not answered on anybody else's subjects, nor where it names another's subject for the answer", async () => {
+    const bytes = framed(log.record({ ...mallory }, []), [])
+    const before = leaf.heard.length
+    const elsewhere = [
+      subjects.ingest(adas.tenant, adas.peer, "commit"),
+      subjects.ingest(adas.tenant, adas.peer, "head"),
+      subjects.ingest(adas.tenant, mallorys.peer, "commit"),
+      subjects.ingest(mallorys.tenant, adas.peer, "commit"),
+      subjects.logConversation(adas.tenant, "private"),
+      subjects.logConversation(mallorys.tenant, "mine"),
+      subjects.logCommit(adas.tenant, adas.peer),
+      subjects.deliver(adas.peer),
+      `store.CONSUMER.RESET.LOG.peer-${adas.peer}`,
+      "$JS.API.STREAM.PURGE.LOG",
+      "$KV.TENANTS.tenant.x"
+    ]
+    for (const subject of elsewhere) leaf.publish(subject, bytes, `_INBOX.${mallory.id}.elsewhere`)
+    for (const reply of [subjects.logConversation(adas.tenant, "private"), subjects.logCommit(adas.tenant, adas.peer), subjects.ingest(adas.tenant, adas.peer, "commit"), subjects.deliver(adas.peer), "$JS.API.STREAM.PURGE.LOG", "_R_.x"]) {
+      leaf.publish(ownCommits(), bytes, reply)
+      leaf.publish(`store.CONSUMER.RESET.LOG.peer-${mallorys.peer}`, "{\"seq\":1}", reply)
+    }
+    for (const subject of [">", subjects.logTenant(adas.tenant), subjects.deliver(adas.peer), `_INBOX.${adas.peer}.>`, "ingest.>", "_R_.>"]) leaf.subscribe(subject)
+    // behind all of these: an honest one, answered, and ada's own traffic meanwhile
+    assert.strictEqual((await ada.http("POST", "/conversations/other/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "meanwhile" })).json.reached.tier, "hosted")
+    adasDigest = (await agreed(adas.tenant, hosted, [ada])).digest
+    await answerOn(subjects.ingest(mallorys.tenant, mallorys.peer, "head"), JSON.stringify({ log_epoch: 1, mirror_seq: 0, journal: "j", journal_seq: 0 }))
+    assert.deepStrictEqual(leaf.heard.slice(before).filter((subject) => !subject.startsWith(`_INBOX.${mallory.id}.`)), [])
+    assert.notInclude(leaf.heard, `_INBOX.${mallory.id}.elsewhere`)
+    await adaGoesOn()
+  })
+
+  it("with more bytes than the hub takes at once loses its connection, and nobody else's", async () => {
+    const raw = leaf
+    raw.publish(ownCommits(), new Uint8Array(payloadMaxBytes + 1), `_INBOX.${mallory.id}.big`)
+    await until(() => raw.closed() || raw.refused.length > 0, 20_000)
+    assert.notInclude(raw.heard, `_INBOX.${mallory.id}.big`)
+    await adaGoesOn()
+  })
+})
+
+describe("with the credentials file of ada's own leaf, a thief", { timeout: 60_000 }, () => {
+  it("cannot write without her signing key, and reaches no other tenant", async () => {
+    const thief = await connect(stolenCreds(ada))
+    const inbox = `_INBOX.${adas.peer}.thief`
+    thief.subscribe(`${inbox}.>`)
+    const events = [log.said(mallory, "private", "forged")]
+    // the best it can do: everything as ada's own commit, but for the signature
+    const forged = framed(log.record({ ...mallory, id: adas.peer, prev: "", to: 0 }, events), events)
+    thief.publish(subjects.ingest(adas.tenant, adas.peer, "commit"), forged, `${inbox}.1`)
+    await until(() => thief.bodies.has(`${inbox}.1`), 10_000)
+    assert.strictEqual((JSON.parse(thief.bodies.get(`${inbox}.1`)!) as Answer).verdict, "bad_signature")
+    for (const subject of [subjects.ingest(mallorys.tenant, mallorys.peer, "commit"), subjects.ingest(adas.tenant, mallorys.peer, "commit"), subjects.logConversation(adas.tenant, "private")]) {
+      thief.publish(subject, forged, `${inbox}.2`)
+    }
+    thief.publish(subjects.ingest(adas.tenant, adas.peer, "commit"), "junk", `${inbox}.3`)
+    await until(() => thief.bodies.has(`${inbox}.3`), 10_000)
+    assert.strictEqual((JSON.parse(thief.bodies.get(`${inbox}.3`)!) as Answer).verdict, "invalid")
+    assert.notInclude(thief.heard, `${inbox}.2`)
+    thief.close()
+    await adaGoesOn()
+  })
+
+  it("leaves every log whole, and ada's next words on their way", async () => {
+    for (const tenant of [adas.tenant, mallorys.tenant]) assert.strictEqual((await hosted.cli("verify", "--on", "hosted", "--tenant", tenant)).code, 0)
+    assert.strictEqual((await ada.cli("verify")).code, 0)
+    assert.strictEqual((await ada.http("POST", "/conversations/private/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "after all" })).json.reached.tier, "hosted")
+  })
+})
