@@ -35,7 +35,7 @@ import { makePairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
 import { rejournal } from "./rejournal.ts"
 import { localRegistrar } from "./registrar.ts"
-import { type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
+import { keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump, makeState } from "./State.ts"
 import { projectionsLayer, tablesOf } from "./tablesOf.ts"
 import { tailLocal } from "./tail.ts"
@@ -63,9 +63,6 @@ export const version = "0.1.0"
 
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
-const headEvery = Duration.seconds(10)
-/** Sooner when the mirror moved, since others wait to hear that a write is everywhere; but no more often than this. */
-const reportEvery = Duration.seconds(1)
 const withheldCursor = "withheld"
 
 type Provided = Writer | Registrar | EventTail | LocalControl | Maintenance | Sqlite | Projections
@@ -179,18 +176,6 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
       leave: Effect.orDie(turn(registration, true))
     }
     askNow = Effect.ignore(lookAround(context))
-    /** Say how far we are, and hear how far the log is. */
-    const report = Effect.gen(function*() {
-      let reported = -1
-      for (let sinceMillis = Infinity;; sinceMillis += Duration.toMillis(reportEvery)) {
-        if (SubscriptionRef.getUnsafe(link).up && (seen.log_seq !== reported || sinceMillis >= Duration.toMillis(headEvery))) {
-          reported = seen.log_seq
-          sinceMillis = 0
-          yield* askNow
-        }
-        yield* Effect.sleep(reportEvery)
-      }
-    })
     const movement = Effect.sync(() => {
       const relayed = SubscriptionRef.getUnsafe(state.relayed).to
       const heard = SubscriptionRef.getUnsafe(state.heard)
@@ -220,7 +205,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
         restarted: () => Object.assign(seen, { log_seq: 0, head: "" })
       }),
       keepRegistered(registration),
-      report,
+      keepReporting(context),
       watch(state, movement)
     ], { concurrency: "unbounded", discard: true })
   }, Effect.scoped)

@@ -85,6 +85,24 @@ export const lookAround = Effect.fnUntraced(function*(context: LinkedContext) {
   if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) yield* context.logChanged(answer.log_id, answer.log_epoch)
 })
 
+const headEvery = Duration.seconds(10)
+/** Sooner when the mirror moved, since others wait to hear that a write is everywhere; but no more often than this. */
+const reportEvery = Duration.seconds(1)
+
+/** Say how far we are and hear how far the log is, for ever, whenever the link is up. */
+export const keepReporting = Effect.fn("local.report")(function*(context: LinkedContext): Effect.fn.Return<never> {
+  let reported = -1
+  for (let sinceMillis = Infinity;; sinceMillis += Duration.toMillis(reportEvery)) {
+    const { log_seq } = context.seen()
+    if (linkUp(context.state) && (log_seq !== reported || sinceMillis >= Duration.toMillis(headEvery))) {
+      reported = log_seq
+      sinceMillis = 0
+      yield* Effect.ignore(lookAround(context))
+    }
+    yield* Effect.sleep(reportEvery)
+  }
+})
+
 /** Send what the journal holds, for ever: compare heads, run a session, act on how it ended. */
 export const runRelay = Effect.fn("local.relay")(function*(context: LinkedContext) {
   const { state } = context

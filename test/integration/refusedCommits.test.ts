@@ -26,6 +26,7 @@ let log: LogHistory
 let mallory: Author
 let stranger: KeyPair
 let leaf: RawLeaf
+let writer: Awaited<ReturnType<typeof writerOf>>
 let adasDigest: string
 const scope = Effect.runSync(Scope.make())
 const connect = (identity: { readonly jwt: string; readonly seed: string }) => Effect.runPromise(Scope.provide(rawLeaf(world.leafPort(hosted), identity), scope))
@@ -40,7 +41,7 @@ beforeAll(async () => {
   adasDigest = (await agreed(tenant, hosted, [ada])).digest
   const raw = await makeRawPeer("mallory")
   const code = await enrol(hosted, "bob")
-  const writer = await writerOf(raw, await registerRaw(hosted, raw, await tokenFor(hosted, raw, code)))
+  writer = await writerOf(raw, await registerRaw(hosted, raw, await tokenFor(hosted, raw, code)))
   log = writer.log
   mallory = writer.author
   mallorys = { tenant: log.tenant, peer: mallory.id }
@@ -171,7 +172,6 @@ describe("a registered machine", { timeout: 60_000 }, () => {
 
   it("is not answered on anybody else's subjects, nor where it names another's subject for the answer", async () => {
     const bytes = framed(log.record({ ...mallory }, []), [])
-    const before = leaf.heard.length
     const elsewhere = [
       subjects.ingest(adas.tenant, adas.peer, "commit"),
       subjects.ingest(adas.tenant, adas.peer, "head"),
@@ -185,17 +185,30 @@ describe("a registered machine", { timeout: 60_000 }, () => {
       "$JS.API.STREAM.PURGE.LOG",
       "$KV.TENANTS.tenant.x"
     ]
-    for (const subject of elsewhere) leaf.publish(subject, bytes, `_INBOX.${mallory.id}.elsewhere`)
-    for (const reply of [subjects.logConversation(adas.tenant, "private"), subjects.logCommit(adas.tenant, adas.peer), subjects.ingest(adas.tenant, adas.peer, "commit"), subjects.deliver(adas.peer), "$JS.API.STREAM.PURGE.LOG", "_R_.x"]) {
-      leaf.publish(ownCommits(), bytes, reply)
-      leaf.publish(`store.CONSUMER.RESET.LOG.peer-${mallorys.peer}`, "{\"seq\":1}", reply)
-    }
-    for (const subject of [">", subjects.logTenant(adas.tenant), subjects.deliver(adas.peer), `_INBOX.${adas.peer}.>`, "ingest.>", "_R_.>"]) leaf.subscribe(subject)
-    // behind all of these: an honest one, answered, and ada's own traffic meanwhile
+    const answers = [subjects.logConversation(adas.tenant, "private"), subjects.logCommit(adas.tenant, adas.peer), subjects.ingest(adas.tenant, adas.peer, "commit"), subjects.deliver(adas.peer), "$JS.API.STREAM.PURGE.LOG", "_R_.x"]
+    const listened = [">", subjects.logTenant(adas.tenant), subjects.deliver(adas.peer), `_INBOX.${adas.peer}.>`, "ingest.>", "_R_.>"]
+    const acts: ReadonlyArray<(attacker: RawLeaf) => void> = [
+      ...elsewhere.map((subject) => (attacker: RawLeaf) => attacker.publish(subject, bytes, `_INBOX.${mallory.id}.elsewhere`)),
+      ...answers.map((reply) => (attacker: RawLeaf) => attacker.publish(ownCommits(), bytes, reply)),
+      ...answers.map((reply) => (attacker: RawLeaf) => attacker.publish(`store.CONSUMER.RESET.LOG.peer-${mallorys.peer}`, "{\"seq\":1}", reply)),
+      ...listened.map((subject) => (attacker: RawLeaf) => attacker.subscribe(subject))
+    ]
+    // one connection each: the hub ends one that oversteps
+    const attackers = await Promise.all(acts.map(async (act) => {
+      const attacker = await connect(writer)
+      act(attacker)
+      await Effect.runPromise(attacker.flush)
+      return attacker
+    }))
+    // behind all of these: ada's own traffic, and an honest request of mallory's
     assert.strictEqual((await ada.http("POST", "/conversations/other/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "meanwhile" })).json.reached.tier, "hosted")
     adasDigest = (await agreed(adas.tenant, hosted, [ada])).digest
     await answerOn(subjects.ingest(mallorys.tenant, mallorys.peer, "head"), JSON.stringify({ log_epoch: 1, mirror_seq: 0, journal: "j", journal_seq: 0 }))
-    assert.deepStrictEqual(leaf.heard.slice(before).filter((subject) => !subject.startsWith(`_INBOX.${mallory.id}.`)), [])
+    for (const attacker of attackers) {
+      await Effect.runPromise(attacker.flush)
+      assert.deepStrictEqual(attacker.heard, [])
+      attacker.close()
+    }
     assert.notInclude(leaf.heard, `_INBOX.${mallory.id}.elsewhere`)
     await adaGoesOn()
   })
@@ -221,7 +234,11 @@ describe("with the credentials file of ada's own leaf, a thief", { timeout: 60_0
     await until(() => thief.bodies.has(`${inbox}.1`), 10_000)
     assert.strictEqual((JSON.parse(thief.bodies.get(`${inbox}.1`)!) as Answer).verdict, "bad_signature")
     for (const subject of [subjects.ingest(mallorys.tenant, mallorys.peer, "commit"), subjects.ingest(adas.tenant, mallorys.peer, "commit"), subjects.logConversation(adas.tenant, "private")]) {
-      thief.publish(subject, forged, `${inbox}.2`)
+      const again = await connect(stolenCreds(ada))
+      again.subscribe(`${inbox}.>`)
+      again.publish(subject, forged, `${inbox}.2`)
+      await Effect.runPromise(again.flush)
+      again.close()
     }
     thief.publish(subjects.ingest(adas.tenant, adas.peer, "commit"), "junk", `${inbox}.3`)
     await until(() => thief.bodies.has(`${inbox}.3`), 10_000)

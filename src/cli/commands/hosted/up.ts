@@ -76,9 +76,11 @@ export const up = Command.make(
     const publicUrl = Option.getOrElse(flags.publicUrl, () => url)
     const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
     const layer = yield* Effect.promise(async () => {
-      const [{ hostedBackend }, { serveHosted }] = await Promise.all([import("../../../hosted/main.ts"), import("../../../gateway/http/server.ts")])
+      const { hostedBackend } = await import("../../../hosted/main.ts")
+      // read while the backend waits for its nats-server
+      const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
-        serveHosted({ port: httpPort, host: flags.host, adminToken }).pipe(Layer.provide(hostedBackend({
+        Layer.unwrap(Effect.map(gateway, ({ serveHosted }) => serveHosted({ port: httpPort, host: flags.host, adminToken }))).pipe(Layer.provide([hostedBackend({
           dataDir: dir,
           publicUrl,
           natsPort,
@@ -90,7 +92,7 @@ export const up = Command.make(
           onProgress: logLine,
           onBroken,
           ...Option.match(flags.cluster, { onNone: () => ({}), onSome: (file) => ({ cluster: resolve(file) }) })
-        })))
+        }), Layer.effectDiscard(gateway)]))
     })
     const maestra = yield* commandPrefix
     yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls, dir, maestra }) })

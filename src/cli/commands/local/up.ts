@@ -37,11 +37,14 @@ export const up = Command.make(
     const httpPort = yield* freePort(flags.port, "--port")
     const url = `http://127.0.0.1:${httpPort}`
     const layer = yield* Effect.promise(async () => {
-      const [{ localBackend }, { serveLocal }] = await Promise.all([import("../../../local/main.ts"), import("../../../gateway/http/server.ts")])
+      const { localBackend } = await import("../../../local/main.ts")
+      // read while the backend waits for its nats-server
+      const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
-        serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }).pipe(Layer.provide(
-          localBackend({ dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken })
-        ))
+        Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }))).pipe(Layer.provide([
+          localBackend({ dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
+          Layer.effectDiscard(gateway)
+        ]))
     })
     const maestra = yield* commandPrefix
     yield* serve({ side: "local", dir, url, layer, screen: () => screen(url, dir, maestra) })
