@@ -20,6 +20,8 @@ export interface Journal {
   readonly write: (drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, WriteError>
   /** The last journal sequence acknowledged to a caller, or found there after an append whose answer got lost. */
   readonly acknowledged: () => number
+  /** The journal sequence of the last change of settings: whoever gates must have read that far. */
+  readonly settingsAt: () => number
   /** While held, writes wait: a restored journal must read the mirror to the end before it stamps anything. */
   readonly hold: Effect.Effect<void>
   readonly release: Effect.Effect<void>
@@ -44,6 +46,7 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
 }) {
   const queue = yield* Queue.unbounded<Waiting>()
   let acknowledged = options.lastSeq
+  let settingsAt = 0
   let held = false
   let gateOpen = yield* Deferred.make<void>()
   yield* Deferred.succeed(gateOpen, undefined)
@@ -78,6 +81,7 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
 
   const settle = (waiting: Waiting, made: ReadonlyArray<Made>, first: number) => {
     acknowledged = Math.max(acknowledged, first + made.length - 1)
+    if (waiting.drafts.some(({ fact }) => fact.type === "settings.changed")) settingsAt = acknowledged
     return Deferred.succeed(waiting.answer, made.map(({ id, stamp }, index) => ({ id, stamp, position: first + index })))
   }
 
@@ -122,6 +126,7 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
   return {
     write,
     acknowledged: () => acknowledged,
+    settingsAt: () => settingsAt,
     hold: Effect.suspend(() => {
       if (held) return Effect.void
       held = true

@@ -1,0 +1,125 @@
+import { type Duration, Effect, Option, Schema, SubscriptionRef } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { v7 as uuidV7 } from "uuid"
+import { Projections } from "../../projections/runner.ts"
+import { relayConsumer, streams } from "../../streams/definitions.ts"
+import { findServer } from "../nats/binary.ts"
+import { connect } from "../nats/connect.ts"
+import { openCursor } from "../nats/cursor.ts"
+import { jetStreamLog } from "../nats/jetStreamLog.ts"
+import { openLeafConfig } from "../nats/leafConfig.ts"
+import { watchLeaf } from "../nats/leafLink.ts"
+import { ensureStream } from "../nats/provision.ts"
+import { startServer } from "../nats/ServerProcess.ts"
+import { holdDirectory } from "../nats/storeLock.ts"
+import { loadIdentity } from "../security/BackendIdentity.ts"
+import { Keystore } from "../security/Keystore.ts"
+import { machineId } from "../security/machineId.ts"
+import { localBackendId } from "../security/peerId.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+import type { DataKey } from "../security/sealing.ts"
+import { type LamportClock, makeJournal } from "./Journal.ts"
+import { catchUpWithJournal } from "./journalLoop.ts"
+import { openJournals } from "./journals.ts"
+import { logCursor } from "./mirrorLoop.ts"
+import { makePairingStore } from "./Pairing.ts"
+import { makeState } from "./State.ts"
+import { tablesOf } from "./tablesOf.ts"
+
+/** Everything a local backend can be told at its start. Nothing else reads the environment, but for the keystore's passphrase. */
+export interface LocalOptions {
+  /** This backend's own folder. */
+  readonly dataDir: string
+  /** Where its gateway answers. */
+  readonly httpUrl: string
+  /** Client port of its nats-server on loopback; 0: any free one. */
+  readonly natsPort: number
+  /** How long a session with hosted lives before it is renewed; 8 hours at most. */
+  readonly sessionTtl: Duration.Duration
+  readonly onProgress: (line: string) => Effect.Effect<void>
+  /** A part ended that never ends: the process must stop. What was acknowledged is safe; the log says why. */
+  readonly onBroken: (part: string) => Effect.Effect<void>
+}
+
+/** The local backend cannot start. Nothing was changed; the hint says what to do. */
+export class LocalStartError extends Schema.TaggedError<LocalStartError>()("LocalStartError", { why: Schema.String, hint: Schema.String }) {}
+
+/** Journal events left to read at a start before it says how far it is. */
+const tellFrom = 20_000
+
+/** Who this backend is: its identity, from the keystore, and what it is paired with. */
+const openIdentity = Effect.fnUntraced(function*(options: LocalOptions) {
+  const keystore = yield* Keystore
+  const instanceId = yield* keptText(join(options.dataDir, "instance-id"), () => uuidV7().replaceAll("-", ""))
+  const backendId = localBackendId(yield* machineId(join(options.dataDir, "machine-id")), instanceId)
+  const self = yield* loadIdentity({ backendId, backendType: "local", capabilities: ["commit.v1", "leaf"], file: join(options.dataDir, "identity.json") })
+  const store = makePairingStore({ dataDir: options.dataDir, backendId, keystore })
+  return { instanceId, self, store, source: backendId }
+})
+
+/** Its nats-server, running, and the streams in it. */
+const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId: string) {
+  const binary = yield* findServer({ say: options.onProgress })
+  const runDir = join(options.dataDir, "nats")
+  const leaf = yield* openLeafConfig({ directory: runDir, instanceId, port: options.natsPort })
+  const server = yield* startServer({ binary: binary.path, configFile: leaf.configFile, runDir })
+  const dial = (inboxPrefix: string, name: string) => connect({ server: `127.0.0.1:${server.clientPort}`, auth: leaf.agent, name, inboxPrefix })
+  const agent = yield* dial("_INBOX.agent", "agent")
+  yield* ensureStream(agent, streams.journal, { replicas: 1 })
+  yield* ensureStream(agent, streams.telemetryOut, { replicas: 1 })
+  return {
+    leaf, server, dial, agent,
+    serverVersion: binary.version,
+    link: yield* watchLeaf({ clientPort: server.clientPort, system: leaf.system }),
+    journalLog: jetStreamLog(agent, streams.journal.name),
+    cursor: yield* openCursor(agent, { stream: relayConsumer.stream, name: relayConsumer.name })
+  }
+})
+
+/** What every part of a local backend stands on, in step with its journal: opened once, before anything is served. */
+export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
+  if (!(yield* holdDirectory(options.dataDir))) {
+    return yield* new LocalStartError({ why: "already running", hint: `Another local backend runs on ${options.dataDir}. Stop that one first; one data directory, one process.` })
+  }
+  const projections = yield* Projections
+  const identity = yield* openIdentity(options)
+  const known = yield* identity.store.load
+  const server = yield* openServer(options, identity.instanceId)
+  const tables = yield* tablesOf
+  const { paused } = yield* server.leaf.status
+  const state = yield* makeState(server.link, known, paused, yield* server.cursor.position)
+  const clock: LamportClock = { seen: yield* tables.greatestLamport }
+  const reading = { state, journal: server.journalLog, projections, clock }
+  yield* catchUpWithJournal(reading, (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
+  const { lastSeq } = yield* server.journalLog.info
+  const journal = yield* makeJournal(server.journalLog, { clock, source: identity.source, lastSeq, stamped: () => {} })
+  const heads = yield* tables.heads
+  const seen = {
+    log_seq: (yield* projections.positions).get(logCursor)?.seq ?? 0,
+    head: heads.reduce((last, [, , head]) => head.seq > last.seq ? head : last, { seq: 0, digest: "" }).digest
+  }
+  return {
+    ...identity, ...server, projections, tables, state, clock, reading, journal,
+    journals: yield* openJournals(server.journalLog, options.dataDir),
+    sessionLife: options.sessionTtl,
+    /** How far the tables have read the log, and the last valid record there. */
+    seen,
+    dataKeys: (kid: string): DataKey | undefined =>
+      Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.secrets.dataKeys.find((key) => key.kid === kid)
+  }
+})
+
+export type Base = Effect.Success<ReturnType<typeof openBase>>
+
+const keptText = (file: string, make: () => string) =>
+  Effect.tryPromise({
+    try: async () => {
+      const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause })
+      if (text !== undefined) return text.trim()
+      const made = make()
+      await replaceFile(file, `${made}\n`)
+      return made
+    },
+    catch: () => new LocalStartError({ why: "data directory", hint: `${file} cannot be read or written. Check the folder's permissions and free space.` })
+  })

@@ -1,0 +1,141 @@
+import { Effect, Option, Stream, SubscriptionRef } from "effect"
+import { selfTenant } from "../../streams/Backend.ts"
+import { mirrorName } from "../../streams/definitions.ts"
+import type { Wired } from "../nats/connect.ts"
+import { jetStreamLog } from "../nats/jetStreamLog.ts"
+import { deleteMirror, ensureMirror, mirrorInfo, recreateMirror } from "../nats/mirror.ts"
+import type { Base } from "./Base.ts"
+import { turn } from "./control.ts"
+import { journalCursor } from "./journalLoop.ts"
+import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.ts"
+import { keepRegistered, renew } from "./registration.ts"
+import { keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
+import { awaitRef, bump } from "./State.ts"
+import { type Movement, watch } from "./watchdog.ts"
+
+const withheldCursor = "withheld"
+
+const pairedNow = (base: Base) => Option.getOrThrow(SubscriptionRef.getUnsafe(base.state.paired))
+
+/**
+ * The parts that need a hosted side run while this machine is paired, and start again when it is paired anew.
+ * `asking` is told how to ask the hosted side where it is, for as long as there is one.
+ */
+export const followPairing = Effect.fn("local.followPairing")(function*(base: Base, asking: (ask: Effect.Effect<void>) => void): Effect.fn.Return<never> {
+  const { paired } = base.state
+  for (;;) {
+    const held = Option.getOrThrow(yield* awaitRef(paired, Option.isSome))
+    const anew = awaitRef(paired, (now) => Option.isNone(now) || now.value.with.peer_id !== held.with.peer_id)
+    yield* Effect.raceFirst(linked(base, asking).pipe(Effect.orDie), Effect.asVoid(anew))
+    asking(Effect.void)
+    if (Option.isNone(SubscriptionRef.getUnsafe(paired))) yield* deleteMirror(base.agent).pipe(Effect.ignore)
+  }
+})
+
+const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effect<void>) => void) {
+  const peer = yield* base.dial(`_INBOX.${pairedNow(base).with.peer_id}`, "relay")
+  const relay = relayOf(base, peer)
+  asking(Effect.ignore(lookAround(relay)))
+  yield* Effect.all([
+    runRelay(relay),
+    runMirror(mirrorOf(base, peer)),
+    keepRegistered(base),
+    keepReporting(relay),
+    watch(base.state, movementOf(base))
+  ], { concurrency: "unbounded", discard: true })
+}, Effect.scoped)
+
+const relayOf = (base: Base, peer: Wired): LinkedContext => {
+  const { agent, cursor, journal, journalLog, journals, projections, seen, self, state, tables } = base
+  let lost = 0
+  /** As last kept: places, and the days peers were seen on. */
+  let heardPlaces = ""
+  return {
+    state, connection: peer, journalLog, cursor, journal, self, journals,
+    paired: () => pairedNow(base).with,
+    secrets: () => pairedNow(base).secrets,
+    // the tables may be a moment behind; what was just forbidden must not leave in that moment
+    settings: Effect.suspend(() => projections.reached(journalCursor, journal.settingsAt())).pipe(Effect.andThen(tables.settings)),
+    known: (ids) => Effect.map(tables.notToSend(ids), (held) => (id: string) => held.get(id)),
+    // its own count, not the journal's: a range may be gated several times, and again after a journal was reopened
+    withhold: (eventIds, why) =>
+      Effect.flatMap(projections.positions, (at) =>
+        projections.absorb({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
+    seen: () => ({ ...seen }),
+    heardPositions: Effect.fnUntraced(function*(positions) {
+      // emptied tables have forgotten them
+      const places = JSON.stringify([SubscriptionRef.getUnsafe(state.reread), ...positions.map(({ log_seq, peer_id, seen_at }) => [peer_id, log_seq, seen_at.slice(0, "2026-11-22".length)])])
+      if (places === heardPlaces) return
+      heardPlaces = places
+      yield* tables.keepPositions(positions)
+    }),
+    mirrorReached: (seq) => projections.reached(logCursor, seq),
+    // restored from a copy: the hub would go on behind what it lacks. Once for each loss, however often it is told
+    mirrorOnceHeld: Effect.fnUntraced(function*(seq) {
+      const mirror = seq <= lost ? Option.none() : yield* mirrorInfo(agent)
+      if (Option.isNone(mirror) || mirror.value.lastSeq >= seq) return
+      lost = seq
+      yield* bump(state.mirrorWanted)
+    }),
+    tablesInEpoch: projections.changes.pipe(
+      Stream.map((at) => at.get(logCursor)),
+      Stream.filter((held) => held === undefined || held.epoch === epochOf(pairedNow(base).with)),
+      Stream.runHead,
+      Effect.asVoid),
+    logChanged: (id, epoch) => logChanged(base, id, epoch),
+    renew: Effect.asVoid(renew(base)),
+    leave: Effect.orDie(turn(base, true))
+  }
+}
+
+const mirrorOf = (base: Base, peer: Wired): MirrorContext => {
+  const { agent, clock, dataKeys, projections, seen, source, state, tables } = base
+  const { log, peer_id, tenant } = pairedNow(base).with
+  const options = { peer: peer_id, log }
+  return {
+    state, source, projections, dataKeys, clock,
+    paired: () => pairedNow(base).with,
+    log: jetStreamLog(agent, mirrorName),
+    ensure: ensureMirror(agent, options),
+    recreate: recreateMirror({ local: agent, peer }, options),
+    info: mirrorInfo(agent),
+    remembered: Effect.all({ heads: tables.heads, keys: tables.keys }).pipe(Effect.map(({ heads, keys }) => ({
+      heads: heads.map(([, author, head]) => [tenant, author, head] as const),
+      keys: keys.map(([, author, entry]) => [tenant, author, entry] as const)
+    }))),
+    own: tables.ownForms,
+    head: (seq, digest) => {
+      if (seq >= seen.log_seq) Object.assign(seen, { log_seq: seq, head: digest })
+    },
+    restarted: () => Object.assign(seen, { log_seq: 0, head: "" })
+  }
+}
+
+const movementOf = ({ journal, seen, state }: Base): Effect.Effect<Movement> =>
+  Effect.sync(() => {
+    const relayed = SubscriptionRef.getUnsafe(state.relayed).to
+    const heard = SubscriptionRef.getUnsafe(state.heard)
+    return {
+      pending: Math.max(0, journal.acknowledged() - relayed),
+      behind: Math.max(0, (heard?.tenantLastSeq ?? 0) - seen.log_seq),
+      mark: `${relayed}/${seen.log_seq}`
+    }
+  })
+
+/** The log over there is another one, or in another epoch: it was lost, restored or replaced. */
+const logChanged = Effect.fnUntraced(function*(base: Base, id: string, epoch: number) {
+  const { state, store } = base
+  const held = pairedNow(base)
+  if (id === held.with.log_id && epoch === held.with.log_epoch) return
+  if (id !== held.with.log_id) {
+    yield* SubscriptionRef.set(state.needs, "the hosted side has another log than the one this machine belongs to. If it was replaced on purpose: `maestra local unpair`, then pair again")
+    return
+  }
+  const next = { ...held, with: { ...held.with, log_epoch: epoch } }
+  yield* store.save(next).pipe(Effect.orDie)
+  yield* SubscriptionRef.set(state.paired, Option.some(next))
+  yield* SubscriptionRef.set(state.heard, undefined)
+  yield* bump(state.mirrorWanted)
+  yield* bump(state.relayWanted)
+  yield* Effect.logWarning("the hosted log was restored; comparing what was sent, and reading it again", { epoch: epochOf(next.with) })
+})
