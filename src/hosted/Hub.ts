@@ -1,4 +1,4 @@
-import { Effect, Schema, type Scope } from "effect"
+import { Effect, Schema } from "effect"
 import { join } from "node:path"
 import { findServer } from "../nats/binary.ts"
 import { connect, type Wired } from "../nats/connect.ts"
@@ -30,11 +30,7 @@ export interface HubStart {
 }
 
 /** Start the hub's nats-server in this data directory and connect as a hosted process and as its admin. */
-export const startHub = Effect.fn("startHub")(function*(options: HubStart): Effect.fn.Return<Hub, Effect.Error<ReturnType<typeof launch>>, Scope.Scope> {
-  return yield* launch(options)
-})
-
-const launch = Effect.fnUntraced(function*(options: HubStart) {
+export const startHub = Effect.fn("startHub")(function*(options: HubStart) {
   const runDir = join(options.dataDir, "nats")
   const binary = yield* findServer({ say: options.onProgress })
   const text = yield* renderHubConfig(options.secrets, {

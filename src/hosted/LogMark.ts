@@ -15,8 +15,8 @@ const MarkJson = Schema.fromJsonString(Mark)
 const fileOf = (dataDir: string) => join(dataDir, "log.json")
 
 /** What is written where the stream's own description carries it, so that joined processes and tools can read it. */
-export const idKey = "maestra-log-id"
-export const epochKey = "maestra-log-epoch"
+const idKey = "maestra-log-id"
+const epochKey = "maestra-log-epoch"
 
 /**
  * Which epoch the log is in, from what the mark remembers and what the stream now holds.
@@ -67,3 +67,9 @@ export const save = (dataDir: string, mark: Mark): Effect.Effect<void, MarkUnusa
     try: () => replaceFile(fileOf(dataDir), `${JSON.stringify(mark)}\n`),
     catch: (cause) => new MarkUnusable({ file: fileOf(dataDir), hint: cause instanceof Error ? cause.message : "cannot be written" })
   })
+
+/** A joined process reads the log's identity where its owner wrote it. */
+export const joinedMark = Effect.fnUntraced(function*(log: EventLog) {
+  const { lastSeq, metadata } = yield* log.info
+  return { log_id: metadata[idKey] ?? "", log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq } satisfies Mark
+})

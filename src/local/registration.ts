@@ -8,7 +8,7 @@ import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { decodePairingCode } from "../security/pairingCode.ts"
 import type { Paired, PairingSecrets, PairingStore } from "./Pairing.ts"
 import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
-import { bump, note, type State } from "./State.ts"
+import { awaitRef, bump, note, type State } from "./State.ts"
 
 export interface RegistrationContext {
   readonly state: State
@@ -138,13 +138,18 @@ export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationC
     const held = SubscriptionRef.getUnsafe(context.state.paired)
     if (Option.isNone(held)) return yield* Effect.never
     const wait = dueIn(held.value.with, yield* Clock.currentTimeMillis)
-    if (wait > 0) {
-      yield* Effect.sleep(Duration.millis(Math.min(wait, 60_000)))
+    if (wait > 0 && SubscriptionRef.getUnsafe(context.state.link).refused !== true) {
+      // thrown out by the hub, registering over HTTP tells whether we are expired, revoked or erased
+      yield* Effect.raceFirst(Effect.sleep(Duration.millis(Math.min(wait, 60_000))), awaitRef(context.state.link, ({ refused }) => refused === true))
       continue
     }
     const paused = SubscriptionRef.getUnsafe(context.state.paused) || SubscriptionRef.getUnsafe(context.state.needs) !== undefined
     if (paused || !(yield* renew(context))) yield* Effect.sleep(paused ? Duration.seconds(1) : renewRetry)
-    else yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
+    else {
+      yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
+      // the server takes up the new token when it dials the next time
+      if (wait > 0) yield* Effect.raceFirst(Effect.sleep(renewRetry), awaitRef(context.state.link, ({ up }) => up))
+    }
   }
 })
 

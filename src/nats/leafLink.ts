@@ -8,6 +8,8 @@ export interface LeafLink {
   readonly since: number
   /** Why the link went down last, in the server's words ("Authentication Expired", "Credentials Revoked", …). */
   readonly reason?: string
+  /** The other side is there and throws us out as soon as we connect: revoked, expired. It does not say which; HTTP does. */
+  readonly refused?: true
 }
 
 /** Events tell at once; this is for the one that got lost. */
@@ -28,13 +30,14 @@ export const watchLeaf = (options: { readonly clientPort: number; readonly syste
   Effect.gen(function*() {
     const wire = yield* connect({ server: `127.0.0.1:${options.clientPort}`, auth: options.system, name: "leaf watch", inboxPrefix: "_INBOX.sys" })
     const link = yield* SubscriptionRef.make<LeafLink>({ up: false, since: yield* Clock.currentTimeMillis })
-    const set = (up: boolean, reason: string | undefined) =>
+    const set = (up: boolean, reason: string | undefined, thrownOut = false) =>
       Effect.gen(function*() {
         const before = SubscriptionRef.getUnsafe(link)
-        if (before.up === up && (up || reason === undefined || reason === before.reason)) return
+        const refused = !up && (thrownOut || before.refused === true)
+        if (before.up === up && refused === (before.refused === true) && (up || reason === undefined || reason === before.reason)) return
         const since = before.up === up ? before.since : yield* Clock.currentTimeMillis
         const why = up ? undefined : reason ?? before.reason
-        yield* SubscriptionRef.set(link, { up, since, ...(why === undefined ? {} : { reason: why }) })
+        yield* SubscriptionRef.set(link, { up, since, ...(why === undefined ? {} : { reason: why }), ...(refused ? { refused } : {}) })
       })
     const leafs = wire.request("$SYS.REQ.SERVER.PING.LEAFZ", new Uint8Array(), answerWithin).pipe(
       Effect.map((bytes) => Option.getOrUndefined(decodeLeafz(new TextDecoder().decode(bytes)))?.data.leafs?.map(({ id }) => id) ?? []),
@@ -44,7 +47,8 @@ export const watchLeaf = (options: { readonly clientPort: number; readonly syste
       Effect.gen(function*() {
         if (!wire.isUp()) return yield* set(false, "the local nats-server is down")
         const before = yield* leafs
-        if (before.length === 0) return yield* set(false, reason)
+        // a leaf that ends while there is none to end was let in for a moment only
+        if (before.length === 0) return yield* set(false, reason, reason !== undefined && !SubscriptionRef.getUnsafe(link).up)
         if (SubscriptionRef.getUnsafe(link).up) return
         yield* Effect.sleep(settleFor)
         const after = yield* leafs

@@ -1,0 +1,37 @@
+import type { Envelope } from "../../streams/Envelope.ts"
+import type { OpenResult } from "../../streams/Opener.ts"
+import { fromBase64url } from "../security/digest.ts"
+import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
+import { type DataKey, dataKey } from "../security/sealing.ts"
+import type { Tenants } from "./Tenants.ts"
+
+/** The tenants' data keys, read from their records when first needed. */
+export interface Keyring {
+  /** Seals a tenant's new events. */
+  readonly current: (tenant: string) => DataKey | undefined
+  /** A kid names its tenant, and an event is only opened with its own tenant's keys. */
+  readonly within: (tenant: string) => DataKeys
+  readonly open: (tenant: string, envelope: Envelope) => OpenResult
+}
+
+export const makeKeyring = (tenants: Tenants): Keyring => {
+  const known = new Map<string, DataKey>()
+  const find: DataKeys = (kid) => {
+    const held = known.get(kid)
+    if (held !== undefined) return held
+    const stored = tenants.peek(kid.slice(0, kid.indexOf(".")))?.data_keys.find((key) => key.kid === kid)
+    if (stored === undefined) return undefined
+    const key = dataKey(kid, fromBase64url(stored.key)!)
+    known.set(kid, key)
+    return key
+  }
+  const within = (tenant: string): DataKeys => (kid) => kid.startsWith(`${tenant}.`) ? find(kid) : undefined
+  return {
+    current: (tenant) => {
+      const kid = tenants.peek(tenant)?.data_keys.at(-1)?.kid
+      return kid === undefined ? undefined : find(kid)
+    },
+    within,
+    open: (tenant, envelope) => openEnvelope(envelope, within(tenant))
+  }
+}
