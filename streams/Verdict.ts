@@ -28,7 +28,9 @@ export const HeadRequest = Schema.Struct({
   log_epoch: Schema.Int,
   mirror_seq: Sequence,
   journal: Schema.String.check(Schema.isMaxLength(64)),
-  journal_seq: Sequence
+  journal_seq: Sequence,
+  /** Once after a start: what the mirror holds, to be compared with the log. A restored one has a hole that nothing else shows. */
+  mirror: Schema.optionalKey(Schema.Struct({ last_seq: Sequence, messages: Sequence }))
 })
 export type HeadRequest = typeof HeadRequest.Type
 
@@ -39,8 +41,8 @@ export const HeadAnswer = Schema.Struct({
   tenant_last_seq: Sequence,
   head: Schema.NullOr(Schema.String),
   head_seq: Sequence,
-  /** Up to where this peer's mirror once stored the log: one that ends before that has lost something. */
-  mirrored_seq: Schema.optionalKey(Sequence),
+  /** The answer to `mirror`: it holds as many messages as the log up to there. */
+  mirror_whole: Schema.optionalKey(Schema.Boolean),
   /** Each peer's reported position in the log, for `everywhere`: unrevoked peers seen in 30 days. */
   positions: Schema.optionalKey(Schema.Array(Schema.Struct({ peer_id: Schema.String, log_seq: Sequence, seen_at: Schema.String })))
 })

@@ -1,4 +1,4 @@
-import { Clock, Effect, Result, Schedule, Semaphore } from "effect"
+import { Clock, Effect, Schedule, Semaphore } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import type { Draft, Written } from "../../streams/Backend.ts"
 import { StoreUnavailable, WriteInvalid } from "../../streams/Backend.ts"

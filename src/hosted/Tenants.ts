@@ -19,8 +19,6 @@ export interface Tenants {
    * times, because another process may have been first.
    */
   readonly update: <E>(tenant: string, change: (record: TenantRecord) => Result.Result<TenantRecord, E>) => Effect.Effect<TenantRecord, E | TenantsUnavailable>
-  /** Emits a tenant whenever its record changed, in this process or another. */
-  readonly changes: Stream.Stream<string>
   /** The loop that follows the store. Ends only by failing. */
   readonly run: Effect.Effect<never, TenantsUnavailable>
   readonly ready: Effect.Effect<void>
@@ -33,19 +31,9 @@ const attemptsMax = 50
 export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey) {
   const known = new Map<string, { readonly record: TenantRecord; readonly revision: number }>()
   const users = new Map<string, string>()
-  const changed = yield* SubscriptionRef.make("")
   const ready = yield* SubscriptionRef.make(false)
 
   const seal = (record: TenantRecord) => encryptUnder(storeKey, JSON.stringify(record), keyOf(record.tenant))
-  const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable({ hint, cause })
-
-  const open = (key: string, value: Uint8Array) =>
-    Effect.gen(function*() {
-      const text = yield* Effect.fromResult(decryptUnder(storeKey, value, key)).pipe(
-        Effect.mapError(unavailable("the tenant store is encrypted under another key; start with the master key it was made with")))
-      return yield* Schema.decodeEffect(TenantRecordJson)(text).pipe(Effect.mapError(unavailable("a tenant record cannot be read by this version")))
-    })
-
   const remember = (record: TenantRecord, revision: number) => {
     const held = known.get(record.tenant)
     if (held !== undefined && held.revision >= revision) return
@@ -58,7 +46,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       Effect.mapError(unavailable("the tenant store does not answer; try again")),
       Effect.flatMap(Option.match({
         onNone: () => Effect.void,
-        onSome: ({ revision, value }) => open(keyOf(tenant), value).pipe(Effect.tap((record) => Effect.sync(() => remember(record, revision))))
+        onSome: ({ revision, value }) => open(storeKey, keyOf(tenant), value).pipe(Effect.tap((record) => Effect.sync(() => remember(record, revision))))
       })))
 
   /** The revision written, or `undefined` where another process was first. */
@@ -93,9 +81,8 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       Effect.gen(function*() {
         if (entry._tag === "ready") return yield* SubscriptionRef.set(ready, true)
         if (entry.value === undefined || !entry.key.startsWith("tenant.")) return
-        const record = yield* open(entry.key, entry.value)
+        const record = yield* open(storeKey, entry.key, entry.value)
         remember(record, entry.revision)
-        yield* SubscriptionRef.set(changed, record.tenant)
       })),
     Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
     Effect.andThen(Effect.die("the tenant store's watch ended")))
@@ -111,8 +98,15 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
         Effect.filterOrFail((done) => done !== undefined, () => unavailable("a tenant of that id exists")("conflict"))),
     update,
-    changes: SubscriptionRef.changes(changed).pipe(Stream.filter((tenant) => tenant !== "")),
     run,
     ready: SubscriptionRef.changes(ready).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   } satisfies Tenants
+})
+
+const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable({ hint, cause })
+
+const open = Effect.fnUntraced(function*(storeKey: SecretKey, key: string, value: Uint8Array) {
+  const text = yield* Effect.fromResult(decryptUnder(storeKey, value, key)).pipe(
+    Effect.mapError(unavailable("the tenant store is encrypted under another key; start with the master key it was made with")))
+  return yield* Schema.decodeEffect(TenantRecordJson)(text).pipe(Effect.mapError(unavailable("a tenant record cannot be read by this version")))
 })

@@ -35,8 +35,10 @@ export interface IngestContext {
   }>
   /** Replies that are answered: those the server rewrote, and hosted processes' own inboxes. */
   readonly mayAnswer: (reply: string) => boolean
-  /** A lost consumer of a peer is made again when it asks where its head is. Returns how far its mirror had come. */
-  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<number>
+  /** A lost consumer of a peer is made again when it asks where its head is. */
+  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void>
+  /** How many messages of the tenant the log holds up to there; `undefined` where the log does not answer. */
+  readonly countThrough: (tenant: string, seq: number) => Effect.Effect<number | undefined>
 }
 
 type Answer = Refusal | { readonly verdict: "committed"; readonly log_seq: number }
@@ -180,7 +182,9 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, facts?.device?.keys ?? []).pipe(Effect.timeout(Duration.seconds(5))))
   if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
-  const mirrored_seq = yield* context.ensureConsumer(tenant, sender)
+  yield* context.ensureConsumer(tenant, sender)
+  const { mirror } = request.success
+  const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
   const { epoch, id } = context.identity()
   const { head } = place.success
@@ -192,7 +196,8 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
     tenant_last_seq: Math.max(tenantLastSeq, head?.seq ?? 0),
     head: head === undefined ? null : decoder.decode(head.bytes),
     head_seq: head?.seq ?? 0,
-    mirrored_seq,
+    // more than the log is fine: it was purged, and the mirror will be
+    ...(mirror === undefined || held === undefined ? {} : { mirror_whole: mirror.messages >= held }),
     positions
   }
 })

@@ -93,7 +93,7 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   const reading = { state, journal: server.journalLog, projections, clock }
   yield* catchUpWithJournal(reading, (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
   const { lastSeq } = yield* server.journalLog.info
-  const journal = yield* makeJournal(server.journalLog, { clock, source: identity.source, lastSeq, stamped: () => {} })
+  const journal = yield* makeJournal(server.journalLog, { clock, source: identity.source, lastSeq })
   const heads = yield* tables.heads
   const seen = {
     log_seq: (yield* projections.positions).get(logCursor)?.seq ?? 0,

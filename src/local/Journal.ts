@@ -42,7 +42,6 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
   readonly clock: LamportClock
   readonly source: string
   readonly lastSeq: number
-  readonly stamped: (events: number) => void
 }) {
   const queue = yield* Queue.unbounded<Waiting>()
   let acknowledged = options.lastSeq
@@ -51,41 +50,11 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
   let gateOpen = yield* Deferred.make<void>()
   yield* Deferred.succeed(gateOpen, undefined)
 
-  const write = (drafts: ReadonlyArray<Draft>): Effect.Effect<ReadonlyArray<Written>, WriteError> =>
-    Effect.gen(function*() {
-      if (drafts.length === 0) return []
-      if (drafts.length > batchMessagesMax) {
-        return yield* new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${batchMessagesMax} at most` })
-      }
-      const answer = yield* Deferred.make<ReadonlyArray<Written>, WriteError>()
-      yield* Queue.offer(queue, { drafts, answer })
-      return yield* Deferred.await(answer)
-    })
-
-  /** Stamp and encode one caller's drafts. Runs in the order of the queue, so lamports rise with sequences. */
-  const stamp = (drafts: ReadonlyArray<Draft>, time: string): Result.Result<ReadonlyArray<Made>, WriteInvalid> => {
-    const made: Array<Made> = []
-    const before = options.clock.seen
-    for (const draft of drafts) {
-      const next = Stamp.next({ seen: options.clock.seen, time, source: options.source })
-      if (Result.isFailure(next)) {
-        options.clock.seen = before
-        return Result.fail(new WriteInvalid({ why: "the clock of writes is used up", hint: "run `maestra doctor`" }))
-      }
-      options.clock.seen = next.success.lamport
-      const envelope = plain(draft.fact, { ...draft, ...next.success, id: draft.id ?? uuidV7() })
-      made.push({ append: { subject: subjectOf(draft), data: encode(envelope) }, id: envelope.id, stamp: next.success })
-    }
-    return Result.succeed(made)
-  }
-
   const settle = (waiting: Waiting, made: ReadonlyArray<Made>, first: number) => {
     acknowledged = Math.max(acknowledged, first + made.length - 1)
     if (waiting.drafts.some(({ fact }) => fact.type === "settings.changed")) settingsAt = acknowledged
     return Deferred.succeed(waiting.answer, made.map(({ id, stamp }, index) => ({ id, stamp, position: first + index })))
   }
-
-  const fail = (waiting: Waiting, error: WriteError) => Deferred.fail(waiting.answer, error)
 
   const append = (group: ReadonlyArray<readonly [Waiting, ReadonlyArray<Made>]>) =>
     log.append(group.flatMap(([, made]) => made.map(({ append }) => append))).pipe(
@@ -94,7 +63,7 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
         Effect.retry(findOut),
         Effect.tap(({ lastSeq }) => Effect.sync(() => { acknowledged = Math.max(acknowledged, lastSeq) }))))),
       Effect.matchEffect({
-        onFailure: (error) => Effect.forEach(group, ([waiting]) => fail(waiting, outward(error)), { discard: true }),
+        onFailure: (error) => Effect.forEach(group, ([{ answer }]) => Deferred.fail(answer, outward(error)), { discard: true }),
         onSuccess: ({ first }) =>
           Effect.gen(function*() {
             let at = first
@@ -111,8 +80,8 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
     const time = isoTime(yield* Clock.currentTimeMillis)
     const ready: Array<readonly [Waiting, ReadonlyArray<Made>]> = []
     for (const one of waiting) {
-      const made = stamp(one.drafts, time)
-      if (Result.isFailure(made)) yield* fail(one, made.failure)
+      const made = stamp(options, one.drafts, time)
+      if (Result.isFailure(made)) yield* Deferred.fail(one.answer, made.failure)
       else ready.push([one, made.success])
     }
     if (ready.length <= sideBySideMax && ready.every(([, made]) => made.length === 1)) {
@@ -120,11 +89,10 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
     } else {
       for (const group of batches(ready)) yield* append(group)
     }
-    options.stamped(ready.reduce((sum, [, made]) => sum + made.length, 0))
   })
 
   return {
-    write,
+    write: (drafts) => enqueue(queue, drafts),
     acknowledged: () => acknowledged,
     settingsAt: () => settingsAt,
     hold: Effect.suspend(() => {
@@ -140,10 +108,37 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
   } satisfies Journal
 })
 
+const enqueue = Effect.fnUntraced(function*(queue: Queue.Queue<Waiting>, drafts: ReadonlyArray<Draft>): Effect.fn.Return<ReadonlyArray<Written>, WriteError> {
+  if (drafts.length === 0) return []
+  if (drafts.length > batchMessagesMax) {
+    return yield* new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${batchMessagesMax} at most` })
+  }
+  const answer = yield* Deferred.make<ReadonlyArray<Written>, WriteError>()
+  yield* Queue.offer(queue, { drafts, answer })
+  return yield* Deferred.await(answer)
+})
+
 interface Made {
   readonly append: Append
   readonly id: string
   readonly stamp: Stamp.Stamp
+}
+
+/** Stamp and encode one caller's drafts. Called in the order of the queue, so lamports rise with sequences. */
+const stamp = (by: { readonly clock: LamportClock; readonly source: string }, drafts: ReadonlyArray<Draft>, time: string): Result.Result<ReadonlyArray<Made>, WriteInvalid> => {
+  const made: Array<Made> = []
+  const before = by.clock.seen
+  for (const draft of drafts) {
+    const next = Stamp.next({ seen: by.clock.seen, time, source: by.source })
+    if (Result.isFailure(next)) {
+      by.clock.seen = before
+      return Result.fail(new WriteInvalid({ why: "the clock of writes is used up", hint: "run `maestra doctor`" }))
+    }
+    by.clock.seen = next.success.lamport
+    const envelope = plain(draft.fact, { ...draft, ...next.success, id: draft.id ?? uuidV7() })
+    made.push({ append: { subject: subjectOf(draft), data: encode(envelope) }, id: envelope.id, stamp: next.success })
+  }
+  return Result.succeed(made)
 }
 
 const subjectOf = ({ fact, subject }: Draft): string =>

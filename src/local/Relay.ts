@@ -8,7 +8,6 @@ import type { Cursor, EventLog, LogUnavailable, Stored } from "../nats/EventLog.
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { frame, idsDigest, parseCommit, verifyCommit } from "../security/commit.ts"
 import { digestOf } from "../security/digest.ts"
-import { decode } from "../../streams/Envelope.ts"
 import { type Action, onVerdict } from "./onVerdict.ts"
 import { type Pending, pendingOf, prepare, type PrepareContext, type Prepared } from "./prepare.ts"
 import { type Reconciliation, reconcile, type RemoteHead } from "./reconcile.ts"

@@ -5,7 +5,7 @@ import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { keyId } from "../security/keys.ts"
 import type { Journal } from "./Journal.ts"
 import { pair, type RegistrationContext, renew, unpair } from "./registration.ts"
-import { bump, type State } from "./State.ts"
+import { bump } from "./State.ts"
 import { sentenceOf } from "./status.ts"
 import type { Tables } from "./Tables.ts"
 

@@ -11,7 +11,7 @@ import type { Journal } from "./Journal.ts"
 import { onVerdict } from "./onVerdict.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
-import { awaitBump, awaitRef, bump, type Heard, linkUp, note, type State } from "./State.ts"
+import { awaitBump, awaitRef, type Heard, linkUp, note, type State } from "./State.ts"
 
 export interface LinkedContext {
   readonly state: State

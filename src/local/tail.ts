@@ -3,7 +3,7 @@ import { StoreUnavailable, type Tailed, WriteInvalid } from "../../streams/Backe
 import { decode, interpret, type Opened } from "../../streams/Envelope.ts"
 import { timePattern } from "../../streams/ids.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
-import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
+import type { AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { LogReader } from "../security/LogReader.ts"
 import { readLog } from "../security/openLog.ts"

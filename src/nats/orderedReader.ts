@@ -43,9 +43,10 @@ export const orderedRead = (wire: Wire, options: OrderedRead): Stream.Stream<Rea
   }))
 
 /** How many messages there are from `from` on, exactly: a durable consumer's own count trails an append by a moment. */
-export const countFrom = (wire: Wire, { from, stream }: Pick<OrderedRead, "stream" | "from">): Effect.Effect<number, LogUnavailable> => {
+export const countFrom = (wire: Wire, options: Pick<OrderedRead, "stream" | "from" | "filter">): Effect.Effect<number, LogUnavailable> => {
+  const { from, stream } = options
   const name = `count_${nuid.next()}`
-  return createConsumer(wire, { stream, from }, name, from).pipe(
+  return createConsumer(wire, options, name, from).pipe(
     Effect.map(({ num_pending }) => num_pending),
     Effect.ensuring(Effect.sync(() => dropConsumer(wire, stream, name))),
     Effect.mapError(unavailable(stream))

@@ -15,17 +15,16 @@ export interface PeerConsumerOptions {
 
 /**
  * Make the durable consumer that feeds a peer's mirror, or bring an existing one into line; its position stays.
- * `created` is true when it was not there: a mirror that had one before must be reset (`recreateMirror`). `acked`: up to
- * where the mirror has stored what it was sent.
+ * `created` is true when it was not there: a mirror that had one before must be reset (`recreateMirror`).
  */
-export const ensurePeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer, tenant }: PeerConsumerOptions): Effect.Effect<{ readonly created: boolean; readonly acked: number }, LogUnavailable> => {
+export const ensurePeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer, tenant }: PeerConsumerOptions): Effect.Effect<{ readonly created: boolean }, LogUnavailable> => {
   const name = peerConsumer.nameOf(peer)
   const config = peerConsumerToJetStream(peerConsumer, { tenant, peer })
   return api(wire, `CONSUMER.INFO.${log}.${name}`, undefined, ConsumerInfo).pipe(
     Effect.as(false),
     Effect.catchIf((error) => isCode(error, codes.consumerNotFound), () => Effect.succeed(true)),
-    Effect.flatMap((created) =>
-      Effect.map(api(wire, `CONSUMER.CREATE.${log}.${name}`, { stream_name: log, config }, ConsumerInfo), ({ ack_floor }) => ({ created, acked: ack_floor.stream_seq }))),
+    Effect.tap(api(wire, `CONSUMER.CREATE.${log}.${name}`, { stream_name: log, config }, Done)),
+    Effect.map((created) => ({ created })),
     Effect.mapError(unavailable(log))
   )
 }
