@@ -1,7 +1,9 @@
 import { Duration, Effect, Result } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
+import { subjects } from "../../streams/subjects.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
+import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { openData } from "../security/envelopes.ts"
 import type { Facts } from "./admit.ts"
@@ -75,7 +77,8 @@ export const ingestOf = (base: Base, chains: { readonly heads: Heads; readonly c
     },
     committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
     facts: (tenant, sender, now, millis) => factsOf(base, tenant, sender, now, (bytes, backlog) => budget(`${tenant}.${sender}`, bytes, backlog, millis)),
-    ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.map(({ acked }) => acked), Effect.orElseSucceed(() => 0)),
+    ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.ignore),
+    countThrough: (tenant, seq) => countThrough(service, { stream: log.name, filter: subjects.logTenant(tenant), through: seq }).pipe(Effect.orElseSucceed(() => undefined)),
     reported: (tenant, sender, request, now) =>
       Effect.gen(function*() {
         // a place in another epoch is none

@@ -36,6 +36,8 @@ export interface State {
   /** Counts up whenever the mirror must be made anew, the relay session started again. */
   readonly mirrorWanted: SubscriptionRef.SubscriptionRef<number>
   readonly relayWanted: SubscriptionRef.SubscriptionRef<number>
+  /** The count of `mirrorWanted` that has been served: the tables' place in the log is one in the mirror as it is now. */
+  readonly mirrorMade: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever the tables were emptied: the logs are read again from their cursors. */
   readonly reread: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever settings changed. */
@@ -56,6 +58,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     needs: yield* SubscriptionRef.make<string | undefined>(undefined),
     mirrorWanted: yield* SubscriptionRef.make(0),
     relayWanted: yield* SubscriptionRef.make(0),
+    mirrorMade: yield* SubscriptionRef.make(0),
     reread: yield* SubscriptionRef.make(0),
     settingsSeen: yield* SubscriptionRef.make(0),
     errors: [],

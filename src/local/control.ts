@@ -5,7 +5,7 @@ import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { keyId } from "../security/keys.ts"
 import type { Journal } from "./Journal.ts"
 import { pair, type RegistrationContext, renew, unpair } from "./registration.ts"
-import { bump } from "./State.ts"
+import { awaitRef, bump } from "./State.ts"
 import { sentenceOf } from "./status.ts"
 import type { Tables } from "./Tables.ts"
 
@@ -128,7 +128,6 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
   }
 })
 
-const lookEvery = Duration.millis(50)
 /** Peers report once a second at most, so asking more often tells nothing new. */
 const askEvery = Duration.millis(500)
 
@@ -152,6 +151,6 @@ export const reach = Effect.fnUntraced(function*(context: ControlContext, writte
       if (now >= deadline) return { tier: "hosted", missing }
       yield* Effect.sleep(Duration.min(askEvery, Duration.millis(deadline - now)))
     } else if (now >= deadline) return { tier: "local", missing: [] }
-    else yield* Effect.sleep(lookEvery)
+    else yield* awaitRef(state.relayed, ({ to }) => to >= last.position).pipe(Effect.timeoutOption(Duration.millis(deadline - now)))
   }
 })

@@ -47,7 +47,7 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
 
 const relayOf = (base: Base, peer: Wired): LinkedContext => {
   const { agent, cursor, journal, journalLog, journals, projections, seen, self, state, tables } = base
-  let lost = 0
+  let checked = false
   /** As last kept: places, and the days peers were seen on. */
   let heardPlaces = ""
   return {
@@ -70,13 +70,15 @@ const relayOf = (base: Base, peer: Wired): LinkedContext => {
       yield* tables.keepPositions(positions)
     }),
     mirrorReached: (seq) => projections.reached(logCursor, seq),
-    // restored from a copy: the hub would go on behind what it lacks. Once for each loss, however often it is told
-    mirrorOnceHeld: Effect.fnUntraced(function*(seq) {
-      const mirror = seq <= lost ? Option.none() : yield* mirrorInfo(agent)
-      if (Option.isNone(mirror) || mirror.value.lastSeq >= seq) return
-      lost = seq
-      yield* bump(state.mirrorWanted)
-    }),
+    mirrorUnchecked: Effect.suspend(() => checked ? Effect.succeedNone : mirrorInfo(agent)).pipe(
+      Effect.map(Option.match({ onNone: () => undefined, onSome: ({ lastSeq, messages }) => ({ last_seq: lastSeq, messages }) }))),
+    // not whole: restored from a copy. JetStream goes on at the hub's ack floor and leaves what lies between as a hole
+    mirrorChecked: (whole) =>
+      Effect.suspend(() => {
+        const again = checked || whole
+        checked = true
+        return again ? Effect.void : bump(state.mirrorWanted)
+      }),
     tablesInEpoch: projections.changes.pipe(
       Stream.map((at) => at.get(logCursor)),
       Stream.filter((held) => held === undefined || held.epoch === epochOf(pairedNow(base).with)),

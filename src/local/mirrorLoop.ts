@@ -54,17 +54,16 @@ export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorCont
   const { state } = context
   let gapsMended = ""
   let again = false
-  let served = SubscriptionRef.getUnsafe(state.mirrorWanted)
   for (;;) {
     const wanted = SubscriptionRef.getUnsafe(state.mirrorWanted)
-    const ready = yield* Effect.result(makeWhole(context, again || wanted !== served))
+    const ready = yield* Effect.result(makeWhole(context, again || wanted !== SubscriptionRef.getUnsafe(state.mirrorMade)))
     if (Result.isFailure(ready)) {
       note(state, yield* Clock.currentTimeMillis, `mirror: ${ready.failure._tag}`)
       yield* Effect.sleep(retryEvery)
       continue
     }
     again = false
-    served = wanted
+    yield* SubscriptionRef.set(state.mirrorMade, wanted)
     // once per epoch: what is still missing after that is missing over there
     const epoch = epochOf(context.paired())
     const ended = yield* Effect.raceFirst(

@@ -140,7 +140,7 @@ export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationC
     const wait = dueIn(held.value.with, yield* Clock.currentTimeMillis)
     if (wait > 0 && SubscriptionRef.getUnsafe(context.state.link).refused !== true) {
       // thrown out by the hub, registering over HTTP tells whether we are expired, revoked or erased
-      yield* Effect.raceFirst(Effect.sleep(Duration.millis(Math.min(wait, 60_000))), awaitRef(context.state.link, ({ refused }) => refused === true))
+      yield* awaitRef(context.state.link, ({ refused }) => refused === true).pipe(Effect.timeoutOption(Duration.millis(Math.min(wait, 60_000))))
       continue
     }
     const paused = SubscriptionRef.getUnsafe(context.state.paused) || SubscriptionRef.getUnsafe(context.state.needs) !== undefined
@@ -148,7 +148,7 @@ export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationC
     else {
       yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
       // the server takes up the new token when it dials the next time
-      if (wait > 0) yield* Effect.raceFirst(Effect.sleep(renewRetry), awaitRef(context.state.link, ({ up }) => up))
+      if (wait > 0) yield* awaitRef(context.state.link, ({ up }) => up).pipe(Effect.timeoutOption(renewRetry))
     }
   }
 })

@@ -31,8 +31,9 @@ export interface LinkedContext {
   /** The hosted side said how far the peers are. */
   readonly heardPositions: (positions: Heard["positions"]) => Effect.Effect<void>
   readonly mirrorReached: (seq: number) => Effect.Effect<void>
-  /** The hub says how far our mirror once had come. One that ends before that lost something, and is made anew. */
-  readonly mirrorOnceHeld: (seq: number) => Effect.Effect<void, LogUnavailable>
+  /** What the mirror holds, until the hosted side has compared it with the log since this process started. */
+  readonly mirrorUnchecked: Effect.Effect<{ readonly last_seq: number; readonly messages: number } | undefined, LogUnavailable>
+  readonly mirrorChecked: (whole: boolean) => Effect.Effect<void>
   /** The tables count places in the epoch of the pairing: what they say is in the log is in that log. */
   readonly tablesInEpoch: Effect.Effect<void>
   /** The log over there is in another epoch, or is another log. */
@@ -58,7 +59,9 @@ const decoder = new TextDecoder()
 /** Ask how far the log is, saying how far we are. An answer that is no answer counts as none. */
 export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
   const { peer_id, tenant, log_epoch } = context.paired()
+  const mirror = yield* context.mirrorUnchecked
   const request = {
+    ...(mirror === undefined ? {} : { mirror }),
     log_epoch,
     mirror_seq: context.seen().log_seq,
     journal: context.journals.current(),
@@ -72,7 +75,7 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
     const positions = answer.success.positions ?? []
     yield* context.heardPositions(positions)
     yield* SubscriptionRef.set(context.state.heard, { at: yield* Clock.currentTimeMillis, tenantLastSeq: answer.success.tenant_last_seq, positions })
-    yield* context.mirrorOnceHeld(answer.success.mirrored_seq ?? 0)
+    if (answer.success.mirror_whole !== undefined) yield* context.mirrorChecked(answer.success.mirror_whole)
   }
   return answer.success
 })
@@ -181,7 +184,11 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string)
     const answer = yield* askHead(context)
     if (answer?.verdict !== "head") return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
     yield* context.tablesInEpoch
-    const there = yield* context.mirrorReached(answer.head_seq).pipe(Effect.timeoutOption(mirrorPatience))
+    const mirrorSettled = Effect.suspend(() => {
+      const wanted = SubscriptionRef.getUnsafe(context.state.mirrorWanted)
+      return awaitRef(context.state.mirrorMade, (made) => made >= wanted)
+    })
+    const there = yield* mirrorSettled.pipe(Effect.andThen(context.mirrorReached(answer.head_seq)), Effect.timeoutOption(mirrorPatience))
     if (Option.isNone(there)) return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
     const id = uuidV7()
     yield* context.journals.open(id)
@@ -219,8 +226,8 @@ const relayContext = (context: LinkedContext): RelayContext => ({
       // ids keep the name they first had outside, whichever key seals today
       const idKey = dataKeys[0]
       if (key === undefined || idKey === undefined) return yield* Effect.die(new Error("paired without a data key"))
-      const skip = yield* context.known(pending)
-      return { settings: yield* context.settings, key, shareId: (id) => sharedId(idKey, id), skip }
+      const [skip, settings] = yield* Effect.all([context.known(pending), context.settings], { concurrency: 2 })
+      return { settings, key, shareId: (id) => sharedId(idKey, id), skip }
     }),
   seen: context.seen,
   committed: (commit, logSeq) =>

@@ -130,7 +130,8 @@ const close = (nats: NatsConnection) =>
 
 const askNow = (wire: Wire, { before, data, headers, subject, timeout }: Ask) =>
   Effect.callback<Msg, NoResponders | RequestTimedOut>((resume) => {
-    const timedOut = Effect.fail(new RequestTimedOut({ subject }))
+    // made when it is needed: an error's stack costs more than the rest of a request
+    const timedOut = Effect.suspend(() => Effect.fail(new RequestTimedOut({ subject })))
     // A connection on its way out would throw: nothing left this machine.
     if (wire.nats.isClosed() || wire.nats.isDraining()) return resume(timedOut)
     const done = (outcome: Effect.Effect<Msg, NoResponders | RequestTimedOut>) => {

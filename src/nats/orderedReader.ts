@@ -53,6 +53,22 @@ export const countFrom = (wire: Wire, options: Pick<OrderedRead, "stream" | "fro
   )
 }
 
+/** How many messages of a filter there are up to `through` (included), exactly; `undefined` while they arrive too fast to tell. */
+export const countThrough = Effect.fnUntraced(function*(wire: Wire, { filter, stream, through }: { readonly stream: string; readonly filter: string; readonly through: number }) {
+  const countBehind = countFrom(wire, { stream, filter, from: through + 1 })
+  let behind = yield* countBehind
+  for (let tries = 0; tries < countsMax; tries++) {
+    const all = yield* countFrom(wire, { stream, filter, from: 1 })
+    const after = yield* countBehind
+    if (after === behind) return all - behind
+    behind = after
+  }
+  return undefined
+})
+
+/** Counts of a stream that moves meanwhile. */
+const countsMax = 5
+
 /** One consumer after the other until the range is read. */
 const supervise = (wire: Wire, options: OrderedRead, shelf: Shelf): Effect.Effect<void, LogUnavailable> =>
   Effect.gen(function*() {

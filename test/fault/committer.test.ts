@@ -29,7 +29,7 @@ const makeRig = (options: MemoryLogOptions = {}) =>
     const committer = yield* makeCommitter(counted, (chain) => {
       asked.push(chain)
       const author = chain.split(".")[1]!
-      return Effect.map(log.last(`log.t.commit.${author}`), (last) => last._tag === "Some" ? last.value.seq : 0).pipe(Effect.catch(() => Effect.succeed(undefined)))
+      return Effect.map(log.last(`log.t.commit.${author}`), (last) => last._tag === "Some" ? last.value.seq : 0).pipe(Effect.orElseSucceed(() => undefined))
     })
     const together = (...commits: ReadonlyArray<Ready>) =>
       Effect.gen(function*() {
@@ -140,7 +140,7 @@ describe("the committer", () => {
     Effect.gen(function*() {
       const { held, log } = yield* makeRig()
       const picky: MemoryLog = { ...log, append: (batch) => batch.some(({ data }) => Buffer.from(data).toString() === "C(b)") ? Effect.fail(new LogRefused({ stream: "LOG", code: 1, why: "never" })) : log.append(batch) }
-      const committer = yield* makeCommitter(picky, () => Effect.succeed(undefined))
+      const committer = yield* makeCommitter(picky, (chain) => Effect.sync(() => chain === "" ? 0 : undefined))
       const waiting = yield* Effect.forEach([commitOf("a", 0), commitOf("b", 0), commitOf("c", 0)], (ready) => Effect.forkChild(committer.commit(ready), { startImmediately: true }))
       yield* Effect.forkChild(committer.run)
       const outcomes = yield* Effect.forEach(waiting, Fiber.join)

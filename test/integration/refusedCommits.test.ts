@@ -28,7 +28,7 @@ let stranger: KeyPair
 let leaf: RawLeaf
 let writer: Awaited<ReturnType<typeof writerOf>>
 let adasDigest: string
-const scope = Effect.runSync(Scope.make())
+const scope = Scope.makeUnsafe()
 const connect = (identity: { readonly jwt: string; readonly seed: string }) => Effect.runPromise(Scope.provide(rawLeaf(world.leafPort(hosted), identity), scope))
 
 beforeAll(async () => {

@@ -43,16 +43,17 @@ const folderOf = (backend: Backend, stream: string): string => {
 }
 
 /** Put a folder back as it was, 100 events ago. `write` brings those 100, and all of them are everywhere before. */
-const putBack = async (backend: Backend, folder: string, write: () => Promise<void>) => {
+const putBack = async (backend: Backend, folder: string, write: () => Promise<void>, meanwhile: () => Promise<void> = async () => {}) => {
   const copy = join(world.dir, `copy-of-${backend.name}`)
   await whileStopped(backend, () => cpSync(folder, copy, { recursive: true }))
   await write()
   await expectWhole()
-  await whileStopped(backend, () => {
-    rmSync(folder, { recursive: true })
-    cpSync(copy, folder, { recursive: true })
-    rmSync(copy, { recursive: true })
-  })
+  await backend.stop()
+  rmSync(folder, { recursive: true })
+  cpSync(copy, folder, { recursive: true })
+  rmSync(copy, { recursive: true })
+  await meanwhile()
+  await backend.start()
 }
 
 beforeAll(async () => {
@@ -108,6 +109,11 @@ describe("complete again by itself", () => {
 
   it("the data directory of a machine that only reads, restored from a copy 100 events old", { timeout }, async () => {
     await putBack(b, b.dir, () => write(a, made(300, 25)))
+    await expectWhole()
+  })
+
+  it("the same, with news waiting for it that lead past what it lost", { timeout }, async () => {
+    await putBack(b, b.dir, () => write(a, made(330, 25)), () => write(a, made(360, 5)))
     await expectWhole()
   })
 

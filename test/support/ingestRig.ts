@@ -46,7 +46,7 @@ export const makeIngest = (options: MemoryLogOptions & { readonly facts: (tenant
     const keysOf = (chain: string) => options.facts(chain.split(".")[0]!, chain.split(".")[1]!)?.device?.keys ?? []
     const committer = yield* makeCommitter(log, (chain) => {
       const [tenant = "", author = ""] = chain.split(".")
-      return heads.read(tenant, author, keysOf(chain)).pipe(Effect.map(({ fence }) => fence), Effect.catch(() => Effect.succeed(undefined)))
+      return heads.read(tenant, author, keysOf(chain)).pipe(Effect.map(({ fence }) => fence), Effect.orElseSucceed(() => undefined))
     })
     yield* Effect.forkScoped(committer.run)
     const context = { facts: options.facts, heads, committer, committed: () => {},

@@ -36,7 +36,7 @@ export const time = "2026-11-22T10:00:00.000Z"
 
 /** Keys are slow to make; one pair per name is enough for all histories of a test. */
 export const makeKeys = (names: ReadonlyArray<string>) =>
-  Effect.map(Effect.all(names.map(() => generateKeys), { concurrency: "unbounded" }), (pairs) =>
+  Effect.map(Effect.forEach(names, () => generateKeys, { concurrency: "unbounded" }), (pairs) =>
     Object.fromEntries(names.map((name, i) => [name, pairs[i]!])) as Readonly<Record<string, KeyPair>>)
 
 /** A tenant's log as honest backends write it, message after message; and the tools of those who are not honest. */

@@ -20,8 +20,14 @@ export interface RawLeaf {
   readonly flush: Effect.Effect<void>
 }
 
+interface Identity {
+  readonly jwt?: string
+  readonly seed?: string
+  readonly domain?: string
+}
+
 /** Connects and identifies with a JWT and a seed that may or may not fit. A refusal shows in `refused` and `closed`. */
-export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonly seed?: string; readonly domain?: string }) =>
+export const rawLeaf = (port: number, identity: Identity) =>
   Effect.acquireRelease(
     Effect.callback<RawLeaf>((resume) => {
       const socket = dial(port, "127.0.0.1")
@@ -42,16 +48,10 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
         refused,
         closed: () => closed,
         close: () => void socket.destroy(),
-        publish: (subject, body, reply) => {
-          socket.write(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n`)
-          socket.write(body)
-          socket.write("\r\n")
-        },
+        publish: (subject, body, reply) => void socket.write(message(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n`, body)),
         publishWith: (headers, subject, body, reply) => {
           const head = `NATS/1.0\r\n${headers.join("\r\n")}\r\n\r\n`
-          socket.write(`HMSG ${subject} ${reply} ${head.length} ${head.length + Buffer.byteLength(body)}\r\n${head}`)
-          socket.write(body)
-          socket.write("\r\n")
+          socket.write(message(`HMSG ${subject} ${reply} ${head.length} ${head.length + Buffer.byteLength(body)}\r\n${head}`, body))
         },
         subscribe: (subject, queue) => void socket.write(`LS+ ${subject}${queue === undefined ? "" : ` ${queue} 1`}\r\n`),
         flush: Effect.callback<void>((done) => {
@@ -86,8 +86,7 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
       const greet = (info: { readonly nonce?: string }) => {
         if (greeted) return
         greeted = true
-        const sig = identity.seed === undefined ? undefined : Buffer.from(fromSeed(new TextEncoder().encode(identity.seed)).sign(new TextEncoder().encode(info.nonce ?? ""))).toString("base64url")
-        socket.write(`CONNECT ${JSON.stringify({ jwt: identity.jwt, sig, name: "hostile", server_id: "HOSTILE", domain: identity.domain, headers: true, jetstream: true, version: "2.15.1", protocol: 1 })}\r\nPING\r\n`)
+        socket.write(`${helloOf(identity, info.nonce ?? "")}\r\nPING\r\n`)
         pongs.push(() => resume(Effect.succeed(leaf)))
       }
       socket.on("data", (bytes: Buffer) => {
@@ -102,3 +101,10 @@ export const rawLeaf = (port: number, identity: { readonly jwt?: string; readonl
     }),
     (leaf) => Effect.sync(leaf.close)
   )
+
+const message = (head: string, body: string | Uint8Array): Buffer => Buffer.concat([Buffer.from(head), Buffer.from(body), Buffer.from("\r\n")])
+
+const helloOf = ({ domain, jwt, seed }: Identity, nonce: string): string => {
+  const sig = seed === undefined ? undefined : Buffer.from(fromSeed(new TextEncoder().encode(seed)).sign(new TextEncoder().encode(nonce))).toString("base64url")
+  return `CONNECT ${JSON.stringify({ jwt, sig, name: "hostile", server_id: "HOSTILE", domain, headers: true, jetstream: true, version: "2.15.1", protocol: 1 })}`
+}
