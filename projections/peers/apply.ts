@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto"
 import type { Fact, FactOf } from "../../streams/catalog.ts"
 import type { Identity } from "../../streams/events/peer.ts"
 import { compare, type Stamp } from "../../streams/Stamp.ts"
+import { keyIdOf } from "./keyId.ts"
 
 type Revoked = FactOf<"peer.revoked">["data"]
 type Rotated = FactOf<"key.rotated">["data"]
@@ -95,10 +95,6 @@ const startOf = ({ first, rotations }: State): Key | null => {
     ? null
     : { key_id: rotation.value.old_key_id, public_key: null, since_seq: null, since: rotation.stamp.time, grace_ends_at: null }
 }
-
-/** `key_id` of an SPKI PEM: base64url SHA-256 of its DER. */
-export const keyIdOf = (pem: string): string =>
-  createHash("sha256").update(Buffer.from(pem.replace(/-----[A-Z ]+-----/g, ""), "base64")).digest("base64url")
 
 /** A peer as lists show it. */
 export interface Peer {

@@ -49,10 +49,7 @@ export const rawLeaf = (port: number, identity: Identity) =>
         closed: () => closed,
         close: () => void socket.destroy(),
         publish: (subject, body, reply) => void socket.write(message(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n`, body)),
-        publishWith: (headers, subject, body, reply) => {
-          const head = `NATS/1.0\r\n${headers.join("\r\n")}\r\n\r\n`
-          socket.write(message(`HMSG ${subject} ${reply} ${head.length} ${head.length + Buffer.byteLength(body)}\r\n${head}`, body))
-        },
+        publishWith: (headers, subject, body, reply) => void socket.write(messageWith(headers, subject, body, reply)),
         subscribe: (subject, queue) => void socket.write(`LS+ ${subject}${queue === undefined ? "" : ` ${queue} 1`}\r\n`),
         flush: Effect.callback<void>((done) => {
           if (closed) return done(Effect.void)
@@ -71,9 +68,7 @@ export const rawLeaf = (port: number, identity: Identity) =>
             next += Number(words.at(-1)) + 2
             if (buffer.length < next) return
             heard.push(words[0]!)
-            const size = Number(words.at(-1))
-            const head = verb === "LMSG" ? 0 : Number(words.at(-2))
-            bodies.set(words[0]!, buffer.subarray(end + 2 + head, end + 2 + size).toString())
+            bodies.set(words[0]!, buffer.subarray(end + 2 + (verb === "LMSG" ? 0 : Number(words.at(-2))), next - 2).toString())
           }
           buffer = buffer.subarray(next)
           if (verb === "INFO") greet(JSON.parse(line.slice(5)))
@@ -103,6 +98,11 @@ export const rawLeaf = (port: number, identity: Identity) =>
   )
 
 const message = (head: string, body: string | Uint8Array): Buffer => Buffer.concat([Buffer.from(head), Buffer.from(body), Buffer.from("\r\n")])
+
+const messageWith = (headers: ReadonlyArray<string>, subject: string, body: string | Uint8Array, reply: string): Buffer => {
+  const head = `NATS/1.0\r\n${headers.join("\r\n")}\r\n\r\n`
+  return message(`HMSG ${subject} ${reply} ${head.length} ${head.length + Buffer.byteLength(body)}\r\n${head}`, body)
+}
 
 const helloOf = ({ domain, jwt, seed }: Identity, nonce: string): string => {
   const sig = seed === undefined ? undefined : Buffer.from(fromSeed(new TextEncoder().encode(seed)).sign(new TextEncoder().encode(nonce))).toString("base64url")
