@@ -48,6 +48,13 @@ const writable: ReadonlySet<EventType> = new Set<EventType>([
   "settings.changed", "peer.confirmed", "key.rotated"
 ])
 
+/** Whether the sender may be heard at all: known, not revoked, its registration not ended. */
+export const admitSender = (facts: Pick<Facts, "device" | "revoked" | "now"> | undefined): Result.Result<NonNullable<Facts["device"]>, Refusal> => {
+  if (facts?.revoked === true) return Result.fail({ verdict: "revoked" })
+  if (facts?.device === undefined) return Result.fail({ verdict: "unknown_peer" })
+  return facts.now < facts.device.expiresAt ? Result.succeed(facts.device) : Result.fail({ verdict: "expired" })
+}
+
 /**
  * Judge one commit as far as it can be judged without its author's chain, in the order of DESIGN.md 5:
  * known → not revoked → not expired → signature → hashes → schema, limits, lamports → consent → rate.
@@ -55,11 +62,11 @@ const writable: ReadonlySet<EventType> = new Set<EventType>([
  * Pure but for `draw`. The same commit and facts always get the same verdict.
  */
 export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, facts: Facts): Result.Result<Admitted, Refusal> => {
-  if (facts.revoked) return Result.fail({ verdict: "revoked" })
-  if (facts.device === undefined) return Result.fail({ verdict: "unknown_peer" })
-  if (facts.now >= facts.device.expiresAt) return Result.fail({ verdict: "expired" })
+  const sender = admitSender(facts)
+  if (Result.isFailure(sender)) return Result.fail(sender.failure)
+  const device = sender.success
   const { record } = commit
-  const key = facts.device.keys.find((candidate) => candidate.keyId === record.key_id && (candidate.until === undefined || facts.now < candidate.until))
+  const key = device.keys.find((candidate) => candidate.keyId === record.key_id && (candidate.until === undefined || facts.now < candidate.until))
   if (key === undefined || record.author !== facts.sender || !verifyCommit(commit, key.publicKey)) return Result.fail({ verdict: "bad_signature" })
 
   const hashes = events.map((event) => digestOf(event))
@@ -68,7 +75,7 @@ export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, f
   }
   if (record.from > record.to || events.length > record.to - record.from + 1) return Result.fail(invalid("", "the range from..to cannot hold these events"))
 
-  const read = readEvents(events, hashes, facts, facts.device.backendId)
+  const read = readEvents(events, hashes, facts, device.backendId)
   if (Result.isFailure(read)) return read
   const consent = checkConsent(read.success.events, facts)
   if (consent !== undefined) return Result.fail(consent)

@@ -6,7 +6,7 @@ import type { Connection, Request } from "../nats/Connection.ts"
 import type { EventLog } from "../nats/EventLog.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
-import { type Admitted, admit, type Facts, follow, type Refusal } from "./admit.ts"
+import { type Admitted, admit, admitSender, type Facts, follow, type Refusal } from "./admit.ts"
 import type { Committer } from "./Committer.ts"
 import { type Heads, headOf, type Place } from "./Heads.ts"
 
@@ -91,14 +91,15 @@ export const ingestCommit = Effect.fnUntraced(function*(
   const millis = yield* Clock.currentTimeMillis
   const now = isoTime(millis)
   const facts = context.facts(tenant, sender, now, millis)
-  if (facts === undefined) return { verdict: "unknown_peer" }
+  const heard = admitSender(facts)
+  if (Result.isFailure(heard)) return heard.failure
   const framed = unframe(data)
   if (Result.isFailure(framed)) return { verdict: "invalid", event_id: "", why: framed.failure.why }
   const parsed = parseCommit(framed.success.record)
   if (Result.isFailure(parsed)) return { verdict: "invalid", event_id: "", why: parsed.failure.why }
-  const admitted = admit(parsed.success, framed.success.events, facts)
+  const admitted = admit(parsed.success, framed.success.events, facts!)
   if (Result.isFailure(admitted)) return admitted.failure
-  return yield* extend(context, tenant, parsed.success, admitted.success, facts.device?.keys ?? [])
+  return yield* extend(context, tenant, parsed.success, admitted.success, heard.success.keys)
 })
 
 /** Continue the author's chain with a judged commit: fenced, atomic, once. */
@@ -172,15 +173,11 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   const millis = yield* Clock.currentTimeMillis
   const now = isoTime(millis)
   const facts = context.facts(tenant, sender, now, millis)
-  const refusal: Refusal | undefined = facts === undefined ? { verdict: "unknown_peer" }
-    : facts.revoked ? { verdict: "revoked" }
-    : facts.device === undefined ? { verdict: "unknown_peer" }
-    : facts.now >= facts.device.expiresAt ? { verdict: "expired" }
-    : undefined
-  if (refusal !== undefined) return wrap(context, refusal)
+  const heard = admitSender(facts)
+  if (Result.isFailure(heard)) return wrap(context, heard.failure)
   const request = readHeadRequest(decoder.decode(data))
   if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
-  const place = yield* Effect.result(context.heads.read(tenant, sender, facts?.device?.keys ?? []).pipe(Effect.timeout(Duration.seconds(5))))
+  const place = yield* Effect.result(context.heads.read(tenant, sender, heard.success.keys).pipe(Effect.timeout(Duration.seconds(5))))
   if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
   yield* context.ensureConsumer(tenant, sender)
   const { mirror } = request.success
