@@ -4,7 +4,7 @@ import type { Projection } from "../Projection.ts"
 /** How far each author's chain has come, what could not be taken, and small facts that may be lost and found again. */
 export const syncState: Projection = {
   name: "syncState",
-  shape: 1,
+  shape: 2,
   ddl: [
     `create table chain_head (
        tenant integer not null, author text not null, seq integer not null, digest text not null, journal text not null,
@@ -12,6 +12,8 @@ export const syncState: Projection = {
      ) strict, without rowid`,
     "create table problem (id integer primary key, tenant integer not null, seq integer not null, what text not null, detail text not null) strict",
     "create index problem_kind on problem (tenant, what)",
+    // a log that is read again tells the same again
+    "create unique index problem_once on problem (tenant, seq, what, detail)",
     `create table peer_position (
        tenant integer not null, peer text not null, seq integer not null, seen_at text not null, primary key (tenant, peer)
      ) strict, without rowid`,
@@ -42,4 +44,4 @@ const putHeads = `
 
 const addProblems = `
   insert into problem (tenant, seq, what, detail)
-  select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from jsonb_each(?) j`
+  select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from jsonb_each(?) j where true on conflict do nothing`

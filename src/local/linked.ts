@@ -45,9 +45,18 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
   ], { concurrency: "unbounded", discard: true })
 }, Effect.scoped)
 
+const neverRan = -1
+/** How often our nats-server had been started again: a server that died may have lost the end of the mirror. */
+const runOf = ({ server }: Base): number => {
+  const state = SubscriptionRef.getUnsafe(server.state)
+  return state._tag === "running" ? state.restarts : neverRan
+}
+
 const relayOf = (base: Base, peer: Wired): LinkedContext => {
   const { agent, cursor, journal, journalLog, journals, projections, seen, self, state, tables } = base
-  let checked = false
+  /** The run of our nats-server whose mirror is being compared with the log, and the last one for which that was done. */
+  let asked = neverRan
+  let checked = neverRan
   /** As last kept: places, and the days peers were seen on. */
   let heardPlaces = ""
   return {
@@ -70,13 +79,17 @@ const relayOf = (base: Base, peer: Wired): LinkedContext => {
       yield* tables.keepPositions(positions)
     }),
     mirrorReached: (seq) => projections.reached(logCursor, seq),
-    mirrorUnchecked: Effect.suspend(() => checked ? Effect.succeedNone : mirrorInfo(agent)).pipe(
+    mirrorUnchecked: Effect.suspend(() => {
+      asked = runOf(base)
+      return checked === asked ? Effect.succeedNone : mirrorInfo(agent)
+    }).pipe(
       Effect.map(Option.match({ onNone: () => undefined, onSome: ({ lastSeq, messages }) => ({ last_seq: lastSeq, messages }) }))),
-    // not whole: restored from a copy. JetStream goes on at the hub's ack floor and leaves what lies between as a hole
+    // not whole: restored from a copy, or its nats-server died before the end was on the disk. JetStream goes on at the
+    // hub's ack floor and leaves what lies between as a hole
     mirrorChecked: (whole) =>
       Effect.suspend(() => {
-        const again = checked || whole
-        checked = true
+        const again = checked === asked || whole
+        checked = asked
         return again ? Effect.void : bump(state.mirrorWanted)
       }),
     tablesInEpoch: projections.changes.pipe(

@@ -70,7 +70,13 @@ export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant
   num_replicas: row.replicas
 })
 
-/** The local copy of a tenant's part of the log, fed by that consumer through the import `store` of the leaf's account. */
+/**
+ * The local copy of a tenant's part of the log, fed by that consumer through the import `store` of the leaf's account.
+ *
+ * The one stream that is not synced write by write: one at a time, as a mirror writes, that allows 3,000 messages a second
+ * instead of 80,000. Nothing is promised on it: a tail that a crash took is missed when hosted compares counts, at each
+ * start of the server, and fetched again.
+ */
 export const mirrorToJetStream = ({ consumer, log, name, peer }: { readonly name: string; readonly log: string; readonly consumer: string; readonly peer: string }): StreamConfig => ({
   name,
   storage: StorageType.File,

@@ -144,13 +144,13 @@ export class LogReader {
 
   /** Which of the waiting messages this record covers, in its order; the rest is named. */
   #cover(recordSeq: number, tenant: string, record: CommitRecord, pending: ReadonlyArray<LogMessage>, out: Array<Read>): ReadonlyArray<CoveredEvent> {
-    const place = new Map(record.hashes.map((hash, index) => [hash, index] as const))
+    const placeOf = placesOf(record.hashes)
     const found = new Set<number>()
     const counted = new Set<number>()
     const events: Array<CoveredEvent> = []
     let last = -1
     for (const message of pending) {
-      const index = place.get(digestOf(message.data))
+      const index = placeOf(digestOf(message.data))
       if (index === undefined || counted.has(index)) {
         // what lies in another tenant's part of a log of many is that tenant's to hear of
         const at = parseLog(message.subject)
@@ -192,3 +192,14 @@ export class LogReader {
 const nothing: ReadonlyArray<Read> = []
 
 const problem = (seq: number, tenant: string, what: Problem["what"], detail: string): Problem => ({ kind: "problem", seq, tenant, what, detail })
+
+/** Where each hash stands, for hashes that nearly always come in order: then none has to be looked up. */
+const placesOf = (hashes: ReadonlyArray<string>) => {
+  let next = 0
+  let places: ReadonlyMap<string, number> | undefined
+  return (hash: string): number | undefined => {
+    const index = hash === hashes[next] ? next : (places ??= new Map(hashes.map((one, i) => [one, i] as const))).get(hash)
+    if (index !== undefined) next = index + 1
+    return index
+  }
+}

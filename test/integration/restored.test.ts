@@ -97,6 +97,7 @@ describe("complete again by itself", () => {
   it("the data directory of the machine that wrote, restored from a copy 100 events old", { timeout }, async () => {
     await putBack(a, a.dir, () => write(a, made(100, 25)))
     await expectWhole()
+    expect(a.log()).toContain("the journal here is not the one the hosted log knows")
     await write(a, made(130, 5))
     await expectWhole()
   })
@@ -127,6 +128,7 @@ describe("complete again by itself", () => {
   it("the hub's store, restored from a copy 100 events old", { timeout }, async () => {
     await putBack(hosted, join(hosted.dir, "nats/store"), () => write(a, made(500, 25)))
     await expectWhole()
+    expect((await hosted.http("GET", "/status")).json.log_epoch).toBe(2)
     await write(b, made(530, 5))
     await expectWhole()
   })
