@@ -1,4 +1,4 @@
-import { Effect, Option, Stream, SubscriptionRef } from "effect"
+import { Clock, Effect, Option, Stream, SubscriptionRef } from "effect"
 import type { HeadAnswer } from "../../streams/Verdict.ts"
 import type { LeafLink } from "../nats/leafLink.ts"
 import type { Paired } from "./Pairing.ts"
@@ -89,5 +89,12 @@ export const note = (state: State, at: number, what: string): void => {
   state.errors.unshift({ at, what })
   state.errors.length = Math.min(state.errors.length, errorsKept)
 }
+
+/** Nothing goes on by itself: say so to the person, and remember it. */
+export const needPerson = Effect.fnUntraced(function*(state: State, needs: string) {
+  note(state, yield* Clock.currentTimeMillis, needs)
+  yield* Effect.logError(needs)
+  yield* SubscriptionRef.set(state.needs, needs)
+})
 
 export const linkUp = (state: State): boolean => SubscriptionRef.getUnsafe(state.link).up

@@ -11,6 +11,7 @@ import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.
 import { keepRegistered, renew } from "./registration.ts"
 import { keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump } from "./State.ts"
+import { watchTwin } from "./twins.ts"
 import { type Movement, watch } from "./watchdog.ts"
 
 const withheldCursor = "withheld"
@@ -41,7 +42,8 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
     runMirror(mirrorOf(base, peer)),
     keepRegistered(base),
     keepReporting(relay),
-    watch(base.state, movementOf(base))
+    watch(base.state, movementOf(base)),
+    watchTwin(relay)
   ], { concurrency: "unbounded", discard: true })
 }, Effect.scoped)
 
@@ -60,7 +62,7 @@ const relayOf = (base: Base, peer: Wired): LinkedContext => {
   /** As last kept: places, and the days peers were seen on. */
   let heardPlaces = ""
   return {
-    state, connection: peer, journalLog, cursor, journal, self, journals,
+    state, server: base.server, connection: peer, journalLog, cursor, journal, self, journals,
     paired: () => pairedNow(base).with,
     secrets: () => pairedNow(base).secrets,
     // the tables may be a moment behind; what was just forbidden must not leave in that moment
@@ -86,12 +88,13 @@ const relayOf = (base: Base, peer: Wired): LinkedContext => {
       Effect.map(Option.match({ onNone: () => undefined, onSome: ({ lastSeq, messages }) => ({ last_seq: lastSeq, messages }) }))),
     // not whole: restored from a copy, or its nats-server died before the end was on the disk. JetStream goes on at the
     // hub's ack floor and leaves what lies between as a hole
-    mirrorChecked: (whole) =>
+    mirrorChecked: (whole, caughtUp) =>
       Effect.suspend(() => {
-        const again = checked === asked || whole
+        if (checked === asked || (whole && !caughtUp)) return Effect.void
         checked = asked
-        return again ? Effect.void : bump(state.mirrorWanted)
+        return whole ? Effect.void : bump(state.mirrorWanted)
       }),
+    mirrorDoubted: () => { checked = neverRan },
     tablesInEpoch: projections.changes.pipe(
       Stream.map((at) => at.get(logCursor)),
       Stream.filter((held) => held === undefined || held.epoch === epochOf(pairedNow(base).with)),

@@ -11,10 +11,10 @@ import type { Journal } from "./Journal.ts"
 import { onVerdict } from "./onVerdict.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
-import { awaitBump, awaitRef, type Heard, linkUp, note, type State } from "./State.ts"
+import { awaitBump, awaitRef, type Heard, linkUp, needPerson, note, type State } from "./State.ts"
+import { stopAsTwin, type TwinContext } from "./twins.ts"
 
-export interface LinkedContext {
-  readonly state: State
+export interface LinkedContext extends TwinContext {
   readonly connection: Connection
   readonly journalLog: EventLog
   readonly cursor: Cursor
@@ -33,14 +33,15 @@ export interface LinkedContext {
   readonly mirrorReached: (seq: number) => Effect.Effect<void>
   /** What the mirror holds, until the hosted side has compared it with the log since this process started. */
   readonly mirrorUnchecked: Effect.Effect<{ readonly last_seq: number; readonly messages: number } | undefined, LogUnavailable>
-  readonly mirrorChecked: (whole: boolean) => Effect.Effect<void>
+  /** One that is whole as far as it goes is asked about again until it has come to the log's end. */
+  readonly mirrorChecked: (whole: boolean, caughtUp: boolean) => Effect.Effect<void>
+  /** Something shows that this data directory was restored or copied: compare the mirror once more. */
+  readonly mirrorDoubted: () => void
   /** The tables count places in the epoch of the pairing: what they say is in the log is in that log. */
   readonly tablesInEpoch: Effect.Effect<void>
   /** The log over there is in another epoch, or is another log. */
   readonly logChanged: (id: string, epoch: number) => Effect.Effect<void>
   readonly renew: Effect.Effect<void>
-  /** Take this machine off the link, as a person's pause does. */
-  readonly leave: Effect.Effect<void>
   /** Journal ids: the present one, all of them, and opening a new one. */
   readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
 }
@@ -75,7 +76,9 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
     const positions = answer.success.positions ?? []
     yield* context.heardPositions(positions)
     yield* SubscriptionRef.set(context.state.heard, { at: yield* Clock.currentTimeMillis, tenantLastSeq: answer.success.tenant_last_seq, positions })
-    if (answer.success.mirror_whole !== undefined) yield* context.mirrorChecked(answer.success.mirror_whole)
+    if (mirror !== undefined && answer.success.mirror_whole !== undefined) {
+      yield* context.mirrorChecked(answer.success.mirror_whole, mirror.last_seq >= answer.success.tenant_last_seq)
+    }
   }
   return answer.success
 })
@@ -97,7 +100,8 @@ export const keepReporting = Effect.fn("local.report")(function*(context: Linked
   let reported = -1
   for (let sinceMillis = Infinity;; sinceMillis += Duration.toMillis(reportEvery)) {
     const { log_seq } = context.seen()
-    if (linkUp(context.state) && (log_seq !== reported || sinceMillis >= Duration.toMillis(headEvery))) {
+    const behind = (SubscriptionRef.getUnsafe(context.state.heard)?.tenantLastSeq ?? 0) > log_seq
+    if (linkUp(context.state) && (behind || log_seq !== reported || sinceMillis >= Duration.toMillis(headEvery))) {
       reported = log_seq
       sinceMillis = 0
       yield* Effect.ignore(lookAround(context))
@@ -180,6 +184,7 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string)
   yield* context.journal.hold
   return yield* Effect.gen(function*() {
     yield* Effect.logWarning("the journal here is not the one the hosted log knows; reading the log to its end, then sending what it lacks")
+    context.mirrorDoubted()
     // nothing of ours lies in the log behind our own last record
     const answer = yield* askHead(context)
     if (answer?.verdict !== "head") return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
@@ -188,8 +193,13 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string)
       const wanted = SubscriptionRef.getUnsafe(context.state.mirrorWanted)
       return awaitRef(context.state.mirrorMade, (made) => made >= wanted)
     })
-    const there = yield* mirrorSettled.pipe(Effect.andThen(context.mirrorReached(answer.head_seq)), Effect.timeoutOption(mirrorPatience))
-    if (Option.isNone(there)) return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
+    const linkLost = awaitRef(context.state.link, ({ up }) => !up)
+    // without a link the mirror cannot come on, and a person's writes must not wait for it
+    const there = yield* Effect.raceFirst(
+      mirrorSettled.pipe(Effect.andThen(context.mirrorReached(answer.head_seq)), Effect.as(true)),
+      Effect.as(linkLost, false)
+    ).pipe(Effect.timeoutOption(mirrorPatience))
+    if (!Option.getOrElse(there, () => false)) return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
     const id = uuidV7()
     yield* context.journals.open(id)
     yield* context.cursor.moveTo(0)
@@ -268,20 +278,10 @@ const act = Effect.fnUntraced(function*(context: LinkedContext, end: SessionEnd 
       yield* context.logChanged(end.id, end.epoch)
       return undefined
     case "twin":
-      // off the link too: two servers of one name throw each other out of it
-      yield* context.leave
-      context.journals.forgive()
-      return yield* stop(state, twinFound)
+      yield* stopAsTwin(context)
+      return undefined
     case "needsYou":
-      return yield* stop(state, end.needs)
+      yield* needPerson(state, end.needs)
+      return undefined
   }
-})
-
-const twinFound = "this identity runs twice: another process writes with this machine's key, and sending has stopped here. Stop one of the two, then `maestra local resume` on the other; if this is a copy, unpair it and pair it anew"
-
-const stop = Effect.fnUntraced(function*(state: State, needs: string) {
-  note(state, yield* Clock.currentTimeMillis, needs)
-  yield* Effect.logError(needs)
-  yield* SubscriptionRef.set(state.needs, needs)
-  return undefined
 })
