@@ -46,8 +46,8 @@ export class LogView {
 /** Events that ingest has opened already, by id, until the projections come to them. */
 export class OpenedCache {
   readonly #opened = new Map<string, Opened>()
-  /** About 64 MiB of short messages. */
-  readonly #max = 50_000
+  /** About 40 MiB of short messages: a peer's backlog, while the projections are some commits behind. */
+  readonly #max = 20_000
 
   put(opened: Opened): void {
     this.#opened.set(opened.envelope.id, opened)

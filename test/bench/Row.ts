@@ -21,6 +21,17 @@ export const row = (name: string, value: number, unit: Row["unit"], floor: numbe
   note
 })
 
+/** Milliseconds of each of `count` steps, one after the other. */
+export const timed = async (count: number, step: (n: number) => Promise<unknown>): Promise<ReadonlyArray<number>> => {
+  const took: Array<number> = []
+  for (let n = 0; n < count; n++) {
+    const before = performance.now()
+    await step(n)
+    took.push(performance.now() - before)
+  }
+  return took
+}
+
 /** The value below which `share` of the samples lie. */
 export const quantile = (samples: ReadonlyArray<number>, share: number): number => {
   if (samples.length === 0) throw new RangeError("no samples")

@@ -12,7 +12,7 @@ export interface Answer {
 export interface Client {
   readonly ask: (method: string, path: string, body?: string) => Promise<Answer>
   /** The answer's JSON; any status of 400 and above is a failure of the benchmark. */
-  readonly json: (method: string, path: string, body?: unknown) => Promise<any>
+  readonly json: <A>(method: string, path: string, body?: unknown) => Promise<A>
   readonly close: () => void
 }
 
@@ -35,10 +35,10 @@ export const clientOf = (backend: Backend): Client => {
     })
   return {
     ask,
-    json: async (method, path, body) => {
+    json: async <A>(method: string, path: string, body?: unknown) => {
       const { status, text } = await ask(method, path, body === undefined || typeof body === "string" ? body : JSON.stringify(body))
       if (status >= 400) throw new Error(`${backend.name}: ${method} ${path}: ${status} ${text.slice(0, 500)}`)
-      return JSON.parse(text)
+      return JSON.parse(text) as A
     },
     close: () => agent.destroy()
   }

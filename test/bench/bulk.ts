@@ -23,7 +23,7 @@ export const measureBulk = async (place: Place, raw: RawServer, events: number, 
   const floors = [await raw.batches(events)]
   const imported = await seconds(async () => {
     for (const body of bodies) {
-      const answer = await writer.json("POST", "/import", body)
+      const answer = await writer.json<{ readonly invalid: ReadonlyArray<unknown> }>("POST", "/import", body)
       if (answer.invalid.length > 0) throw new Error(JSON.stringify(answer.invalid[0]))
     }
   })
@@ -60,7 +60,7 @@ const seconds = async (work: () => Promise<void>): Promise<number> => {
 const allHave = async ({ hosted, reader, tenant, writer }: Place, expected: number, last: string) => {
   const [atHosted, atReader, atWriter] = [hosted, reader, writer].map(clientOf) as [Client, Client, Client]
   const inStep = async (client: Client) => {
-    const status = await client.json("GET", "/status")
+    const status = await client.json<{ readonly state: string; readonly messages: number }>("GET", "/status")
     return status.state === "in_step" && status.messages === expected
   }
   await until(async () => await inStep(atWriter) && await inStep(atReader) && (await atHosted.ask("GET", `/conversations/${last}?tenant=${tenant}`)).status === 200, 300_000)

@@ -27,8 +27,8 @@ export const measureLink = async (sizes: readonly [number, number], edits: numbe
       }
       await agreed(tenant, hosted, [local])
       perEdit.push((link.bytes() - before) / edits)
-      const shown = await client.json("GET", `/conversations/c${size}`)
-      if (shown.messages.length !== size || shown.messages[edits - 1].content !== textOf(size + edits - 1)) throw new Error("an edit did not arrive")
+      const shown = await client.json<{ readonly messages: ReadonlyArray<{ readonly content: string }> }>("GET", `/conversations/c${size}`)
+      if (shown.messages.length !== size || shown.messages[edits - 1]?.content !== textOf(size + edits - 1)) throw new Error("an edit did not arrive")
     }
     client.close()
     const told = `${edits} edits one at a time, commit record and signature, what comes back to the mirror and keep-alives included; ${note}`
