@@ -43,6 +43,8 @@ export interface State {
   /** Counts up whenever settings changed. */
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
   readonly errors: Array<Noted>
+  /** When another server of this machine's name last took its place at the hub, in milliseconds since 1970; 0: never. */
+  thrownOutAt: number
   retries: Record<string, number>
   /** Shared forms of own events on their way, until their echo comes: `null` where nothing differs. */
   readonly onTheirWay: Map<string, SharedForm | null>
@@ -62,6 +64,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     reread: yield* SubscriptionRef.make(0),
     settingsSeen: yield* SubscriptionRef.make(0),
     errors: [],
+    thrownOutAt: 0,
     retries: {},
     onTheirWay: new Map()
   }

@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Option, Random, Result, Schema, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
+import { genesis } from "../../streams/CommitRecord.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
@@ -12,7 +13,7 @@ import { onVerdict } from "./onVerdict.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
 import { awaitBump, awaitRef, type Heard, linkUp, needPerson, note, type State } from "./State.ts"
-import { stopAsTwin, type TwinContext } from "./twins.ts"
+import { isThrownOut, stopAsTwin, type TwinContext } from "./twins.ts"
 
 export interface LinkedContext extends TwinContext {
   readonly connection: Connection
@@ -146,6 +147,7 @@ const step = Effect.fnUntraced(function*(context: LinkedContext, carried: Sessio
   })
   switch (decision._tag) {
     case "twin":
+      if (isThrownOut(context.state, yield* Clock.currentTimeMillis)) return yield* reopen(context, end.head?.digest ?? genesis)
       return { _tag: "twin" } satisfies SessionEnd
     case "reopen":
       return yield* reopen(context, decision.prev)

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Random, SubscriptionRef } from "effect"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
 import { awaitRef, needPerson, type State } from "./State.ts"
 
@@ -22,12 +22,17 @@ export const stopAsTwin = Effect.fnUntraced(function*({ journals, leave, state }
 /** What the hub says when another server of the same name came in: to the one that was there, in its own log only. */
 const thrownOut = "Duplicate Remote LeafNode Connection"
 /** One time may be our own link, half open and replaced; this often, and this quickly, it is somebody else. */
-const timesMax = 3
+const timesMin = 3
+/** Up to so many more, by chance: of two that count alike, both would stop. */
+const timesSpread = 3
 const within = Duration.seconds(30)
+
+/** While two throw each other out, that alone settles which one stops: each also finds the other's journal in the log. */
+export const isThrownOut = (state: State, now: number): boolean => now - state.thrownOutAt < 2 * Duration.toMillis(within)
 
 /**
  * Notice a copy of this data directory that runs somewhere else, before either has written anything. Of two that
- * throw each other out in turns, the one that was thrown out for the third time stops.
+ * throw each other out in turns, the one that was thrown out often enough first stops, and the other one goes on.
  */
 export const watchTwin = Effect.fn("local.watchTwin")(function*(context: TwinContext): Effect.fn.Return<never> {
   const { server, state } = context
@@ -35,13 +40,14 @@ export const watchTwin = Effect.fn("local.watchTwin")(function*(context: TwinCon
   // each line has its time, so the same one twice is one event
   let known = yield* last
   let times: Array<number> = []
+  const timesMax = timesMin + (yield* Random.nextIntBetween(0, timesSpread))
   for (;;) {
     yield* awaitRef(state.link, ({ up }) => up)
     yield* awaitRef(state.link, ({ up }) => !up)
     const line = yield* last
     if (line === known) continue
     known = line
-    const now = yield* Clock.currentTimeMillis
+    const now = state.thrownOutAt = yield* Clock.currentTimeMillis
     times = [...times.filter((time) => now - time < Duration.toMillis(within)), now]
     if (times.length < timesMax || SubscriptionRef.getUnsafe(state.needs) !== undefined) continue
     times = []

@@ -1,5 +1,5 @@
 import { Config, Duration, Effect, Option, type Scope, Stream, SubscriptionRef } from "effect"
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { endServer, serversRunning, signalProcess } from "./processes.ts"
 import { type Child, deathSignal, type Ports, spawnServer } from "./serverChild.ts"
@@ -64,7 +64,10 @@ export const startServer = (options: ServerOptions): Effect.Effect<ServerProcess
     const launch = Effect.fnUntraced(function*(restarts: number) {
       const from = logEnd(logFile)
       const started = child = spawnServer({ ...options, logFile, environment, withDeathSignal, clientPort })
-      writeFileSync(pidFileOf(options), JSON.stringify({ server: started.pid, owner: process.pid }), { mode: 0o600 })
+      // whole or not at all: half of it would make a server we started look like a stranger's
+      const partial = `${pidFileOf(options)}.partial`
+      writeFileSync(partial, JSON.stringify({ server: started.pid, owner: process.pid }), { mode: 0o600 })
+      renameSync(partial, pidFileOf(options))
       const ports = yield* started.ready
       if (Option.isNone(ports)) return yield* explainExit(linesSince(logFile, from), logFile)
       clientPort = ports.value.client

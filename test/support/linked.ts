@@ -22,7 +22,7 @@ export const linkedHosted = async (world: World): Promise<{ readonly hosted: Bac
 export const statusOf = (local: Backend): Promise<LocalStatus> => done(local, "GET", "/status")
 
 const conversationAt = (backend: Backend, id: string, tenant: string) =>
-  backend.http("GET", `/conversations/${encodeURIComponent(id)}${backend.side === "hosted" ? `?tenant=${tenant}` : ""}`)
+  backend.http<Shown>("GET", `/conversations/${encodeURIComponent(id)}${backend.side === "hosted" ? `?tenant=${tenant}` : ""}`)
 
 /** A conversation as a backend shows it. `tenant` is for the hosted one. */
 export const shown = async (backend: Backend, id: string, tenant: string): Promise<Shown> => {
@@ -35,7 +35,7 @@ export const isHidden = async (backend: Backend, id: string, tenant: string): Pr
 
 /** A request that has to succeed; the caller says what the contract answers there. */
 export const done = async <A>(backend: Backend, method: string, path: string, body?: unknown): Promise<A> => {
-  const { json, status, text } = await backend.http(method, path, body)
+  const { json, status, text } = await backend.http<A>(method, path, body)
   if (status < 200 || status > 299) throw new Error(`${backend.name}: ${method} ${path}: ${status} ${text}`)
   return json
 }

@@ -10,6 +10,47 @@ import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 
+/** A message as the backends tell it. */
+export interface ToldMessage {
+  readonly id: string
+  readonly role: string
+  readonly content: string
+  readonly tier: string
+  readonly conflicted?: true
+  readonly shared?: { readonly content?: string }
+}
+
+/**
+ * The fields of every answer these tests look into, as if each were always there: a field an answer does not have reads
+ * as `undefined`, and whatever is asserted of it fails.
+ */
+export interface Told {
+  readonly code: string
+  readonly tenant: string
+  readonly state: string
+  readonly sentence: string
+  readonly pending: number
+  readonly behind: number
+  readonly conversations: number
+  readonly messages: number & ReadonlyArray<ToldMessage>
+  readonly digest: string
+  readonly type: string
+  readonly status: number
+  readonly field: string
+  readonly hint: string
+  readonly needs: string | null
+  readonly quarantined: number
+  readonly peer_id: string
+  readonly backend_id: string
+  readonly peers: ReadonlyArray<{ readonly peer_id: string; readonly user_id: string; readonly status: string }>
+  readonly reached: { readonly tier: string; readonly missing: ReadonlyArray<string> }
+  readonly registration_expires_at: string
+  readonly expires_at: string
+  readonly network_status: { readonly link: string; readonly since: string }
+  readonly log_epoch: number
+  readonly invalid: ReadonlyArray<{ readonly line: number; readonly why: string }>
+}
+
 /** What a command printed and how it ended. */
 export interface Ran {
   readonly code: number
@@ -37,7 +78,7 @@ export interface Backend {
   readonly log: () => string
   readonly running: () => boolean
   /** A request with the backend's own token (local token, admin token). */
-  readonly http: (method: string, path: string, body?: unknown) => Promise<{ readonly status: number; readonly json: any; readonly text: string }>
+  readonly http: <A = Told>(method: string, path: string, body?: unknown) => Promise<{ readonly status: number; readonly json: A; readonly text: string }>
   /** `maestra …` against this backend. */
   readonly cli: (...args: ReadonlyArray<string>) => Promise<Ran>
 }
@@ -174,11 +215,12 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
   return backend
 }
 
-const jsonOf = (text: string): any => {
+/** An answer that is no JSON reads as an empty object: the test says what it wanted of it. */
+const jsonOf = <A>(text: string): A => {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined
+    return JSON.parse("{}")
   }
 }
 
