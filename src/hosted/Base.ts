@@ -128,9 +128,8 @@ const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<Effect.Success<t
   const view = new LogView()
   for (const tenant of tenants) view.committed(tenant, 0, yield* lamportOf(tenant))
   for (const [tenant, , head] of (yield* known).heads) {
-    if (head.seq <= view.of(tenant).lastSeq) continue
     view.committed(tenant, head.seq, 0)
-    view.of(tenant).head = head.digest
+    view.remember(tenant, head.seq, head.digest)
   }
   return view
 })

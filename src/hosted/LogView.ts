@@ -12,6 +12,8 @@ import { type LogEntry, readLog } from "../security/openLog.ts"
 /** What this process knows of one tenant's end of the log. */
 interface End {
   lastSeq: number
+  /** The newest record read, whoever committed it, and its digest. */
+  readSeq: number
   head: string
   lamport: number
 }
@@ -22,7 +24,7 @@ export class LogView {
 
   of(tenant: string): End {
     let end = this.#ends.get(tenant)
-    if (end === undefined) this.#ends.set(tenant, end = { lastSeq: 0, head: "", lamport: 0 })
+    if (end === undefined) this.#ends.set(tenant, end = { lastSeq: 0, readSeq: 0, head: "", lamport: 0 })
     return end
   }
 
@@ -32,6 +34,12 @@ export class LogView {
     end.lamport = Math.max(end.lamport, lamport)
   }
 
+  /** The newest valid record of a tenant, as far as this process has read. */
+  remember(tenant: string, seq: number, digest: string): void {
+    const end = this.of(tenant)
+    if (seq > end.readSeq) Object.assign(end, { readSeq: seq, head: digest })
+  }
+
   read(item: LogEntry): void {
     if (item.kind === "problem") return
     let lamport = 0
@@ -39,7 +47,7 @@ export class LogView {
       if (event._tag === "opened") lamport = Math.max(lamport, event.opened.envelope.lamport)
     }
     this.committed(item.tenant, item.seq, lamport)
-    this.of(item.tenant).head = item.digest
+    this.remember(item.tenant, item.seq, item.digest)
   }
 }
 

@@ -45,7 +45,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     keys: hosted.keys,
     dataKey: keyring.current,
     greatestLamport: (tenant) => view.of(tenant).lamport,
-    seen: (tenant) => ({ log_seq: view.of(tenant).lastSeq, head: view.of(tenant).head })
+    seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
   })
   return services(base, own)
 })

@@ -2,7 +2,8 @@
 // Method: both cut off from hosted, once by the link and once by pausing; the same message edited on both, others added; then back.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { type Conflicts, done, type History, linkedHosted, type Said, shown, statusOf } from "../support/linked.ts"
-import { agreed, type Backend, type Link, makeWorld, type World } from "../support/world.ts"
+import { agreed, type Backend, makeWorld, type World } from "../support/world.ts"
+import type { Link } from "../support/tcpLink.ts"
 
 let world: World
 let hosted: Backend

@@ -2,7 +2,8 @@
 // Method: one local behind a link that can be cut without a word, a second one beside it; times are measured from the cut and from its end.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { done, isHidden, linkedHosted, type Said, shown, statusOf } from "../support/linked.ts"
-import { agreed, type Backend, type Link, makeWorld, until, type World } from "../support/world.ts"
+import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
+import type { Link } from "../support/tcpLink.ts"
 
 /** DESIGN.md 5 and issue 2: seconds until the cut shows, until its end shows, until everything waiting has arrived. */
 const offlineWithin = 15_000

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { Conflict, Conversation, Imported, MessageWritten, Write } from "../../src/gateway/http/wire.ts"
 import type { LocalStatus } from "../../streams/Backend.ts"
 import { freePort } from "./natsServer.ts"
+import type { Link } from "./tcpLink.ts"
 import type { Backend, Link, World } from "./world.ts"
 
 /** The answers of the contract, by what was asked for. */

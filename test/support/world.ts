@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { createConnection, createServer, type Server, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { type Link, makeLink } from "./tcpLink.ts"
 import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
 const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
@@ -81,18 +81,6 @@ export interface Backend {
   readonly http: <A = Told>(method: string, path: string, body?: unknown) => Promise<{ readonly status: number; readonly json: A; readonly text: string }>
   /** `maestra …` against this backend. */
   readonly cli: (...args: ReadonlyArray<string>) => Promise<Ran>
-}
-
-/** A TCP relay in front of the hub's leaf port that can be cut: silently (nothing passes, nothing closes) or by closing. */
-export interface Link {
-  readonly port: number
-  readonly cut: (how?: "silent" | "close") => void
-  readonly mend: () => void
-  /** Bytes that passed, both ways, since the start. */
-  readonly bytes: () => number
-  /** Everything that passed, both ways, while recording. */
-  readonly record: () => { readonly stop: () => Buffer }
-  readonly close: () => void
 }
 
 export interface World {
@@ -275,65 +263,4 @@ export const agreed = async (tenant: string, hosted: Backend, locals: ReadonlyAr
     return digests.every(({ digest }) => digest === digests[0]!.digest)
   }, withinMs, () => `not agreed: ${seen}`)
   return last!
-}
-
-const makeLink = async (target: number): Promise<Link> => {
-  const pairs = new Set<readonly [Socket, Socket]>()
-  let state: "up" | "silent" | "close" = "up"
-  let bytes = 0
-  let recorded: Array<Buffer> | undefined
-  const server: Server = createServer((near) => {
-    if (state === "close") return void near.destroy()
-    // cut in silence, a new connection is taken by nobody: it hangs, as behind a dead router
-    if (state === "silent") return void near.on("error", () => {})
-    const far = createConnection({ host: "127.0.0.1", port: target })
-    const pair = [near, far] as const
-    pairs.add(pair)
-    const end = () => {
-      pairs.delete(pair)
-      near.destroy()
-      far.destroy()
-    }
-    for (const [from, to] of [[near, far], [far, near]] as const) {
-      from.on("data", (chunk: Buffer) => {
-        if (state !== "up") return
-        bytes += chunk.length
-        recorded?.push(chunk)
-        to.write(chunk)
-      })
-      from.on("close", end)
-      from.on("error", end)
-    }
-  })
-  await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready))
-  const address = server.address()
-  if (address === null || typeof address === "string") throw new Error("no port")
-  const drop = () => {
-    for (const [near, far] of pairs) {
-      near.destroy()
-      far.destroy()
-    }
-    pairs.clear()
-  }
-  return {
-    port: address.port,
-    cut: (how = "silent") => {
-      state = how
-      if (how === "close") drop()
-    },
-    mend: () => {
-      // what was said into the silence is gone: those connections are of no use any more
-      if (state === "silent") drop()
-      state = "up"
-    },
-    bytes: () => bytes,
-    record: () => {
-      const mine: Array<Buffer> = recorded = []
-      return { stop: () => { recorded = undefined; return Buffer.concat(mine) } }
-    },
-    close: () => {
-      drop()
-      server.close()
-    }
-  }
 }
