@@ -3,7 +3,7 @@ import type { Conflict, Conversation, Imported, MessageWritten, Write } from "..
 import type { LocalStatus } from "../../streams/Backend.ts"
 import { freePort } from "./natsServer.ts"
 import type { Link } from "./tcpLink.ts"
-import type { Backend, Link, World } from "./world.ts"
+import type { Backend, World } from "./world.ts"
 
 /** The answers of the contract, by what was asked for. */
 export type Shown = typeof Conversation.Type
