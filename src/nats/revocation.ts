@@ -17,6 +17,9 @@ const keptFor = 3 * leafLifetimeMax
  * Revoke every token issued to these transport keys up to the given second (whole seconds since 1970)
  * and cut their live leafs. Adds to what the hub already holds, so two admins never undo one another's.
  * Returns all revocations now in force: keep them for `renderHubConfig`.
+ *
+ * In force with the first update. A restarting hub takes its configuration's account over one issued in the same second,
+ * so an update that shares its second with what was held is issued once more in the next.
  */
 export const revokeLeaf = (
   system: Connection,
@@ -25,22 +28,27 @@ export const revokeLeaf = (
   options: { readonly logs?: ReadonlyArray<string> } = {}
 ): Effect.Effect<Revocations, RevocationFailed> =>
   Effect.gen(function*() {
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-    const held = yield* currentRevocations(system, secrets)
-    const revocations = merge(held, revoked, now)
+    const now = yield* Clock.currentTimeMillis
+    const held = yield* heldAccount(system, secrets)
+    const revocations = merge(held.revocations, revoked, Math.floor(now / 1000))
     const token = yield* peersJwt(secrets, { logs: options.logs ?? defaultLogs, revocations })
     const answer = yield* ask(system, "$SYS.REQ.CLAIMS.UPDATE", token)
     const update = decodeUpdate(answer)
     if (update?.data?.code !== 200) {
       return yield* new RevocationFailed({ hint: "The hub refused the account update: were the hub's secrets replaced since it started?", cause: answer })
     }
-    return revocations
+    if (accountIn(token).issuedAt !== held.issuedAt) return revocations
+    yield* Effect.sleep(Duration.millis(1000 - (now % 1000)))
+    return yield* revokeLeaf(system, secrets, revoked, options)
   })
 
 /** What the running hub holds, from the account JWT it serves. */
 export const currentRevocations = (system: Connection, secrets: HubSecrets): Effect.Effect<Revocations, RevocationFailed> =>
+  Effect.map(heldAccount(system, secrets), ({ revocations }) => revocations)
+
+const heldAccount = (system: Connection, secrets: HubSecrets) =>
   ask(system, `$SYS.REQ.ACCOUNT.${keyOf(secrets.peers).getPublicKey()}.CLAIMS.LOOKUP`, "").pipe(
-    Effect.flatMap((text) => Effect.try({ try: () => revocationsIn(text), catch: failed("The hub answered with something that is not PEERS's account JWT.") }))
+    Effect.flatMap((text) => Effect.try({ try: () => accountIn(text), catch: failed("The hub answered with something that is not PEERS's account JWT.") }))
   )
 
 /** Union, the later time winning; what all tokens have outlived is left out. */
@@ -51,8 +59,11 @@ export const merge = (held: Revocations, added: Revocations, now: number): Revoc
   )
 }
 
-/** Revocations in an account JWT's text, its signature checked. */
-export const revocationsIn = (token: string): Revocations => jwt.decode<jwt.Account>(token).nats.revocations ?? {}
+/** An account JWT's revocations and its second of issue, its signature checked. */
+const accountIn = (token: string): { readonly revocations: Revocations; readonly issuedAt: number } => {
+  const claims = jwt.decode<jwt.Account>(token)
+  return { revocations: claims.nats.revocations ?? {}, issuedAt: claims.iat }
+}
 
 const ask = (system: Connection, subject: string, body: string) =>
   system.request(subject, new TextEncoder().encode(body), updateTimeout).pipe(
