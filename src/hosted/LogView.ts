@@ -7,7 +7,7 @@ import type { EventLog } from "../nats/EventLog.ts"
 import type { AuthorEntry } from "../security/AuthorKeys.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { type ChainHead, LogReader } from "../security/LogReader.ts"
-import { type LogEntry, readLog } from "../security/openLog.ts"
+import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
 
 /** What this process knows of one tenant's end of the log. */
 interface End {
@@ -100,7 +100,7 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
   const reader = new LogReader(new AuthorKeys(context.hosted, keys), heads)
   const isOwn = () => false
   yield* context.log.read({ from: from + 1 }).pipe(
-    Stream.map((batch) => readLog(reader, batch, { open: context.open, isOwn })),
+    Stream.mapEffect((batch) => readLogInTurns(reader, batch, { open: context.open, isOwn })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
     Stream.runForEach((items) => {

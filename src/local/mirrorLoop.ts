@@ -11,7 +11,7 @@ import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { keyId as keyIdOf } from "../security/keys.ts"
 import { type ChainHead, LogReader } from "../security/LogReader.ts"
-import { type LogEntry, readLog } from "../security/openLog.ts"
+import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
 import type { LamportClock } from "./Journal.ts"
 import type { PairedWith } from "./Pairing.ts"
 import { awaitBump, awaitRef, bump, note, type State } from "./State.ts"
@@ -160,7 +160,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   })
 
   yield* context.log.read({ from: from + 1 }).pipe(
-    Stream.map((batch) => readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn })),
+    Stream.mapEffect((batch) => readLogInTurns(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
     Stream.mapEffect(takeBatch),

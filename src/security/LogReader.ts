@@ -15,6 +15,12 @@ export interface LogMessage {
   readonly data: Uint8Array
 }
 
+/** An event whose record has not come yet. */
+interface Pending extends Pick<LogMessage, "seq" | "subject"> {
+  readonly hash: string
+  readonly envelope: ReturnType<typeof decode>
+}
+
 /** An event that a valid commit record covers. Still sealed. */
 export interface CoveredEvent {
   readonly seq: number
@@ -70,7 +76,7 @@ export interface ChainHead {
 export class LogReader {
   readonly keys: AuthorKeys
   readonly #heads = new Map<string, ChainHead>()
-  #pending: Array<LogMessage> = []
+  #pending: Array<Pending> = []
 
   constructor(keys: AuthorKeys, heads: Iterable<readonly [tenant: string, author: string, head: ChainHead]> = []) {
     this.keys = keys
@@ -82,7 +88,7 @@ export class LogReader {
   }
 
   /** Messages waiting for their record: at the end of a log, an unfinished commit or foreign bytes. */
-  get waiting(): ReadonlyArray<LogMessage> {
+  get waiting(): ReadonlyArray<Pick<LogMessage, "seq" | "subject">> {
     return this.#pending
   }
 
@@ -90,7 +96,8 @@ export class LogReader {
     const at = parseLog(message.subject)
     if (Result.isFailure(at)) return [problem(message.seq, "", "uncovered", at.failure)]
     if (at.success.kind !== "commit") {
-      this.#pending.push(message)
+      // hashed and read as it comes: a record that arrives then has little left to do
+      this.#pending.push({ seq: message.seq, subject: message.subject, hash: digestOf(message.data), envelope: decode(message.data) })
       return nothing
     }
     const pending = this.#pending
@@ -104,7 +111,7 @@ export class LogReader {
     return why === undefined ? undefined : problem(0, tenant, "malformed", why)
   }
 
-  #acceptRecord(message: LogMessage, tenant: string, author: string, pending: ReadonlyArray<LogMessage>): ReadonlyArray<Read> {
+  #acceptRecord(message: LogMessage, tenant: string, author: string, pending: ReadonlyArray<Pending>): ReadonlyArray<Read> {
     const out: Array<Read> = []
     const spoil = (why: string): ReadonlyArray<Read> => {
       const held = pending.length === 0 ? "" : `; its ${pending.length} events do not count`
@@ -143,14 +150,14 @@ export class LogReader {
   }
 
   /** Which of the waiting messages this record covers, in its order; the rest is named. */
-  #cover(recordSeq: number, tenant: string, record: CommitRecord, pending: ReadonlyArray<LogMessage>, out: Array<Read>): ReadonlyArray<CoveredEvent> {
+  #cover(recordSeq: number, tenant: string, record: CommitRecord, pending: ReadonlyArray<Pending>, out: Array<Read>): ReadonlyArray<CoveredEvent> {
     const placeOf = placesOf(record.hashes)
     const found = new Set<number>()
     const counted = new Set<number>()
     const events: Array<CoveredEvent> = []
     let last = -1
     for (const message of pending) {
-      const index = placeOf(digestOf(message.data))
+      const index = placeOf(message.hash)
       if (index === undefined || counted.has(index)) {
         // what lies in another tenant's part of a log of many is that tenant's to hear of
         const at = parseLog(message.subject)
@@ -175,8 +182,8 @@ export class LogReader {
     return events
   }
 
-  #readEvent(tenant: string, author: string, message: LogMessage): CoveredEvent | string {
-    const envelope = decode(message.data)
+  #readEvent(tenant: string, author: string, message: Pending): CoveredEvent | string {
+    const { envelope } = message
     if (Result.isFailure(envelope)) return `event at ${message.seq}: ${envelope.failure.why}`
     const { source, subject, type } = envelope.success
     if (!this.keys.speaksFor(tenant, author, source)) return `event at ${message.seq}: ${author} wrote in the name of ${source}`

@@ -1,4 +1,4 @@
-import { Result } from "effect"
+import { Effect, Result } from "effect"
 import type { Envelope, Opened } from "../../streams/Envelope.ts"
 import type { OpenResult } from "../../streams/Opener.ts"
 import type { LogMessage, LogReader, Problem } from "./LogReader.ts"
@@ -21,18 +21,42 @@ export type LogEntry =
     readonly events: ReadonlyArray<LogEvent>
   }
 
+interface Reading {
+  readonly open: (tenant: string, envelope: Envelope) => OpenResult
+  readonly isOwn: (envelope: Envelope) => boolean
+}
+
 /**
  * Read a batch of messages with a `LogReader`, open what counts, and let the reader learn the keys in it.
  *
  * `isOwn`: events to leave sealed, because their author holds them already. `open` is asked once for every other.
  */
-export const readLog = (
-  reader: LogReader,
-  messages: ReadonlyArray<LogMessage>,
-  options: { readonly open: (tenant: string, envelope: Envelope) => OpenResult; readonly isOwn: (envelope: Envelope) => boolean }
-): ReadonlyArray<LogEntry> => {
+export const readLog = (reader: LogReader, messages: ReadonlyArray<LogMessage>, options: Reading): ReadonlyArray<LogEntry> => {
+  const steps = reading(reader, messages, options)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** `readLog` a little at a time, so that whoever else waits for this thread waits a millisecond, not the whole batch. */
+export const readLogInTurns = Effect.fnUntraced(function*(reader: LogReader, messages: ReadonlyArray<LogMessage>, options: Reading) {
+  const steps = reading(reader, messages, options)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    yield* Effect.yieldNow
+  }
+})
+
+/** Messages taken or events opened between two pauses: about a millisecond. */
+const turnMax = 100
+
+function* reading(reader: LogReader, messages: ReadonlyArray<LogMessage>, options: Reading): Generator<void, ReadonlyArray<LogEntry>> {
   const out: Array<LogEntry> = []
+  let taken = 0
   for (const message of messages) {
+    if (++taken % turnMax === 0) yield
     for (const read of reader.accept(message)) {
       if (read.kind === "problem") {
         out.push(read)
@@ -45,6 +69,7 @@ export const readLog = (
           events.push({ _tag: "own", seq, envelope })
           continue
         }
+        if (++taken % turnMax === 0) yield
         const opened = options.open(read.tenant, envelope)
         if (Result.isFailure(opened)) {
           events.push({ _tag: "unreadable", seq, envelope, ...describe(opened.failure) })
