@@ -6,16 +6,23 @@ import { type InForce, settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { peerPositions } from "../../projections/syncState/queries.ts"
 import { streams } from "../../streams/definitions.ts"
+import { subjects } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
 import { connect } from "../nats/connect.ts"
+import type { Connection } from "../nats/Connection.ts"
+import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
-import { jetStreamKeyValue } from "../nats/keyValue.ts"
+import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
+import { countThrough } from "../nats/orderedReader.ts"
+import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { SecretKey } from "../security/secretKey.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
 import { makeKeyring } from "./Keyring.ts"
-import { joinedMark, openMark } from "./LogMark.ts"
+import { joinedMark, markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import type { RateLimits } from "./RateBudget.ts"
 import { loadRevocations } from "./Revocations.ts"
@@ -52,7 +59,7 @@ const bucket = "TENANTS"
 const activeFor = Duration.days(30)
 
 /** A part that ends, ends the process: nothing goes on half. */
-export const supervise = (options: HostedOptions, name: string, part: Effect.Effect<unknown, unknown>) =>
+export const supervise = (options: Pick<HostedOptions, "onBroken">, name: string, part: Effect.Effect<unknown, unknown>) =>
   part.pipe(
     Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal(`${name} stopped`, exit), options.onBroken(name))),
     Effect.forkScoped)
@@ -72,23 +79,35 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, serverVersion: hub.serverVersion }
 })
 
-/** What every part of a hosted process stands on: opened once, before anything is served. */
-export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
-  if (!(yield* holdDirectory(options.dataDir))) {
-    return yield* new HostedStartError({ why: "already running", hint: `Another hosted process runs on ${options.dataDir}. Stop that one first, or give this one a data directory of its own and --cluster.` })
-  }
+/** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
+export interface Found {
+  readonly identity: BackendIdentity["Service"]
+  readonly storeKey: SecretKey
+  readonly log: EventLog
+  readonly tenantStore: KeyValue
+  /** None where another process keeps it. */
+  readonly marks: MarkStore | undefined
+  readonly connection: Connection
+  readonly peers: Peers
+  readonly options: Pick<HostedOptions, "limits" | "onBroken">
+}
+
+/** What the hub does for one peer. */
+export interface Peers {
+  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void, LogUnavailable>
+  /** How many messages of the tenant the log holds up to there. */
+  readonly countThrough: (tenant: string, seq: number) => Effect.Effect<number | undefined, LogUnavailable>
+}
+
+/** The parts that stand on it: opened once, before anything is served. */
+export const openParts = Effect.fn("openParts")(function*(found: Found) {
+  const { identity, log, marks } = found
   const projections = yield* Projections
   const sqlite = yield* Sqlite
   const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
-  const attached = yield* attach(options)
-  const { deployment, replicas, service } = attached
-  const { identity } = deployment
-  for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
-  const log = jetStreamLog(service, streams.log.name)
-  const mark = { now: options.cluster === undefined ? yield* openMark(options.dataDir, log, () => uuidV7()) : yield* joinedMark(log) }
-
-  const tenants = yield* makeTenants(yield* jetStreamKeyValue(service, { bucket, replicas }), deployment.storeKey)
-  yield* supervise(options, "tenant store", tenants.run)
+  const mark = { now: marks === undefined ? yield* joinedMark(log) : yield* openMark(marks, log, () => uuidV7()) }
+  const tenants = yield* makeTenants(found.tenantStore, found.storeKey)
+  yield* supervise(found.options, "tenant store", tenants.run)
   yield* tenants.ready
   // before anything is remembered: places of another epoch are none
   const position = (yield* projections.positions).get(logCursor)
@@ -98,8 +117,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
-    ...attached, projections, sqlite, ask, identity, log, tenants, settings,
-    options,
+    ...found, projections, sqlite, ask, tenants, settings,
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
@@ -119,6 +137,32 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
         return (yield* ask(peerPositions(tenant))).filter(({ peer_id, seen_at }) => active.has(peer_id) && seen_at >= since)
       })
   }
+})
+
+export type Parts = Effect.Success<ReturnType<typeof openParts>>
+
+/** What every part of a hosted process stands on, its own hub or the cluster it joins included. */
+export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
+  if (!(yield* holdDirectory(options.dataDir))) {
+    return yield* new HostedStartError({ why: "already running", hint: `Another hosted process runs on ${options.dataDir}. Stop that one first, or give this one a data directory of its own and --cluster.` })
+  }
+  const attached = yield* attach(options)
+  const { deployment, replicas, service } = attached
+  for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
+  const parts = yield* openParts({
+    options,
+    identity: deployment.identity,
+    storeKey: deployment.storeKey,
+    log: jetStreamLog(service, streams.log.name),
+    tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
+    marks: options.cluster === undefined ? markFile(options.dataDir) : undefined,
+    connection: service,
+    peers: {
+      ensureConsumer: (tenant, peer) => Effect.asVoid(ensurePeerConsumer(service, { tenant, peer })),
+      countThrough: (tenant, seq) => countThrough(service, { stream: streams.log.name, filter: subjects.logTenant(tenant), through: seq })
+    }
+  })
+  return { ...attached, ...parts, options }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

@@ -1,18 +1,16 @@
 import { Duration, Effect, Result } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
-import { subjects } from "../../streams/subjects.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
-import { countThrough } from "../nats/orderedReader.ts"
-import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { openData } from "../security/envelopes.ts"
 import type { Facts } from "./admit.ts"
-import { type Base, logCursor, nextBump } from "./Base.ts"
+import { logCursor, nextBump, type Parts } from "./Base.ts"
 import { type Committer, makeCommitter } from "./Committer.ts"
 import { type Heads, makeHeads } from "./Heads.ts"
 import type { IngestContext } from "./ingest.ts"
-import { joinedMark, save } from "./LogMark.ts"
+import { joinedMark } from "./LogMark.ts"
 import { project } from "./LogView.ts"
+import { makeOwnCommits } from "./OwnCommits.ts"
 import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
 import { remembered } from "./tablesOf.ts"
 
@@ -21,7 +19,7 @@ const markEvery = Duration.seconds(1)
 const identityEvery = Duration.seconds(2)
 
 /** Keep the tables in step with the log, for ever; from their cursor again after they were emptied. */
-export const keepProjecting = (base: Base): Effect.Effect<never> =>
+export const keepProjecting = (base: Parts): Effect.Effect<never> =>
   Effect.raceFirst(
     project({
       ...base,
@@ -38,9 +36,9 @@ export const keepProjecting = (base: Base): Effect.Effect<never> =>
   ).pipe(Effect.forever)
 
 /** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
-export const keepMark = (base: Base) => {
-  const { log, mark, options, projections } = base
-  if (options.cluster !== undefined) {
+export const keepMark = (base: Parts) => {
+  const { log, mark, marks, projections } = base
+  if (marks === undefined) {
     return Effect.sleep(identityEvery).pipe(Effect.andThen(joinedMark(log)), Effect.map((now) => { mark.now = now }), Effect.ignore, Effect.forever)
   }
   return Effect.gen(function*() {
@@ -48,12 +46,12 @@ export const keepMark = (base: Base) => {
     const at = (yield* projections.positions).get(logCursor)?.seq ?? 0
     if (at <= mark.now.high_water) return
     mark.now = { ...mark.now, high_water: at }
-    yield* save(options.dataDir, mark.now)
+    yield* marks.save(mark.now)
   }).pipe(Effect.forever)
 }
 
 /** Heads, and the committer that extends them. */
-export const openChains = Effect.fnUntraced(function*({ hosted, log, tenants }: Base) {
+export const openChains = Effect.fnUntraced(function*({ hosted, log, tenants }: Parts) {
   const heads = makeHeads(log)
   const fence = (chain: string) => {
     const [tenant = "", author = ""] = chain.split(".")
@@ -63,13 +61,12 @@ export const openChains = Effect.fnUntraced(function*({ hosted, log, tenants }: 
   return { heads, committer: yield* makeCommitter(log, fence) }
 })
 
-export const ingestOf = (base: Base, chains: { readonly heads: Heads; readonly committer: Committer }): IngestContext => {
-  const { ask, log, logIdentity, mark, opened, positions, service, view } = base
+export const ingestOf = (base: Parts, chains: { readonly heads: Heads; readonly committer: Committer }): IngestContext => {
+  const { ask, connection, log, logIdentity, mark, opened, peers, positions, view } = base
   const budget = makeRateBudget({ ...defaultLimits, ...base.options.limits })
   return {
     ...chains,
-    connection: service,
-    log,
+    connection, log,
     identity: logIdentity,
     mayAnswer: isOwnReply,
     offered: ({ events }) => {
@@ -77,8 +74,8 @@ export const ingestOf = (base: Base, chains: { readonly heads: Heads; readonly c
     },
     committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
     facts: (tenant, sender, now, millis) => factsOf(base, tenant, sender, now, (bytes, backlog) => budget(`${tenant}.${sender}`, bytes, backlog, millis)),
-    ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer }).pipe(Effect.ignore),
-    countThrough: (tenant, seq) => countThrough(service, { stream: log.name, filter: subjects.logTenant(tenant), through: seq }).pipe(Effect.orElseSucceed(() => undefined)),
+    ensureConsumer: (tenant, peer) => Effect.ignore(peers.ensureConsumer(tenant, peer)),
+    countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(tenant, seq), () => undefined),
     reported: (tenant, sender, request, now) =>
       Effect.gen(function*() {
         // a place in another epoch is none
@@ -89,7 +86,18 @@ export const ingestOf = (base: Base, chains: { readonly heads: Heads; readonly c
   }
 }
 
-const factsOf = ({ keyring, settings, tenants, view }: Base, tenant: string, sender: string, now: string, draw: Facts["draw"]): Facts | undefined => {
+/** The hosted backend's own pen. */
+export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: IngestContext) =>
+  makeOwnCommits({
+    ...ingest,
+    identity,
+    keys: hosted.keys,
+    dataKey: keyring.current,
+    greatestLamport: (tenant) => view.of(tenant).lamport,
+    seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
+  })
+
+const factsOf = ({ keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string, draw: Facts["draw"]): Facts | undefined => {
   const record = tenants.peek(tenant)
   if (record === undefined) return undefined
   const device = record.devices.find(({ peer_id }) => peer_id === sender)
