@@ -1,8 +1,9 @@
-import { Clock, Duration, Effect, Redacted, Result } from "effect"
+import { Clock, Duration, Effect, Redacted, Result, SubscriptionRef } from "effect"
 import { randomBytes } from "node:crypto"
-import { CommandFailed, HostedControl } from "../../streams/Backend.ts"
+import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
+import type { Disk } from "../nats/diskGuard.ts"
 import type { EventLog } from "../nats/EventLog.ts"
 import type { HubSecrets } from "../nats/hubSecrets.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
@@ -12,6 +13,7 @@ import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
 import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
+import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { LogView } from "./LogView.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
@@ -34,6 +36,9 @@ export interface HostedControlContext {
   readonly serverVersion: string
   /** All leaf revocations now in force, for the hub's next start. */
   readonly keepRevocations: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
+  readonly backup: BackupContext
+  /** Room under the hub's store; unknown to a process that joined a cluster. */
+  readonly disk: SubscriptionRef.SubscriptionRef<Disk> | undefined
   readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
 }
 
@@ -103,12 +108,17 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
         log: info._tag === "Some" ? { first_seq: info.value.firstSeq, last_seq: info.value.lastSeq, messages: info.value.messages, bytes: info.value.bytes } : null,
         tenants: all.map((record) => ({ tenant: record.tenant, user_id: record.user_id, devices: record.devices.length, last_seq: context.view.of(record.tenant).lastSeq })),
         peers: all.reduce((sum, record) => sum + record.devices.length, 0),
+        ...(context.disk === undefined ? {} : { disk: roomOf(SubscriptionRef.getUnsafe(context.disk)) }),
         versions: { nats_server: context.serverVersion }
       }
     }),
-    revoke: (peer, cause) => revoke(context, peer, cause)
+    revoke: (peer, cause) => revoke(context, peer, cause),
+    backupPlan: backupPlan(context.backup),
+    backupPart: (name) => backupPart(context.backup, name)
   })
 }
+
+const roomOf = ({ freeBytes, state }: Disk): DiskRoom => ({ state, free_bytes: freeBytes })
 
 const newTenant = (user: string, now: string): TenantRecord => {
   const tenant = newTenantId()
@@ -140,7 +150,8 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
   yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))
 })
 
-const shutOut = (record: TenantRecord, device: Device, at: string): TenantRecord => ({
+/** The record without the device: its secret is gone, and what is left says that it may not come back. */
+export const shutOut = (record: TenantRecord, device: Device, at: string): TenantRecord => ({
   ...record,
   devices: record.devices.filter(({ peer_id }) => peer_id !== device.peer_id),
   gone: [...record.gone.filter(({ peer_id }) => peer_id !== device.peer_id), { backend_id: device.backend_id, peer_id: device.peer_id, what: "revoked", at, transport_keys: device.transport_keys }]

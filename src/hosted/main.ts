@@ -5,7 +5,7 @@ import type { Sqlite } from "../../projections/Sqlite.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { streams } from "../../streams/definitions.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
-import { type Base, type HostedOptions, HostedStartError, logCursor, openBase, supervise } from "./Base.ts"
+import { type Base, claimDirectory, type HostedOptions, HostedStartError, logCursor, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { serveIngest } from "./ingest.ts"
@@ -22,6 +22,7 @@ type Provided = Writer | Registrar | EventTail | HostedControl | Maintenance | S
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
   Layer.effectContext(start(options)).pipe(
     Layer.provideMerge(projectionsLayer(join(options.dataDir, "hosted.sqlite"))),
+    Layer.provide(Layer.effectDiscard(claimDirectory(options))),
     Layer.catch((error) => Layer.effectContext(Effect.fail(startError(error)))))
 
 const startError = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): HostedStartError =>
@@ -48,7 +49,7 @@ const services = (base: Base, own: OwnCommits) => {
   const reading = { log, hosted, open: keyring.open }
   return Context.make(Writer, Writer.of({
     write: (tenant, drafts) => own.write(tenant, drafts),
-    settled: (tenant) => projections.reached(logCursor, view.of(tenant).lastSeq),
+    settled: (tenant) => projections.settled(logCursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Registrar, Registrar.of({
@@ -65,6 +66,7 @@ const services = (base: Base, own: OwnCommits) => {
       hub: base.deployment.hub,
       publicUrl: options.publicUrl,
       pairingLife: options.pairingLife ?? pairingLifeMax,
+      backup: { ...base, dataDir: options.dataDir, backendId: identity.identity.backend_id },
       keepRevocations: (all) => saveRevocations(options.dataDir, all)
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({

@@ -46,7 +46,8 @@ export const keepMark = (base: Parts) => {
     const at = (yield* projections.positions).get(logCursor)?.seq ?? 0
     if (at <= mark.now.high_water) return
     mark.now = { ...mark.now, high_water: at }
-    yield* marks.save(mark.now)
+    // late is harmless; a full disk is not a reason to stop
+    yield* marks.save(mark.now).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
   }).pipe(Effect.forever)
 }
 

@@ -60,7 +60,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
   const tail = tailOf(base)
   return Context.make(Writer, Writer.of({
     write: (_, drafts) => journal.write(drafts),
-    settled: () => projections.reached(journalCursor, journal.acknowledged()),
+    settled: () => projections.settled(journalCursor, journal.acknowledged()),
     reach: (_, written, tier, timeoutMillis) => reach(control, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Registrar, localRegistrar({ self, state, httpUrl: options.httpUrl })),
