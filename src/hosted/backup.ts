@@ -13,6 +13,8 @@ export interface BackupContext {
   readonly backendId: string
   readonly logIdentity: () => LogIdentity
   readonly serverVersion: string
+  /** Only the admin role's data directory holds the whole deployment. */
+  readonly adminRole: boolean
 }
 
 /** The hub's streams that a backup holds, as they are called wherever there are several. */
@@ -33,7 +35,7 @@ const bytesPerRow = 256 * 1024
 
 /** What there is to back up. Logs come first: a tenant made meanwhile has its key in what is read later. */
 export const backupPlan = (context: BackupContext): Effect.Effect<BackupPlan, CommandFailed> =>
-  streamNames(context.service).pipe(
+  !context.adminRole ? Effect.fail(notHere) : streamNames(context.service).pipe(
     Effect.mapError(() => notNow),
     Effect.map((names) => {
       const { epoch, id } = context.logIdentity()
@@ -81,5 +83,6 @@ const deploymentRows = Effect.fnUntraced(function*(dataDir: string) {
   return Stream.make<[BackupRow]>({ head: null, of: bytes.length }).pipe(Stream.concat(Stream.fromIterable(rows)), Stream.concat(whole))
 })
 
+const notHere = new CommandFailed({ status: 409, type: "no-admin-role", hint: "This process joined a cluster and does not hold the whole deployment. Back up on the machine that has the admin role." })
 const notNow = new CommandFailed({ status: 503, type: "not-reachable", hint: "The hub does not answer right now; try again in a moment." })
 const broken = new CommandFailed({ status: 503, type: "backup-broken", hint: "The hub stopped in the middle of the backup, or the reader was too slow; nothing is complete. Start it again." })

@@ -66,7 +66,7 @@ const services = (base: Base, own: OwnCommits) => {
       hub: base.deployment.hub,
       publicUrl: options.publicUrl,
       pairingLife: options.pairingLife ?? pairingLifeMax,
-      backup: { ...base, dataDir: options.dataDir, backendId: identity.identity.backend_id },
+      backup: { ...base, adminRole: base.deployment.hub !== undefined, dataDir: options.dataDir, backendId: identity.identity.backend_id },
       keepRevocations: (all) => saveRevocations(options.dataDir, all)
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({

@@ -136,6 +136,10 @@ const deploymentIn = Effect.fnUntraced(function*(keys: BackupSet) {
   const text = yield* Effect.tryPromise({ try: () => readFile(file, "utf8"), catch: () => cannotRead(file) })
   const read = Schema.decodeResult(Files)(text)
   if (Result.isFailure(read)) return yield* cannotRead(file)
+  // without one of these a new one would be made, which opens nothing
+  for (const name of ["deployment-id", "identity.json", "keys.json"]) {
+    if (read.success[name] === undefined) return yield* new BackupUnusable({ why: `${file} holds no ${name}`, hint: "Use another copy of this backup. Nothing was changed." })
+  }
   // names come from a file that may have been tampered with: only ours are written
   return Object.fromEntries(deploymentFiles.flatMap((name) => read.success[name] === undefined ? [] : [[name, read.success[name]]]))
 })

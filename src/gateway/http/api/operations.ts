@@ -58,10 +58,10 @@ export class Hosted extends HttpApiGroup.make("hosted").add(
     success: sentence,
     error: refusals(404, 409, 503)
   }),
-  HttpApiEndpoint.get("backupPlan", "/backup", { success: BackupPlan, error: refusals(503) }),
+  HttpApiEndpoint.get("backupPlan", "/backup", { success: BackupPlan, error: refusals(409, 503) }),
   HttpApiEndpoint.get("backupPart", "/backup/:part", {
     params: { part: Schema.String.check(Schema.isMaxLength(64)) },
     success: HttpApiSchema.StreamNdjson({ schema: BackupRow }),
-    error: refusals(404, 503)
+    error: refusals(404, 409, 503)
   })
 ).middleware(Operator) {}
