@@ -1,4 +1,4 @@
-import { Effect, Option, Stream, SubscriptionRef } from "effect"
+import { Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
@@ -166,6 +166,8 @@ const movementOf = ({ journal, seen, state }: LinkedBase): Effect.Effect<Movemen
     }
   })
 
+const saveRetries = Schedule.spaced("5 seconds")
+
 /** The log over there is another one, or in another epoch: it was lost, restored or replaced. */
 const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epoch: number) {
   const { state, store } = base
@@ -176,7 +178,8 @@ const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epo
     return
   }
   const next = { ...held, with: { ...held.with, log_epoch: epoch } }
-  yield* store.save(next).pipe(Effect.orDie)
+  // on a full disk: the new epoch waits for room, and with it all that depends on it
+  yield* store.save(next).pipe(Effect.tapError(({ hint }) => Effect.logError(hint)), Effect.retry(saveRetries), Effect.orDie)
   yield* SubscriptionRef.set(state.paired, Option.some(next))
   yield* SubscriptionRef.set(state.heard, undefined)
   yield* bump(state.mirrorWanted)

@@ -2,7 +2,7 @@ import { createInbox, type Msg } from "@nats-io/transport-node"
 import { Cause, Duration, Effect, Queue, Schema, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import { type LogInfo, LogUnavailable } from "./EventLog.ts"
-import { api, type ApiError, StreamInfo } from "./jetStreamApi.ts"
+import { api, type ApiError, Done, StreamInfo } from "./jetStreamApi.ts"
 import { toLogInfo } from "./jetStreamLog.ts"
 import { unavailable } from "./orderedReader.ts"
 
@@ -86,6 +86,8 @@ export const restoreStream = Effect.fn("restoreStream")(function*<E>(wire: Wire,
     const error = answer.data.length === 0 ? undefined : answer.json<{ readonly error?: { readonly description?: string } }>().error
     return error === undefined ? Effect.void : Effect.fail(notRestored(stream, error.description ?? "for no reason given"))
   }
+  // a restore that breaks off, or that the server finds damaged at its end, leaves a stream of what came before
+  yield* Effect.addFinalizer((exit) => exit._tag === "Success" ? Effect.void : Effect.ignore(api(wire, `STREAM.DELETE.${stream}`, undefined, Done)))
   yield* bytes.pipe(
     Stream.mapEffect((chunk) => Effect.forEach(pieces(chunk), (piece) => Effect.flatMap(send(piece, silenceMax), told), { discard: true })),
     Stream.runDrain
@@ -93,7 +95,7 @@ export const restoreStream = Effect.fn("restoreStream")(function*<E>(wire: Wire,
   yield* Effect.flatMap(send(new Uint8Array(), finishMax), told)
   const info: LogInfo = toLogInfo(yield* api(wire, `STREAM.INFO.${stream}`, undefined, StreamInfo).pipe(Effect.mapError(refused(stream))))
   return info
-})
+}, Effect.scoped)
 
 const Restoring = Schema.Struct({ deliver_subject: Schema.String })
 
