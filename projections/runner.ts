@@ -44,11 +44,13 @@ export class Projections extends Context.Service<Projections, {
   readonly rebuildNeeded: boolean
   readonly positions: Effect.Effect<Positions>
   readonly absorb: (offer: Offer) => Effect.Effect<Position, SqliteFailed | EpochChanged>
+  /** The same, tried again every second while the disk is full: whoever keeps tables in step with a log waits for room. */
+  readonly keepAbsorbing: (offer: Offer) => Effect.Effect<Position, SqliteFailed | EpochChanged>
   /** Wait until a cursor has come to `seq`: how a writer reads its own write. Without end; bound it with a timeout. */
   readonly reached: (cursor: string, seq: number) => Effect.Effect<void>
   /**
    * The same, or until the tables take nothing for want of disk: reading goes on then, and shows what they hold.
-   * `absorb` and `newEpoch` try again until there is room; nothing is lost.
+   * `keepAbsorbing` and `newEpoch` try again until there is room; nothing is lost.
    */
   readonly settled: (cursor: string, seq: number) => Effect.Effect<void>
   /** Every position as it moves, the present one first. */
@@ -84,6 +86,8 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
           ? Effect.void
           : Effect.andThen(Effect.logError("the disk is full: the tables fall behind the logs until there is room"), SubscriptionRef.set(full, true))),
       Effect.retry({ schedule: roomRetries, while: isOutOfRoom }))
+  const take = (offer: Offer) =>
+    move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position))
   const outOfRoom = SubscriptionRef.changes(full).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   const has = (cursor: string, seq: number) => (held: Positions) => (held.get(cursor)?.seq ?? 0) >= seq
   const reached = (cursor: string, seq: number) => SubscriptionRef.changes(positions).pipe(Stream.filter(has(cursor, seq)), Stream.runHead, Effect.asVoid)
@@ -92,8 +96,8 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
     rebuildNeeded,
     positions: SubscriptionRef.get(positions),
     changes: SubscriptionRef.changes(positions),
-    absorb: (offer) =>
-      onceThereIsRoom(move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position))),
+    absorb: take,
+    keepAbsorbing: (offer) => onceThereIsRoom(take(offer)),
     reached: (cursor, seq) => unless(cursor, seq, reached(cursor, seq)),
     settled: (cursor, seq) => unless(cursor, seq, Effect.raceFirst(reached(cursor, seq), outOfRoom)),
     newEpoch: (cursor, epoch) =>

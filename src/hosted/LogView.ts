@@ -109,7 +109,7 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       entries.sort((a, b) => a.seq - b.seq)
       if (entries.length === 0) return Effect.void
       const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
-      return projections.absorb({ cursor: context.cursor, epoch: String(context.epoch()), entries }).pipe(
+      return projections.keepAbsorbing({ cursor: context.cursor, epoch: String(context.epoch()), entries }).pipe(
         Effect.orDie,
         Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })))
     }))

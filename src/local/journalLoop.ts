@@ -73,6 +73,6 @@ const readBatch = (context: JournalReaderContext, batch: ReadonlyArray<Stored>):
 }
 
 const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: string, { entries, settings, through }: ReadBatch) {
-  yield* context.projections.absorb({ cursor: journalCursor, epoch, entries, through }).pipe(Effect.orDie)
+  yield* context.projections.keepAbsorbing({ cursor: journalCursor, epoch, entries, through }).pipe(Effect.orDie)
   if (settings) yield* bump(context.state.settingsSeen)
 })

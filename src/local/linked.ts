@@ -101,7 +101,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
     // its own count, not the journal's: a range may be gated several times, and again after a journal was reopened
     withhold: (eventIds, why) =>
       Effect.flatMap(projections.positions, (at) =>
-        projections.absorb({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
+        projections.keepAbsorbing({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
     seen: () => ({ ...seen }),
     heardPositions: Effect.fnUntraced(function*(positions) {
       // emptied tables have forgotten them

@@ -118,7 +118,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
     entries.sort((a, b) => a.seq - b.seq)
-    yield* projections.absorb({ cursor: logCursor, epoch, entries }).pipe(Effect.orDie)
+    yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries }).pipe(Effect.orDie)
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)
