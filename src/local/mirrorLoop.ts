@@ -34,7 +34,9 @@ export interface MirrorContext extends Mirror {
 }
 
 export const logCursor = "log"
-export const epochOf = (paired: PairedWith): string => `${paired.log_id}/${paired.log_epoch}`
+/** Whose log it is, and in which epoch: what the places in the tables count in. */
+export const epochOf = (paired: PairedWith): string => `${paired.log_id}/${paired.log_epoch}/${paired.tenant}`
+const tenantOf = (epoch: string): string | undefined => epoch.split("/")[2]
 
 const retryEvery = Duration.seconds(1)
 
@@ -87,8 +89,14 @@ const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boo
   // leaves the gap, or the old epoch, to be noticed again.
   if (again && !moved) yield* fromTheBeginning
   yield* context.recreate
-  if (moved) yield* fromTheBeginning
+  if (moved) yield* tenantOf(position.epoch) === context.paired().tenant ? fromTheBeginning : othersLog(context)
 })
+
+/**
+ * The tables hold another tenant's log: another user's conversations, places and names of ids. Nothing of it is this
+ * one's, so they are made again, from the journal and the new mirror.
+ */
+const othersLog = ({ projections, state }: MirrorContext) => projections.reset.pipe(Effect.orDie, Effect.andThen(bump(state.reread)))
 
 /** Read from the tables' position on. Where `mend`, ends before the first gap in a chain. */
 const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"gap" | "unavailable", LogUnavailable> {
@@ -102,6 +110,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   const reader = new LogReader(new AuthorKeys(hosted, keys), from === 0 ? [] : heads)
   const isOwn = (envelope: Envelope) => envelope.source === context.source
   let gap = false
+  let after = from
 
   const takeBatch = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
     if (items.length === 0) return
@@ -118,7 +127,9 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
     entries.sort((a, b) => a.seq - b.seq)
-    yield* projections.absorb({ cursor: logCursor, epoch, entries }).pipe(Effect.orDie)
+    const position = yield* projections.absorb({ cursor: logCursor, epoch, entries, after }).pipe(Effect.orDie)
+    // never back: behind emptied tables nothing is taken until reading begins again
+    after = Math.max(after, position.seq)
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)
