@@ -28,6 +28,8 @@ export interface MirrorContext extends Mirror {
   }>
   /** Our own forms of these events, to tell how the ones in the log differ. */
   readonly own: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
+  /** Completes when the tables hold what the journal holds now. */
+  readonly journalRead: Effect.Effect<void>
   readonly head: (seq: number, digest: string) => void
   /** Reading begins at the beginning. */
   readonly restarted: () => void
@@ -103,6 +105,8 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   const { projections } = context
   const paired = context.paired()
   const epoch = epochOf(paired)
+  // emptied tables read both again: what an own event is called in the log is told from our own form of it, which must be there
+  yield* context.journalRead
   const from = (yield* projections.positions).get(logCursor)?.seq ?? 0
   if (from === 0) context.restarted()
   const { heads, keys } = yield* context.remembered
