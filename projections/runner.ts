@@ -29,6 +29,11 @@ export interface Offer {
   readonly epoch: string
   /** In order of `seq`. Entries of one `seq` come in one offer. A thousand or so: they are held in memory. */
   readonly entries: ReadonlyArray<Entry>
+  /**
+   * Where the reader was before these. Where the tables are not that far, because somebody emptied them meanwhile, nothing
+   * is taken: the cursor would jump over what is missing. Whoever empties them has the reader begin again.
+   */
+  readonly after?: number
   /** Where the reader has come to, when the last messages read say nothing to projections. */
   readonly through?: number
 }
@@ -119,6 +124,7 @@ const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: Readonl
     })
   }
   const from = held?.seq ?? 0
+  if (from < (offer.after ?? 0)) return held ?? { seq: 0, epoch: offer.epoch }
   const fresh = offer.entries.filter((entry) => entry.seq > from)
   for (const part of cutAtErasures(fresh)) yield* absorbPart(tx, projections, part)
   const seq = Math.max(from, offer.through ?? 0, fresh[fresh.length - 1]?.seq ?? 0)

@@ -121,6 +121,8 @@ export interface Tailed {
 
 /** The verified, opened event stream of a tenant, from a cursor, `"start"` or `"now"` on; live. */
 export class EventTail extends Context.Service<EventTail, {
+  /** The cursor of `"now"`: right behind the last event there is. */
+  readonly now: (tenant: string) => Effect.Effect<string>
   readonly tail: (options: { readonly tenant: string; readonly from: string; readonly subject?: string }) => Stream.Stream<Tailed, WriteInvalid | StoreUnavailable>
 }>()("streams/EventTail") {}
 

@@ -59,6 +59,7 @@ const services = (base: Base, own: OwnCommits) => {
       authenticate: (bearer) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(authenticateOnHosted(registrar, bearer, now)))
     })),
     Context.add(EventTail, EventTail.of({
+      now: (tenant) => Effect.sync(() => String(view.of(tenant).lastSeq)),
       tail: (request) => tailHosted({ ...reading, remembered: ask(remembered), end: (tenant) => view.of(tenant).lastSeq }, request)
     })),
     Context.add(HostedControl, makeHostedControl({

@@ -137,7 +137,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
 }
 
 const mirrorOf = (base: LinkedBase): MirrorContext => {
-  const { clock, dataKeys, mirror, projections, seen, source, state, tables } = base
+  const { clock, dataKeys, journal, mirror, projections, seen, source, state, tables } = base
   const { tenant } = pairedNow(base).with
   return {
     ...mirror,
@@ -148,6 +148,7 @@ const mirrorOf = (base: LinkedBase): MirrorContext => {
       keys: keys.map(([, author, entry]) => [tenant, author, entry] as const)
     }))),
     own: tables.ownForms,
+    journalRead: Effect.suspend(() => projections.reached(journalCursor, journal.acknowledged())),
     head: (seq, digest) => {
       if (seq >= seen.log_seq) Object.assign(seen, { log_seq: seq, head: digest })
     },

@@ -135,7 +135,7 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
       settled: () => Effect.suspend(() => projections.reached("journal", log.length)),
       reach: (_tenant, _written, tier) =>
         Effect.succeed(tier === "everywhere" ? { tier: "hosted", missing: ["peer_0123456789abcdef"] } : { tier, missing: [] })
-    }).pipe(Context.add(EventTail, { tail }))
+    }).pipe(Context.add(EventTail, { now: () => Effect.sync(() => String(log.length)), tail }))
   }))
 
 const refusalOf = (state: "fine" | "full" | "unavailable" | "invalid", drafts: ReadonlyArray<Draft>): WriteError | undefined => {

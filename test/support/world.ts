@@ -80,6 +80,8 @@ export interface Backend {
   readonly running: () => boolean
   /** A request with the backend's own token (local token, admin token). */
   readonly http: <A = Told>(method: string, path: string, body?: unknown) => Promise<{ readonly status: number; readonly json: A; readonly text: string }>
+  /** The first of what an event stream says. */
+  readonly stream: (path: string) => Promise<string>
   /** `maestra …` against this backend. */
   readonly cli: (...args: ReadonlyArray<string>) => Promise<Ran>
 }
@@ -201,6 +203,13 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
       })
       const text = await response.text()
       return { status: response.status, text, json: jsonOf(text) }
+    },
+    stream: async (path) => {
+      const { body } = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token()}` } })
+      const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+      const { value = "" } = await reader.read()
+      await reader.cancel()
+      return value
     },
     cli: (...words) => run([...command, ...words], environment)
   }
