@@ -1,5 +1,4 @@
-import { Effect, type Exit } from "effect"
-import { isSuccess } from "effect/Exit"
+import { Effect, Exit } from "effect"
 import type { Connection, Statements, Value } from "./connection.ts"
 import type { SqliteFailed } from "./SqliteFailed.ts"
 
@@ -27,6 +26,9 @@ const memoryMax = 20_000
 /** Above this, statements go one by one: the trips no longer count, and SQLite need not be ready to undo them all at once. */
 const joinedMaxChars = 64 * 1024
 
+/** Sequences of statements kept as one. There are about twenty; were there no end of them, each would be made for nothing. */
+const joinedMax = 100
+
 interface Put {
   readonly sql: string
   readonly values: ReadonlyArray<Value>
@@ -38,12 +40,11 @@ export const makeTransactions = (connection: Connection) => {
   /** Sequences of statements that have become one, by their texts. */
   const joined = new Map<string, string>()
 
+  const oneByOne = (puts: ReadonlyArray<Put>) => Effect.forEach(puts, ({ sql, values }) => connection.run(sql, ...values), { discard: true })
+
   const together = (puts: ReadonlyArray<Put>): Effect.Effect<unknown, SqliteFailed> => {
-    const [first] = puts
-    if (puts.length === 1) return connection.run(first!.sql, ...first!.values)
-    const texts = puts.map(({ sql }) => sql)
     const values = puts.flatMap((put) => put.values)
-    const key = texts.join(";\n")
+    const key = puts.map(({ sql }) => sql).join(";\n")
     const held = joined.get(key)
     if (held !== undefined) return connection.run(held, ...values)
     const { insert, script } = join(`together_${joined.size}`, puts)
@@ -62,9 +63,8 @@ export const makeTransactions = (connection: Connection) => {
       if (waiting.length === 0) return Effect.void
       const puts = waiting
       waiting = []
-      return charsOf(puts) <= joinedMaxChars
-        ? together(puts)
-        : Effect.andThen(begin, Effect.forEach(puts, ({ sql, values }) => connection.run(sql, ...values), { discard: true }))
+      if (puts.length === 1) return oneByOne(puts)
+      return charsOf(puts) <= joinedMaxChars && joined.size < joinedMax ? together(puts) : Effect.andThen(begin, oneByOne(puts))
     })
     const written = Effect.andThen(begin, flush)
     const transaction: Transaction = {
@@ -88,7 +88,7 @@ export const makeTransactions = (connection: Connection) => {
     const commit = Effect.andThen(flush, Effect.suspend(() => begun ? connection.run("commit") : Effect.void)).pipe(
       // a commit that fails (disk full) leaves the transaction open: close it, so that the next one can begin
       Effect.tapError(() => forget))
-    return { transaction, end: <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<unknown, SqliteFailed> => isSuccess(exit) ? commit : forget }
+    return { transaction, end: <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<unknown, SqliteFailed> => Exit.isSuccess(exit) ? commit : forget }
   }
 
   return <A, E, R>(body: (tx: Transaction) => Effect.Effect<A, E, R>): Effect.Effect<A, E | SqliteFailed, R> =>

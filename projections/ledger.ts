@@ -145,8 +145,12 @@ const raiseLamports = (tx: Transaction, events: ReadonlyArray<NewEvent>): void =
   for (const { opened, tenant } of events) {
     if (opened.envelope.lamport > (greatest.get(tenant) ?? 0)) greatest.set(tenant, opened.envelope.lamport)
   }
-  for (const [tenant, lamport] of greatest) tx.put("update tenant set lamport = ?2 where id = ?1 and lamport < ?2", tenant, lamport)
+  if (greatest.size > 0) tx.put(raise, JSON.stringify([...greatest]))
 }
+
+const raise = `
+  update tenant set lamport = j.value ->> 1 from jsonb_each(?) j
+  where tenant.id = j.value ->> 0 and tenant.lamport < j.value ->> 1`
 
 /** Insert; an id that is there already, or twice in the batch, keeps its first event and may gain a place. */
 const insertEvents = (tx: Transaction, events: ReadonlyArray<NewEvent>, known: ReadonlySet<number>) => {

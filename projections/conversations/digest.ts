@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { Sqlite, type Statements } from "../Sqlite.ts"
 import { eventIdOf } from "../ledger.ts"
-import { readingOrder } from "./queries.ts"
+import { type Counts, countVisible, readingOrder } from "./queries.ts"
 import { bytewise, greatest, least, type Write } from "./registers.ts"
 import { compare } from "../../streams/Stamp.ts"
 import { stampOfCells } from "./rows.ts"
@@ -18,31 +18,40 @@ const contentsPerStep = 250
  * Equal on two backends exactly when they show the same. Reads everything once, in bounded memory, from one snapshot.
  */
 export const stateDigest = Effect.fnUntraced(function*(tenant: string) {
-  const sqlite = yield* Sqlite
-  return yield* sqlite.snapshot(Effect.fnUntraced(function*(read: Statements) {
-    const hash = createHash("sha256")
-    let after = ""
-    while (true) {
-      const page = yield* read.all<Line>(visiblePage, tenant, after, conversationsPerStep)
-      const last = page[page.length - 1]
-      if (last === undefined) return hash.digest("hex")
-      const plain = page.filter(({ withheld }) => withheld === 0)
-      const places = groupBy(yield* read.all<Place>(readPlaces, JSON.stringify(plain.map(({ id }) => id))), (row) => row.conversation)
-      const pieces: Array<Piece> = []
-      for (const line of page) {
-        const shown = line.withheld === 0
-          ? { hidden: line.hidden === 1, titled: line.titled, places: places.get(line.id) ?? [] }
-          : sharedForm(yield* read.all<PastCells>(sharedHistory, line.id))
-        if (!shown.hidden) for (const piece of piecesOf(line.shared, shown)) pieces.push(piece)
-      }
-      for (let from = 0; from < pieces.length; from += contentsPerStep) {
-        const step = pieces.slice(from, from + contentsPerStep)
-        const contents = yield* contentsOf(read, step.flatMap(({ ref }) => ref === null ? [] : [ref]))
-        for (const { ref, text } of step) hash.update(text(ref === null ? undefined : contents.get(ref)))
-      }
-      after = last.shared
-    }
+  return yield* (yield* Sqlite).snapshot((read) => digestIn(read, tenant))
+})
+
+/** What a reader sees, counted, and its digest, of one state: a write that comes in between is in both or in neither. */
+export const stateSeen = Effect.fnUntraced(function*(tenant: string) {
+  return yield* (yield* Sqlite).snapshot(Effect.fnUntraced(function*(read: Statements) {
+    const [counted] = yield* read.all<Counts>(countVisible, tenant)
+    return { ...counted!, digest: yield* digestIn(read, tenant) }
   }))
+})
+
+const digestIn = Effect.fnUntraced(function*(read: Statements, tenant: string) {
+  const hash = createHash("sha256")
+  let after = ""
+  while (true) {
+    const page = yield* read.all<Line>(visiblePage, tenant, after, conversationsPerStep)
+    const last = page[page.length - 1]
+    if (last === undefined) return hash.digest("hex")
+    const plain = page.filter(({ withheld }) => withheld === 0)
+    const places = groupBy(yield* read.all<Place>(readPlaces, JSON.stringify(plain.map(({ id }) => id))), (row) => row.conversation)
+    const pieces: Array<Piece> = []
+    for (const line of page) {
+      const shown = line.withheld === 0
+        ? { hidden: line.hidden === 1, titled: line.titled, places: places.get(line.id) ?? [] }
+        : sharedForm(yield* read.all<PastCells>(sharedHistory, line.id))
+      if (!shown.hidden) for (const piece of piecesOf(line.shared, shown)) pieces.push(piece)
+    }
+    for (let from = 0; from < pieces.length; from += contentsPerStep) {
+      const step = pieces.slice(from, from + contentsPerStep)
+      const contents = yield* contentsOf(read, step.flatMap(({ ref }) => ref === null ? [] : [ref]))
+      for (const { ref, text } of step) hash.update(text(ref === null ? undefined : contents.get(ref)))
+    }
+    after = last.shared
+  }
 })
 
 interface Line {

@@ -194,9 +194,15 @@ export const currentMessage = `
 /** Visible conversations and visible messages of a tenant. Reads one index entry per conversation. */
 export const counts = Effect.fnUntraced(function*(tenant: string) {
   const sqlite = yield* Sqlite
-  const [row] = yield* sqlite.all<{ conversations: number; messages: number }>(countVisible, tenant)
+  const [row] = yield* sqlite.all<Counts>(countVisible, tenant)
   return row!
 })
+
+/** Visible conversations, and the messages in them. */
+export interface Counts {
+  readonly conversations: number
+  readonly messages: number
+}
 
 export const countVisible = `
   select count(*) as conversations, coalesce(sum(messages), 0) as messages

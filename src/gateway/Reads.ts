@@ -1,10 +1,10 @@
 import { Context, DateTime, Duration, Effect, Layer, Option, Stream } from "effect"
-import { stateDigest } from "../../projections/conversations/digest.ts"
+import { stateSeen } from "../../projections/conversations/digest.ts"
 import { exportPage, type Exported } from "../../projections/conversations/exportPage.ts"
 import { type Head, heads } from "../../projections/conversations/heads.ts"
 import { conflicts, findExisting, history } from "../../projections/conversations/history.ts"
 import type { HistoryItem } from "../../projections/conversations/model.ts"
-import { counts, current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
+import { current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
 import { latestChange, settingsOf } from "../../projections/settings/queries.ts"
 import { lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
@@ -88,11 +88,7 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
       Stream.paginate("", (after) =>
         Effect.map(asked(exportPage({ tenant, after, limit: exportPageLimit })), ({ items, last }) =>
           [items, Option.fromNullOr(last)] as const)),
-    digest: (tenant) =>
-      Effect.gen(function*() {
-        const { conversations, messages } = yield* asked(counts(tenant))
-        return { conversations, messages, digest: yield* asked(stateDigest(tenant)) }
-      }),
+    digest: (tenant) => asked(stateSeen(tenant)),
     peers: (tenant) => asked(peersSeen(tenant)),
     settings: (tenant) =>
       asked(Effect.gen(function*() {

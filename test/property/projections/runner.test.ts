@@ -4,12 +4,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Result } from "effect"
 import { chmodSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { stateDigest } from "../../../projections/conversations/digest.ts"
+import { stateDigest, stateSeen } from "../../../projections/conversations/digest.ts"
 import { get, greatestLamport, list } from "../../../projections/conversations/queries.ts"
 import type { Projection } from "../../../projections/Projection.ts"
 import { allProjections } from "../../../projections/projections.ts"
 import { EpochChanged, Projections } from "../../../projections/runner.ts"
-import { Sqlite } from "../../../projections/Sqlite.ts"
+import { Sqlite, type Value } from "../../../projections/Sqlite.ts"
 import { SqliteFailed } from "../../../projections/SqliteFailed.ts"
 import type { Opened } from "../../../streams/Envelope.ts"
 import { appended, database, databaseAt, event, fromLog, sourceOf, temporaryFolder, tenant } from "./rig.ts"
@@ -177,5 +177,75 @@ describe("the database file", () => {
       yield* Fiber.interrupt(writing)
       assert.strictEqual(yield* rowsOf("tenant"), 0)
       assert.strictEqual(yield* stateDigest(tenant), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    }).pipe(Effect.provide(database())))
+
+  it.effect("counts what it digests, though a write comes in between", () =>
+    Effect.gen(function*() {
+      const projections = yield* Projections
+      yield* projections.absorb(offer(1, message(1)))
+      const { digest: before } = yield* stateSeen(tenant)
+      const sqlite = yield* Sqlite
+      let written = false
+      // another message comes right after the first query, whichever that is
+      const meanwhile = <A>(rows: ReadonlyArray<A>) =>
+        Effect.as(written ? Effect.void : Effect.suspend(() => {
+          written = true
+          return Effect.orDie(projections.absorb(offer(2, message(2))))
+        }), rows)
+      const watched = Sqlite.of({
+        ...sqlite,
+        all: <Row>(sql: string, ...values: ReadonlyArray<Value>) => Effect.flatMap(sqlite.all<Row>(sql, ...values), meanwhile),
+        snapshot: (body) => sqlite.snapshot((read) => body({ ...read, all: <Row>(sql: string, ...values: ReadonlyArray<Value>) => Effect.flatMap(read.all<Row>(sql, ...values), meanwhile) }))
+      })
+      assert.deepStrictEqual(yield* Effect.provideService(stateSeen(tenant), Sqlite, watched), { conversations: 1, messages: 1, digest: before })
+      assert.strictEqual((yield* stateSeen(tenant)).messages, 2)
+    }).pipe(Effect.provide(database())))
+
+  it.effect("keeps events of one id apart where they are two tenants'", () =>
+    Effect.gen(function*() {
+      const projections = yield* Projections
+      const [mine] = offer(1, message(1)).entries
+      yield* projections.absorb({ cursor: "log", epoch: "1", entries: [mine!, { ...mine!, seq: 2, tenant: "other" }, { ...mine!, seq: 3 }] })
+      assert.strictEqual(yield* rowsOf("event"), 2)
+      assert.strictEqual(yield* rowsOf("write"), 2)
+    }).pipe(Effect.provide(database())))
+})
+
+describe("a transaction", () => {
+  const put = (name: string, lamport: number) => ["insert into tenant (name, lamport) values (?, ?)", name, lamport] as const
+
+  it.effect("shows what was put to the next query, and writes it with the rest", () =>
+    Effect.gen(function*() {
+      const sqlite = yield* Sqlite
+      yield* sqlite.transaction(Effect.fnUntraced(function*(tx) {
+        tx.put(...put("a", 1))
+        assert.deepStrictEqual(yield* tx.before("select name from tenant"), [])
+        assert.deepStrictEqual((yield* tx.all<{ name: string }>("select name from tenant")).map(({ name }) => name), ["a"])
+        tx.put(...put("b", 2))
+        tx.put("update tenant set lamport = lamport + ?2 where name = ?1", "b", 40)
+      }))
+      assert.deepStrictEqual((yield* sqlite.all<{ name: string; lamport: number }>("select name, lamport from tenant order by name")).map((row) => ({ ...row })), [{ name: "a", lamport: 1 }, { name: "b", lamport: 42 }])
+    }).pipe(Effect.provide(database())))
+
+  it.effect("writes nothing of what was put when one of it is refused, large or small, and goes on afterwards", () =>
+    Effect.gen(function*() {
+      const sqlite = yield* Sqlite
+      for (const size of [1, 100_000]) {
+        const refused = sqlite.transaction((tx) => Effect.sync(() => {
+          tx.put(...put("x".repeat(size), 1))
+          tx.put(...put("twice", 1))
+          tx.put(...put("twice", 2))
+          tx.memory.set("remembered", 1)
+        }))
+        assert.instanceOf(yield* Effect.flip(refused), SqliteFailed)
+        assert.strictEqual(yield* rowsOf("tenant"), 0)
+      }
+      yield* sqlite.transaction((tx) => Effect.sync(() => {
+        assert.strictEqual(tx.memory.size, 0)
+        tx.put(...put("x", 1))
+        tx.put(...put("twice", 1))
+        tx.put(...put("thrice", 2))
+      }))
+      assert.strictEqual(yield* rowsOf("tenant"), 3)
     }).pipe(Effect.provide(database())))
 })
