@@ -8,15 +8,15 @@ import { peerPositions } from "../../projections/syncState/queries.ts"
 import { streams } from "../../streams/definitions.ts"
 import { isoTime } from "../../streams/time.ts"
 import { connect } from "../nats/connect.ts"
-import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { jetStreamKeyValue } from "../nats/keyValue.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
 import { makeKeyring } from "./Keyring.ts"
-import { joinedMark, openMark } from "./LogMark.ts"
+import { openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
+import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import type { RateLimits } from "./RateBudget.ts"
 import { loadRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
@@ -45,8 +45,6 @@ export interface HostedOptions {
 /** The hosted backend cannot start. Nothing was changed; the hint says what to do. */
 export class HostedStartError extends Schema.TaggedError<HostedStartError>()("HostedStartError", { why: Schema.String, hint: Schema.String }) {}
 
-/** The tables' position in the log. */
-export const logCursor = "log"
 const bucket = "TENANTS"
 /** Peers that were silent for longer do not hold back `everywhere`. */
 const activeFor = Duration.days(30)
@@ -64,12 +62,12 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix })
-    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, serverVersion: "" }
+    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "" }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
-  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, serverVersion: hub.serverVersion }
+  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion }
 })
 
 /** What every part of a hosted process stands on: opened once, before anything is served. */
@@ -81,33 +79,38 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   const sqlite = yield* Sqlite
   const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
   const attached = yield* attach(options)
-  const { deployment, replicas, service } = attached
+  const { count, deployment, replicas, service } = attached
   const { identity } = deployment
-  for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
-  const log = jetStreamLog(service, streams.log.name)
-  const mark = { now: options.cluster === undefined ? yield* openMark(options.dataDir, log, () => uuidV7()) : yield* joinedMark(log) }
+  const owner = options.cluster === undefined
+  // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
+  if (owner) for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
+  const marked = yield* Effect.forEach(logsOf(service, count), Effect.fnUntraced(function*(log) {
+    return [log, owner ? yield* openMark(options.dataDir, log, () => uuidV7()) : yield* awaitMark(log)] as const
+  }))
+  if (!owner) yield* refuseOtherCount(service, count)
 
   const tenants = yield* makeTenants(yield* jetStreamKeyValue(service, { bucket, replicas }), deployment.storeKey)
   yield* supervise(options, "tenant store", tenants.run)
   yield* tenants.ready
+  const partitions = yield* openPartitions(marked, tenants)
   // before anything is remembered: places of another epoch are none
-  const position = (yield* projections.positions).get(logCursor)
-  const epoch = String(mark.now.log_epoch)
-  if (position !== undefined && position.epoch !== epoch) yield* projections.newEpoch(logCursor, epoch)
+  for (const partition of partitions.all) yield* meetEpoch(projections, partition, partitions)
   const settings = new Map<string, InForce>()
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
-    ...attached, projections, sqlite, ask, identity, log, tenants, settings,
+    ...attached, projections, sqlite, ask, identity, partitions, tenants, settings,
     options,
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
     /** What ingest opened and the projections have not come to yet. */
     opened: new OpenedCache(),
-    /** The log's identity; replaced as it grows, or as its owner says. */
-    mark,
-    logIdentity: () => ({ id: mark.now.log_id, epoch: mark.now.log_epoch }),
+    /** Which log a tenant's events are in. */
+    logIdentity: (tenant: string) => {
+      const { log_epoch, log_id } = partitions.of(tenant).mark
+      return { id: log_id, epoch: log_epoch }
+    },
     /** Counts up whenever the tables were emptied. */
     reread: yield* SubscriptionRef.make(0),
     refreshSettings: (tenant: string) => Effect.map(ask(settingsOf(tenant)), (inForce) => { settings.set(tenant, inForce) }),
@@ -122,6 +125,13 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>
+
+/** The tables' places in a log that was restored or replaced count no longer: read it from its beginning. */
+export const meetEpoch = Effect.fnUntraced(function*(projections: Projections["Service"], partition: Partition, { tenantsOf }: Pick<Partitions, "tenantsOf">) {
+  const position = (yield* projections.positions).get(partition.cursor)
+  const epoch = String(partition.mark.log_epoch)
+  if (position !== undefined && position.epoch !== epoch) yield* projections.newEpoch(partition.cursor, epoch, tenantsOf(partition))
+})
 
 /** The ends of the tenants' logs as the tables remember them. */
 const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<Effect.Success<typeof remembered>>, tenants: ReadonlyArray<string>, lamportOf: (tenant: string) => Effect.Effect<number>) {

@@ -12,7 +12,8 @@ export type Mark = typeof Mark.Type
 export class MarkUnusable extends Schema.TaggedError<MarkUnusable>()("MarkUnusable", { file: Schema.String, hint: Schema.String }) {}
 
 const MarkJson = Schema.fromJsonString(Mark)
-const fileOf = (dataDir: string) => join(dataDir, "log.json")
+/** `log.json`, or one for each partition. */
+const fileOf = (dataDir: string, log: EventLog) => join(dataDir, `${log.name.toLowerCase()}.json`)
 
 /** What is written where the stream's own description carries it, so that joined processes and tools can read it. */
 const idKey = "maestra-log-id"
@@ -38,7 +39,7 @@ export const judge = (
 }
 
 export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log: EventLog, newId: () => string) {
-  const file = fileOf(dataDir)
+  const file = fileOf(dataDir, log)
   const text = yield* Effect.promise(() => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => cause.code === "ENOENT" ? undefined : cause))
   if (text instanceof Error) return yield* new MarkUnusable({ file, hint: `${file} cannot be read: ${text.message}` })
   let held: Option.Option<Mark> = Option.none()
@@ -54,7 +55,7 @@ export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log
     id: info.metadata[idKey],
     epoch: Number.isSafeInteger(epoch) && epoch > 0 ? epoch : undefined
   }, newId)
-  yield* save(dataDir, mark)
+  yield* save(dataDir, log, mark)
   if (info.metadata[idKey] !== mark.log_id || epoch !== mark.log_epoch) {
     yield* log.setMetadata({ [idKey]: mark.log_id, [epochKey]: String(mark.log_epoch) })
   }
@@ -62,14 +63,19 @@ export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log
 })
 
 /** A lost mark of the last second is harmless: a log that grew meanwhile is above it. */
-export const save = (dataDir: string, mark: Mark): Effect.Effect<void, MarkUnusable> =>
+export const save = (dataDir: string, log: EventLog, mark: Mark): Effect.Effect<void, MarkUnusable> =>
   Effect.tryPromise({
-    try: () => replaceFile(fileOf(dataDir), `${JSON.stringify(mark)}\n`),
-    catch: (cause) => new MarkUnusable({ file: fileOf(dataDir), hint: cause instanceof Error ? cause.message : "cannot be written" })
+    try: () => replaceFile(fileOf(dataDir, log), `${JSON.stringify(mark)}\n`),
+    catch: (cause) => new MarkUnusable({ file: fileOf(dataDir, log), hint: cause instanceof Error ? cause.message : "cannot be written" })
   })
+
+/** The log has no name yet: the process that owns it has not started. Nothing was changed; ask again. */
+export class Unnamed extends Schema.TaggedError<Unnamed>()("Unnamed", { log: Schema.String }) {}
 
 /** A joined process reads the log's identity where its owner wrote it. */
 export const joinedMark = Effect.fnUntraced(function*(log: EventLog) {
   const { lastSeq, metadata } = yield* log.info
-  return { log_id: metadata[idKey] ?? "", log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq } satisfies Mark
+  const id = metadata[idKey]
+  if (id === undefined) return yield* new Unnamed({ log: log.name })
+  return { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq } satisfies Mark
 })

@@ -1,9 +1,8 @@
 import { Clock, Duration, Effect, Redacted, Result } from "effect"
-import { randomBytes } from "node:crypto"
+import { randomBytes, randomInt } from "node:crypto"
 import { CommandFailed, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
-import type { EventLog } from "../nats/EventLog.ts"
 import type { HubSecrets } from "../nats/hubSecrets.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
 import { revokeLeaf } from "../nats/revocation.ts"
@@ -14,6 +13,7 @@ import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
 import type { LogView } from "./LogView.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
+import type { Partition, Partitions } from "./Partitions.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
 import type { Tenants } from "./Tenants.ts"
 
@@ -29,8 +29,7 @@ export interface HostedControlContext {
   /** How long a pairing code waits for its device. */
   readonly pairingLife: Duration.Duration
   readonly view: LogView
-  readonly log: EventLog
-  readonly logIdentity: () => { readonly id: string; readonly epoch: number }
+  readonly partitions: Partitions
   readonly serverVersion: string
   /** All leaf revocations now in force, for the hub's next start. */
   readonly keepRevocations: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
@@ -54,7 +53,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       const now = yield* Clock.currentTimeMillis
       const secret = randomBytes(32)
       const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
-      const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now))).pipe(Effect.mapError(unavailable)))
+      const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable)))
       const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
         const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
         return waiting.length >= pendingMax
@@ -90,17 +89,17 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       return rows.flat()
     }),
     status: Effect.gen(function*() {
-      const info = yield* Effect.option(context.log.info)
+      const logs = yield* Effect.forEach(context.partitions.all, stateOf)
       const all = [...tenants.all()]
-      const { epoch, id } = context.logIdentity()
       return {
         backend_id: context.identity.identity.backend_id,
         public_url: context.publicUrl,
         fingerprint: context.identity.keyId,
         admin_role: context.hub !== undefined,
-        log_id: id,
-        log_epoch: epoch,
-        log: info._tag === "Some" ? { first_seq: info.value.firstSeq, last_seq: info.value.lastSeq, messages: info.value.messages, bytes: info.value.bytes } : null,
+        log_id: logs[0]!.log_id,
+        log_epoch: Math.max(...logs.map(({ log_epoch }) => log_epoch)),
+        log: logs.length === 1 ? logs[0]!.log : null,
+        ...(logs.length === 1 ? {} : { partitions: logs }),
         tenants: all.map((record) => ({ tenant: record.tenant, user_id: record.user_id, devices: record.devices.length, last_seq: context.view.of(record.tenant).lastSeq })),
         peers: all.reduce((sum, record) => sum + record.devices.length, 0),
         versions: { nats_server: context.serverVersion }
@@ -110,10 +109,18 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
   })
 }
 
-const newTenant = (user: string, now: string): TenantRecord => {
+/** One partition, and what its stream holds; `null` while that does not answer. */
+const stateOf = ({ log, mark: { log_epoch, log_id } }: Partition) =>
+  Effect.map(Effect.option(log.info), (info) => ({
+    name: log.name, log_id, log_epoch,
+    log: info._tag === "Some" ? { first_seq: info.value.firstSeq, last_seq: info.value.lastSeq, messages: info.value.messages, bytes: info.value.bytes } : null
+  }))
+
+/** A tenant's partition is chosen here, once: by chance, which spreads many evenly without asking anybody. */
+const newTenant = (user: string, now: string, partitions: number): TenantRecord => {
   const tenant = newTenantId()
   const key = newDataKey(kidOf(tenant, 1))
-  return { tenant, user_id: user, partition: 0, data_keys: [{ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }], pending: [], devices: [], gone: [], created_at: now }
+  return { tenant, user_id: user, partition: randomInt(partitions), data_keys: [{ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }], pending: [], devices: [], gone: [], created_at: now }
 }
 
 /**
@@ -135,7 +142,7 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
     yield* revokeLeaf(context.system, context.hub, Object.fromEntries(keys.map((key) => [key, second]))).pipe(
       Effect.flatMap(context.keepRevocations), Effect.mapError(unavailable))
   }
-  yield* deletePeerConsumer(context.service, { peer }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
+  yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
   if (was === undefined) return
   yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))
 })

@@ -3,7 +3,6 @@ import { isoTime } from "../../streams/time.ts"
 import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
 import { parseIngest, patterns, subjects } from "../../streams/subjects.ts"
 import type { Connection, Request } from "../nats/Connection.ts"
-import type { EventLog } from "../nats/EventLog.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
 import { type Admitted, admit, admitSender, type Facts, follow, type Refusal } from "./admit.ts"
@@ -18,10 +17,10 @@ export interface LogIdentity {
 
 export interface IngestContext {
   readonly connection: Connection
-  readonly log: EventLog
   readonly heads: Heads
   readonly committer: Committer
-  readonly identity: () => LogIdentity
+  /** Which log a tenant's commits go to. */
+  readonly identity: (tenant: string) => LogIdentity
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
   readonly facts: (tenant: string, sender: string, now: string, millis: number) => Facts | undefined
   /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
@@ -64,20 +63,20 @@ const encoder = new TextEncoder()
 
 const handle = (context: IngestContext, request: Request): Effect.Effect<object> => {
   const at = parseIngest(request.subject)
-  if (Result.isFailure(at)) return Effect.succeed(wrap(context, { verdict: "invalid", event_id: "", why: at.failure }))
+  if (Result.isFailure(at)) return Effect.succeed(wrap(context, "", { verdict: "invalid", event_id: "", why: at.failure }))
   const { peer, tenant, what } = at.success
   switch (what) {
     case "commit":
-      return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, answer)))
+      return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, tenant, answer)))
     case "head":
       return answerHead(context, tenant, peer, request.data)
     default:
-      return Effect.succeed(wrap(context, { verdict: "invalid", event_id: "", why: `nothing is served on …${what}` }))
+      return Effect.succeed(wrap(context, tenant, { verdict: "invalid", event_id: "", why: `nothing is served on …${what}` }))
   }
 }
 
-const wrap = (context: IngestContext, answer: Answer): Verdict => {
-  const { epoch, id } = context.identity()
+const wrap = (context: IngestContext, tenant: string, answer: Answer): Verdict => {
+  const { epoch, id } = context.identity(tenant)
   return { ...answer, log_id: id, log_epoch: epoch } as Verdict
 }
 
@@ -174,16 +173,16 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   const now = isoTime(millis)
   const facts = context.facts(tenant, sender, now, millis)
   const heard = admitSender(facts)
-  if (Result.isFailure(heard)) return wrap(context, heard.failure)
+  if (Result.isFailure(heard)) return wrap(context, tenant, heard.failure)
   const request = readHeadRequest(decoder.decode(data))
-  if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
+  if (Result.isFailure(request)) return wrap(context, tenant, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, heard.success.keys).pipe(Effect.timeout(Duration.seconds(5))))
-  if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
+  if (Result.isFailure(place)) return wrap(context, tenant, { verdict: "busy" })
   yield* context.ensureConsumer(tenant, sender)
   const { mirror } = request.success
   const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
-  const { epoch, id } = context.identity()
+  const { epoch, id } = context.identity(tenant)
   const { head } = place.success
   return {
     verdict: "head",

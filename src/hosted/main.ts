@@ -3,10 +3,9 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
-import { streams } from "../../streams/definitions.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
-import { type Base, type HostedOptions, HostedStartError, logCursor, openBase, supervise } from "./Base.ts"
+import { type Base, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { serveIngest } from "./ingest.ts"
@@ -34,7 +33,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const base = yield* openBase(options)
   const chains = yield* openChains(base)
   const ingest = ingestOf(base, chains)
-  yield* supervise(options, "projection", keepProjecting(base))
+  yield* supervise(options, "projection", keepProjecting(base, chains))
   yield* supervise(options, "committer", chains.committer.run)
   yield* supervise(options, "ingest", serveIngest(ingest))
   yield* supervise(options, "log mark", keepMark(base))
@@ -52,12 +51,12 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
 
 /** The ports a gateway stands on. */
 const services = (base: Base, own: OwnCommits) => {
-  const { ask, hosted, identity, keyring, log, options, projections, view } = base
+  const { ask, hosted, identity, keyring, options, partitions, projections, view } = base
   const registrar = registrarOf(base, own)
-  const reading = { log, hosted, open: keyring.open }
+  const reading = { logOf: (tenant: string) => partitions.of(tenant).log, hosted, open: keyring.open }
   return Context.make(Writer, Writer.of({
     write: (tenant, drafts) => own.write(tenant, drafts),
-    settled: (tenant) => projections.reached(logCursor, view.of(tenant).lastSeq),
+    settled: (tenant) => projections.reached(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Registrar, Registrar.of({
@@ -78,7 +77,7 @@ const services = (base: Base, own: OwnCommits) => {
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({
       ...reading, projections,
-      cursor: logCursor,
+      cursors: partitions.all.map(({ cursor }) => cursor),
       sqlite: base.sqlite,
       reread: SubscriptionRef.update(base.reread, (n) => n + 1)
     })))
@@ -90,10 +89,10 @@ const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({
   dataKey: base.keyring.current,
   publicUrl: base.options.publicUrl,
   sessionMax: base.options.sessionMax ?? sessionLongest,
-  logOf: () => streams.log.name,
+  logOf: ({ tenant }) => base.partitions.of(tenant).log.name,
   issueLeaf: (request) => issueLeaf(base.deployment.signer, request).pipe(Effect.mapError(({ hint }) => new RegistrationRefused({ status: 400, type: "transport-key", hint }))),
   ensureConsumer: (tenant, peer) =>
-    ensurePeerConsumer(base.service, { tenant, peer }).pipe(
+    ensurePeerConsumer(base.service, { tenant, peer, log: base.partitions.of(tenant).log.name }).pipe(
       Effect.asVoid,
       Effect.mapError(() => new RegistrationRefused({ status: 503, type: "try-again", hint: "The hub does not answer right now; try again in a moment." })))
 })

@@ -8,8 +8,12 @@ import { appendBatch, appendOne } from "./publishing.ts"
 /** Batches in flight from one log handle: the server takes 50 per stream from all its clients together. */
 const batchesInFlightMax = 8
 
-/** `EventLog` on a JetStream stream, which must exist (`ensureStream`). Stateless: make as many as you like. */
-export const jetStreamLog = (wire: Wire, stream: string): EventLog => {
+/**
+ * `EventLog` on a JetStream stream, which must exist (`ensureStream`). Stateless: make as many as you like.
+ *
+ * @param arriving the subject a message for this stream is published on, where that is not the one it is kept under
+ */
+export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: string) => string): EventLog => {
   const inFlight = Semaphore.makeUnsafe(batchesInFlightMax)
   const failed = unavailable(stream)
   const get = (query: object) =>
@@ -23,7 +27,8 @@ export const jetStreamLog = (wire: Wire, stream: string): EventLog => {
 
   return {
     name: stream,
-    append: (batch) => {
+    append: (given) => {
+      const batch = arriving === undefined ? given : given.map((message) => ({ ...message, subject: arriving(message.subject) }))
       const [only] = batch
       if (only === undefined) return Effect.die(new RangeError("an append of nothing"))
       return batch.length === 1 ? appendOne(wire, stream, only) : inFlight.withPermits(1)(appendBatch(wire, stream, batch))
