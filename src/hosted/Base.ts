@@ -18,7 +18,8 @@ import { openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import type { RateLimits } from "./RateBudget.ts"
-import { loadRevocations } from "./Revocations.ts"
+import { followRevocations } from "./followRevocations.ts"
+import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
 import { makeTenants } from "./Tenants.ts"
 
@@ -45,7 +46,8 @@ export interface HostedOptions {
 /** The hosted backend cannot start. Nothing was changed; the hint says what to do. */
 export class HostedStartError extends Schema.TaggedError<HostedStartError>()("HostedStartError", { why: Schema.String, hint: Schema.String }) {}
 
-const bucket = "TENANTS"
+/** The tenant store. */
+export const bucket = "TENANTS"
 /** Peers that were silent for longer do not hold back `everywhere`. */
 const activeFor = Duration.days(30)
 
@@ -61,13 +63,20 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   const masterKey = yield* openMasterKey(dataDir)
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
-    const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix })
+    const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
     return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "" }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
   return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion }
+})
+
+/** In a deployment of one process that one is the admin too: it cuts the leafs of revoked machines, whoever revoked them. */
+const adminRole = Effect.fnUntraced(function*({ dataDir }: HostedOptions, { deployment, system }: Effect.Success<ReturnType<typeof attach>>) {
+  if (system === undefined || deployment.hub === undefined) return undefined
+  const revocations = yield* loadRevocations(dataDir)
+  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all) })
 })
 
 /** What every part of a hosted process stands on: opened once, before anything is served. */
@@ -89,7 +98,9 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   }))
   if (!owner) yield* refuseOtherCount(service, count)
 
-  const tenants = yield* makeTenants(yield* jetStreamKeyValue(service, { bucket, replicas }), deployment.storeKey)
+  const cutting = yield* adminRole(options, attached)
+  const tenants = yield* makeTenants(yield* jetStreamKeyValue(service, { bucket, replicas }), deployment.storeKey, cutting?.heard)
+  if (cutting !== undefined) yield* supervise(options, "revocations", cutting.run)
   yield* supervise(options, "tenant store", tenants.run)
   yield* tenants.ready
   const partitions = yield* openPartitions(marked, tenants)
@@ -99,7 +110,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
-    ...attached, projections, sqlite, ask, identity, partitions, tenants, settings,
+    ...attached, projections, sqlite, ask, identity, partitions, tenants, settings, cutting,
     options,
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },

@@ -38,16 +38,19 @@ export const judge = (
     : { ...held, log_epoch: Math.max(held.log_epoch, stream.epoch ?? 0), high_water: stream.lastSeq }
 }
 
-export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log: EventLog, newId: () => string) {
+/** What was kept of it here; none before the first start. */
+export const keptMark = Effect.fnUntraced(function*(dataDir: string, log: EventLog) {
   const file = fileOf(dataDir, log)
   const text = yield* Effect.promise(() => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => cause.code === "ENOENT" ? undefined : cause))
   if (text instanceof Error) return yield* new MarkUnusable({ file, hint: `${file} cannot be read: ${text.message}` })
-  let held: Option.Option<Mark> = Option.none()
-  if (text !== undefined) {
-    const read = Schema.decodeResult(MarkJson)(text)
-    if (Result.isFailure(read)) return yield* new MarkUnusable({ file, hint: `${file} is damaged. Put a copy back; deleting it gives up noticing that the log's store was restored.` })
-    held = Option.some(read.success)
-  }
+  if (text === undefined) return Option.none<Mark>()
+  const read = Schema.decodeResult(MarkJson)(text)
+  if (Result.isFailure(read)) return yield* new MarkUnusable({ file, hint: `${file} is damaged. Put a copy back; deleting it gives up noticing that the log's store was restored.` })
+  return Option.some(read.success)
+})
+
+export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log: EventLog, newId: () => string) {
+  const held = yield* keptMark(dataDir, log)
   const info = yield* log.info
   const epoch = Number(info.metadata[epochKey])
   const mark = judge(Option.getOrUndefined(held), {

@@ -28,7 +28,8 @@ const keyOf = (tenant: string) => `tenant.${tenant}`
 /** Each failed attempt means that another process succeeded. */
 const attemptsMax = 50
 
-export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey) {
+/** @param heard told of each record as it comes from the store: all of them at the start, then every change */
+export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey, heard: (record: TenantRecord) => Effect.Effect<void> = () => Effect.void) {
   const known = new Map<string, { readonly record: TenantRecord; readonly revision: number }>()
   const users = new Map<string, string>()
   const ready = yield* SubscriptionRef.make(false)
@@ -83,6 +84,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
         if (entry.value === undefined || !entry.key.startsWith("tenant.")) return
         const record = yield* open(storeKey, entry.key, entry.value)
         remember(record, entry.revision)
+        yield* heard(record)
       })),
     Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
     Effect.andThen(Effect.die("the tenant store's watch ended")))

@@ -3,14 +3,13 @@ import { randomBytes, randomInt } from "node:crypto"
 import { CommandFailed, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
-import type { HubSecrets } from "../nats/hubSecrets.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
-import { revokeLeaf } from "../nats/revocation.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
 import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
+import type { Cutting } from "./followRevocations.ts"
 import type { LogView } from "./LogView.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Partition, Partitions } from "./Partitions.ts"
@@ -22,17 +21,14 @@ export interface HostedControlContext {
   readonly own: OwnCommits
   readonly identity: BackendIdentity["Service"]
   readonly service: Wired
-  /** The admin role's connection and keys; a joined process has neither. */
-  readonly system: Wired | undefined
-  readonly hub: HubSecrets | undefined
+  /** The admin role cuts leafs; where this process has it not, it hears of the revocation from the tenant store. */
+  readonly cutting: Cutting | undefined
   readonly publicUrl: string
   /** How long a pairing code waits for its device. */
   readonly pairingLife: Duration.Duration
   readonly view: LogView
   readonly partitions: Partitions
   readonly serverVersion: string
-  /** All leaf revocations now in force, for the hub's next start. */
-  readonly keepRevocations: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
   readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
 }
 
@@ -95,7 +91,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
         backend_id: context.identity.identity.backend_id,
         public_url: context.publicUrl,
         fingerprint: context.identity.keyId,
-        admin_role: context.hub !== undefined,
+        admin_role: context.cutting !== undefined,
         log_id: logs[0]!.log_id,
         log_epoch: Math.max(...logs.map(({ log_epoch }) => log_epoch)),
         log: logs.length === 1 ? logs[0]!.log : null,
@@ -136,12 +132,7 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
     const device = current.devices.find(({ peer_id }) => peer_id === peer)
     return Result.succeed(device === undefined ? current : shutOut(current, device, isoTime(now)))
   }).pipe(Effect.mapError(unavailable))
-  const keys = after.gone.find(({ peer_id }) => peer_id === peer)?.transport_keys ?? []
-  if (context.system !== undefined && context.hub !== undefined && keys.length > 0) {
-    const second = Math.floor(now / 1000)
-    yield* revokeLeaf(context.system, context.hub, Object.fromEntries(keys.map((key) => [key, second]))).pipe(
-      Effect.flatMap(context.keepRevocations), Effect.mapError(unavailable))
-  }
+  if (context.cutting !== undefined) yield* context.cutting.cut(after).pipe(Effect.mapError(unavailable))
   yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
   if (was === undefined) return
   yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))

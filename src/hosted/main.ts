@@ -12,7 +12,6 @@ import { serveIngest } from "./ingest.ts"
 import { maintainHosted } from "./maintenance.ts"
 import { makeOwnCommits, type OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains } from "./parts.ts"
-import { saveRevocations } from "./Revocations.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 
@@ -70,10 +69,8 @@ const services = (base: Base, own: OwnCommits) => {
     })),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
-      hub: base.deployment.hub,
       publicUrl: options.publicUrl,
-      pairingLife: options.pairingLife ?? pairingLifeMax,
-      keepRevocations: (all) => saveRevocations(options.dataDir, all)
+      pairingLife: options.pairingLife ?? pairingLifeMax
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({
       ...reading, projections,

@@ -43,6 +43,8 @@ export interface ConnectOptions {
   readonly auth?: { readonly user: string; readonly pass: string } | { readonly creds: string }
   /** Shown in the server's monitoring. */
   readonly name: string
+  /** Who signed the server's certificate, as PEM, where it is nobody the system knows. */
+  readonly ca?: string
   /** Default `_INBOX`. Permissions of a peer cover only its own. */
   readonly inboxPrefix?: string
 }
@@ -97,11 +99,14 @@ export const connect = (options: ConnectOptions): Effect.Effect<Wired, ConnectFa
     }
   })
 
-const dialOptions = ({ auth, name, server }: ConnectOptions, inboxPrefix: string) => ({
+const dialOptions = ({ auth, ca, name, server }: ConnectOptions, inboxPrefix: string) => ({
   servers: [server].flat(),
   name,
   inboxPrefix,
   ...(auth !== undefined && ("creds" in auth ? { authenticator: credsAuthenticator(new TextEncoder().encode(auth.creds)) } : auth)),
+  ...(ca !== undefined && { tls: { ca } }),
+  // the addresses we were given; the ones servers tell one another may mean nothing here
+  ignoreClusterUpdates: true,
   maxReconnectAttempts: -1,
   reconnectTimeWait: Duration.toMillis(reconnectWait),
   reconnectJitter: 50,

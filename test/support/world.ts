@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { type Link, makeLink } from "./tcpLink.ts"
 import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
+export const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 
 /** A message as the backends tell it. */
 export interface ToldMessage {
@@ -85,6 +85,8 @@ export interface Backend {
 
 export interface World {
   readonly dir: string
+  /** The environment its processes share: passphrase, master key, nats-server. */
+  readonly secrets: Readonly<Record<string, string>>
   readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }) => Promise<Backend>
   readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
@@ -115,6 +117,7 @@ export const makeWorld = async (): Promise<World> => {
   }
   return {
     dir,
+    secrets,
     hosted: async (name = "hosted", options = {}) => {
       const leaf = options.leafPort ?? await freePort()
       const nats = await freePort()
@@ -213,7 +216,7 @@ const jsonOf = <A>(text: string): A => {
 }
 
 /** Run the command line; its standard input is empty. */
-const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promise<Ran> =>
+export const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promise<Ran> =>
   new Promise((done, failed) => {
     const { MAESTRA_PARENT_PIPE: _, ...own } = env
     const child = spawn(process.execPath, args, { env: own, stdio: ["ignore", "pipe", "pipe"] })

@@ -1,4 +1,5 @@
 import * as Command from "effect/cli/Command"
+import { cluster } from "./hosted/cluster.ts"
 import { enroll } from "./hosted/enroll.ts"
 import { peers } from "./hosted/peers.ts"
 import { revoke } from "./hosted/revoke.ts"
@@ -8,5 +9,5 @@ import { up } from "./hosted/up.ts"
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, enroll, peers, revoke, status])
+  Command.withSubcommands([up, enroll, peers, revoke, status, cluster])
 )
