@@ -34,8 +34,8 @@ export interface IngestContext {
   }>
   /** Replies that are answered: those the server rewrote, and hosted processes' own inboxes. */
   readonly mayAnswer: (reply: string) => boolean
-  /** A lost consumer of a peer is made again when it asks where its head is. */
-  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void>
+  /** A lost consumer of a peer is made again when it asks where its head is; its mirror is whole up to `from`. */
+  readonly ensureConsumer: (tenant: string, peer: string, from: number) => Effect.Effect<void>
   /** How many messages of the tenant the log holds up to there; `undefined` where the log does not answer. */
   readonly countThrough: (tenant: string, seq: number) => Effect.Effect<number | undefined>
 }
@@ -178,8 +178,9 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   if (Result.isFailure(request)) return wrap(context, tenant, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, heard.success.keys).pipe(Effect.timeout(Duration.seconds(5))))
   if (Result.isFailure(place)) return wrap(context, tenant, { verdict: "busy" })
-  yield* context.ensureConsumer(tenant, sender)
-  const { mirror } = request.success
+  const { log_epoch, mirror, mirror_seq } = request.success
+  // a mirror that asks to be compared, or is of another epoch, may lack what lies before its end
+  yield* context.ensureConsumer(tenant, sender, mirror === undefined && log_epoch === context.identity(tenant).epoch ? mirror_seq : 0)
   const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
   const { epoch, id } = context.identity(tenant)

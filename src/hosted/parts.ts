@@ -118,7 +118,7 @@ export const ingestOf = (base: Base, chains: Chains): IngestContext => {
     },
     committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
     facts: (tenant, sender, now, millis) => factsOf(base, tenant, sender, now, (bytes, backlog) => budget(`${tenant}.${sender}`, bytes, backlog, millis)),
-    ensureConsumer: (tenant, peer) => ensurePeerConsumer(service, { tenant, peer, log: partitions.of(tenant).log.name }).pipe(Effect.ignore),
+    ensureConsumer: (tenant, peer, from) => ensurePeerConsumer(service, { tenant, peer, from, log: partitions.of(tenant).log.name }).pipe(Effect.ignore),
     countThrough: (tenant, seq) => countThrough(service, { stream: partitions.of(tenant).log.name, filter: subjects.logTenant(tenant), through: seq }).pipe(Effect.orElseSucceed(() => undefined)),
     reported: (tenant, sender, request, now) =>
       Effect.gen(function*() {

@@ -30,8 +30,6 @@ export interface Cluster {
   readonly dir: string
   readonly servers: ReadonlyArray<ServerPart>
   readonly admin: Part
-  /** Wait until every server is up and holds what the others hold. */
-  readonly settled: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -52,7 +50,7 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
     const folder = join(told.dir, name)
     const part = partOf({
       name,
-      command: [world.secrets["NATS_SERVER"]!, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log"), "-m", "0"],
+      command: [world.secrets["NATS_SERVER"]!, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
       env: {},
       isReady: () => greets(client_port),
       log: () => readFileSync(join(folder, "server.log"), "utf8")
@@ -74,9 +72,6 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
   const all = [admin, ...servers]
   return {
     file: told.cluster_file, dir: told.dir, servers, admin,
-    settled: async () => {
-      await Promise.all(servers.map((server) => server.start()))
-    },
     close: async () => {
       for (const part of all) await part.kill()
     }
