@@ -52,7 +52,7 @@ export interface LinkedContext extends TwinContext {
  * process that died with a request says nothing: the next one gets it after this, well within the five seconds in which
  * a dead process's work is taken over. Asking again too early costs a repeated answer and nothing else.
  */
-const commitPatience = (bytes: number) => Duration.millis(2500 + bytes / 32)
+const commitPatience = (bytes: number) => Duration.millis(2000 + bytes / 32)
 const headPatience = Duration.seconds(5)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)

@@ -30,6 +30,8 @@ export interface Cluster {
   readonly dir: string
   readonly servers: ReadonlyArray<ServerPart>
   readonly admin: Part
+  /** Wait until every copy of the log is whole, as `maestra hosted cluster status` says: then one server may go. */
+  readonly whole: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -72,6 +74,14 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
   const all = [admin, ...servers]
   return {
     file: told.cluster_file, dir: told.dir, servers, admin,
+    whole: async () => {
+      let said = ""
+      await until(async () => {
+        const { code, err, out } = await run([main, "hosted", "cluster", "status", "--json"], env)
+        said = out + err
+        return code === 0
+      }, readyWithinMs, () => `the copies do not become whole: ${said}`)
+    },
     close: async () => {
       for (const part of all) await part.kill()
     }

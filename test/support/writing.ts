@@ -11,12 +11,16 @@ export interface Writing {
   readonly acknowledged: ReadonlyArray<Acknowledged>
   /** Milliseconds: the longest a write waited for its answer, and the longest between two commits acknowledged by hosted. */
   readonly longest: { answer: number; commit: number }
+  /** How often hosted has said that a write of this local is committed. */
+  readonly commits: () => number
   /** Ends when what was begun is answered. */
   readonly stop: () => Promise<void>
 }
 
 const pauseMillis = 100
 const conversationsEach = 5
+/** Loads begun so far: each writes messages of its own. */
+let begun = 0
 
 /**
  * Write into a local without end: one message after the other as a person would, and beside them one after the other
@@ -25,9 +29,11 @@ const conversationsEach = 5
 export const writing = (local: Backend): Writing => {
   const acknowledged: Array<Acknowledged> = []
   const longest = { answer: 0, commit: 0 }
+  const load = begun++
   let stopped = false
+  let commits = 0
   const send = async (kind: string, n: number, query: string) => {
-    const message = { conversation: `${local.name}-${kind}-${n % conversationsEach}`, id: `m${n}`, content: `${kind} ${n} of ${local.name}` }
+    const message = { conversation: `${local.name}-${kind}-${n % conversationsEach}`, id: `m${load}-${n}`, content: `${kind} ${n} of ${local.name}` }
     const path = `/conversations/${message.conversation}/messages${query}`
     let reached = ""
     await until(async () => {
@@ -54,6 +60,7 @@ export const writing = (local: Backend): Writing => {
     for (let n = 0; !stopped; n++) {
       const reached = await send("waiting", n, "?wait=hosted&timeout_ms=20000")
       if (reached === "local") continue
+      commits++
       longest.commit = Math.max(longest.commit, performance.now() - last)
       last = performance.now()
     }
@@ -62,6 +69,7 @@ export const writing = (local: Backend): Writing => {
   return {
     acknowledged,
     longest,
+    commits: () => commits,
     stop: async () => {
       stopped = true
       await both

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { join } from "node:path"
 import { clusterUp, madeLayout } from "../../../hosted/cluster/up.ts"
 import { described, initCluster } from "../../../hosted/cluster/init.ts"
+import { clusterStatus } from "../../../hosted/cluster/status.ts"
 import { layoutAcross, layoutHere, partitionsDefault } from "../../../hosted/cluster/layout.ts"
 import { partitionsMax } from "../../../../streams/definitions.ts"
 import { CliFailure, failed, misused } from "../../failure.ts"
@@ -89,6 +90,22 @@ const up = Command.make(
   }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
 ).pipe(Command.withDescription("Run the cluster's servers and its admin role; Ctrl-C stops them"))
 
+/** `hosted cluster status`: whether every copy of the log is whole, and a server may go. */
+const status = Command.make(
+  "status",
+  {},
+  Effect.fn(function*() {
+    const dir = yield* clusterDir
+    const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
+    const told = yield* clusterStatus(dir, layout).pipe(Effect.mapError(({ hint, why }) => failed("cluster-unreachable", `the cluster does not answer: ${why}`, hint)))
+    yield* answer(told, () => [
+      told.whole ? "every copy is whole; one server may be stopped" : "not every copy is whole: stop no server now", "",
+      table(told.streams.map(({ behind, leader, stream }) => [`  ${stream}`, leader === null ? "no leader" : `led by ${leader}`, behind.length === 0 ? "" : `behind: ${behind.join(", ")}`]))
+    ].join("\n"))
+    if (!told.whole) return yield* failed("not-whole", "not every copy is whole", "Wait a moment and ask again; a server that does not come back is started again first.")
+  })
+).pipe(Command.withDescription("Whether every copy of the log is whole; exit code 1 where not"))
+
 const facts = (told: Described) =>
   table([
     ["  servers", told.servers.map(({ client_port, host }) => `${host}:${client_port}`).join(", ")],
@@ -101,5 +118,5 @@ const facts = (told: Described) =>
 /** `hosted cluster …`: a hub of three servers, where one machine is outgrown. */
 export const cluster = Command.make("cluster").pipe(
   Command.withDescription("A JetStream cluster of three servers for hosted processes"),
-  Command.withSubcommands([init, up])
+  Command.withSubcommands([init, up, status])
 )
