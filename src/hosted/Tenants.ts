@@ -22,6 +22,8 @@ export interface Tenants {
   /** The loop that follows the store. Ends only by failing. */
   readonly run: Effect.Effect<never, TenantsUnavailable>
   readonly ready: Effect.Effect<void>
+  /** The store was restored with the log: what it says now counts, however old it looks, and it is read again. */
+  readonly restored: Effect.Effect<void>
 }
 
 const keyOf = (tenant: string) => `tenant.${tenant}`
@@ -33,6 +35,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
   const known = new Map<string, { readonly record: TenantRecord; readonly revision: number }>()
   const users = new Map<string, string>()
   const ready = yield* SubscriptionRef.make(false)
+  const rereads = yield* SubscriptionRef.make(0)
 
   const seal = (record: TenantRecord) => encryptUnder(storeKey, JSON.stringify(record), keyOf(record.tenant))
   const remember = (record: TenantRecord, revision: number) => {
@@ -87,7 +90,12 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
         yield* heard(record)
       })),
     Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
-    Effect.andThen(Effect.die("the tenant store's watch ended")))
+    Effect.andThen(Effect.die("the tenant store's watch ended")),
+    Effect.raceFirst(Effect.suspend(() => {
+      const before = SubscriptionRef.getUnsafe(rereads)
+      return SubscriptionRef.changes(rereads).pipe(Stream.filter((now) => now !== before), Stream.runHead)
+    })),
+    Effect.forever)
 
   return {
     peek: (tenant) => known.get(tenant)?.record,
@@ -101,6 +109,9 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
         Effect.filterOrFail((done) => done !== undefined, () => unavailable("a tenant of that id exists")("conflict"))),
     update,
     run,
+    restored: Effect.andThen(
+      Effect.sync(() => { for (const [tenant, { record }] of known) known.set(tenant, { record, revision: 0 }) }),
+      SubscriptionRef.update(rereads, (n) => n + 1)),
     ready: SubscriptionRef.changes(ready).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   } satisfies Tenants
 })

@@ -15,6 +15,7 @@ import { joinedMark, save } from "./LogMark.ts"
 import { project } from "./LogView.ts"
 import type { Partition } from "./Partitions.ts"
 import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
+import type { Tenants } from "./Tenants.ts"
 import { remembered } from "./tablesOf.ts"
 
 const retryEvery = Duration.seconds(1)
@@ -61,10 +62,10 @@ const keepProjectingOne = (base: Base, partition: Partition, { heads }: Pick<Cha
 
 /** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
 export const keepMark = (base: Base) => {
-  const { options, partitions, projections } = base
+  const { options, partitions, projections, tenants } = base
   if (options.cluster !== undefined) {
     return Effect.sleep(identityEvery).pipe(
-      Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition)), { discard: true })),
+      Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition, tenants)), { discard: true })),
       Effect.forever)
   }
   return Effect.gen(function*() {
@@ -78,11 +79,13 @@ export const keepMark = (base: Base) => {
   }).pipe(Effect.forever)
 }
 
-const follow = Effect.fnUntraced(function*(partition: Partition) {
+const follow = Effect.fnUntraced(function*(partition: Partition, tenants: Tenants) {
   const before = partition.mark.log_epoch
   partition.mark = yield* joinedMark(partition.log)
   if (partition.mark.log_epoch === before) return
   yield* Effect.logWarning("the log was restored; reading it again", { log: partition.log.name, epoch: partition.mark.log_epoch })
+  // on a hub of one server the tenant store lies beside the log
+  yield* tenants.restored
   yield* SubscriptionRef.update(partition.turned, (n) => n + 1)
 })
 
