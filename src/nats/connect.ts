@@ -104,7 +104,8 @@ const dialOptions = ({ auth, ca, name, server }: ConnectOptions, inboxPrefix: st
   name,
   inboxPrefix,
   ...(auth !== undefined && ("creds" in auth ? { authenticator: credsAuthenticator(new TextEncoder().encode(auth.creds)) } : auth)),
-  ...(ca !== undefined && { tls: { ca } }),
+  // beyond this machine a server that speaks no TLS is refused, whatever it says of itself
+  ...(ca !== undefined ? { tls: { ca } } : [server].flat().every(isLoopback) ? {} : { tls: {} }),
   // the addresses we were given; the ones servers tell one another may mean nothing here
   ignoreClusterUpdates: true,
   maxReconnectAttempts: -1,
@@ -117,6 +118,8 @@ const dialOptions = ({ auth, ca, name, server }: ConnectOptions, inboxPrefix: st
   ignoreAuthErrorAbort: true,
   noAsyncTraces: true
 })
+
+const isLoopback = (address: string) => /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/.test(address)
 
 const hintOf = (server: string, cause: unknown) =>
   cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync, rmSync } from "node:fs"
+import { globSync, readFileSync, rmSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 import { main, run, until, type World } from "./world.ts"
@@ -20,6 +20,8 @@ export interface Part {
 
 export interface ServerPart extends Part {
   readonly clientPort: number
+  /** Whether its store has such a folder. */
+  readonly holds: (ending: string) => boolean
   /** Remove everything it has stored; while it is down. */
   readonly wipe: () => void
 }
@@ -57,7 +59,7 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
       isReady: () => greets(client_port),
       log: () => readFileSync(join(folder, "server.log"), "utf8")
     })
-    return { ...part, clientPort: client_port, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
+    return { ...part, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
   })
   let said = ""
   const admin = partOf({
