@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Exit, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Exit, Schema, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { greatestLamport } from "../../projections/conversations/queries.ts"
 import { Projections } from "../../projections/runner.ts"
@@ -154,10 +154,3 @@ const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<Effect.Success<t
   }
   return view
 })
-
-/** Completes with the next change of a counter. */
-export const nextBump = (ref: SubscriptionRef.SubscriptionRef<number>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const before = SubscriptionRef.getUnsafe(ref)
-    return SubscriptionRef.changes(ref).pipe(Stream.filter((value) => value !== before), Stream.runHead, Effect.asVoid)
-  })

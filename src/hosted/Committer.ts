@@ -41,7 +41,7 @@ export interface Waits {
 /** One committer for each partition: an atomic batch goes into one stream. */
 export const committerAcross = (all: ReadonlyArray<Committer>, indexOf: (tenant: string) => number): Committer => ({
   commit: (ready) => all[indexOf(ready.chain.slice(0, ready.chain.indexOf(".")))]!.commit(ready),
-  run: Effect.andThen(Effect.all(all.map(({ run }) => run), { concurrency: "unbounded", discard: true }), Effect.never)
+  run: Effect.andThen(Effect.forEach(all, ({ run }) => run, { concurrency: "unbounded", discard: true }), Effect.never)
 })
 
 /**

@@ -7,12 +7,13 @@ import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { openData } from "../security/envelopes.ts"
 import type { Facts } from "./admit.ts"
-import { type Base, meetEpoch, nextBump } from "./Base.ts"
+import { type Base, meetEpoch } from "./Base.ts"
 import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
 import { type Heads, headsAcross, makeHeads } from "./Heads.ts"
 import type { IngestContext } from "./ingest.ts"
 import { joinedMark, save } from "./LogMark.ts"
 import { project } from "./LogView.ts"
+import { nextBump } from "./nextBump.ts"
 import type { Partition } from "./Partitions.ts"
 import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
 import type { Tenants } from "./Tenants.ts"
@@ -25,7 +26,7 @@ const identityEvery = Duration.seconds(2)
 /** Keep the tables in step with every partition of the log, for ever; from their cursors again after they were emptied. */
 export const keepProjecting = (base: Base, chains: Pick<Chains, "heads">): Effect.Effect<never> =>
   Effect.andThen(
-    Effect.all(base.partitions.all.map((partition) => keepProjectingOne(base, partition, chains)), { concurrency: "unbounded", discard: true }),
+    Effect.forEach(base.partitions.all, (partition) => keepProjectingOne(base, partition, chains), { concurrency: "unbounded", discard: true }),
     Effect.never)
 
 const keepProjectingOne = (base: Base, partition: Partition, { heads }: Pick<Chains, "heads">): Effect.Effect<never> => {
