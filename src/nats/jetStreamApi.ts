@@ -17,7 +17,8 @@ export const codes = {
   noMessageFound: 10037,
   insufficientStorage: 10047,
   streamNameInUse: 10058,
-  streamNotFound: 10059
+  streamNotFound: 10059,
+  consumerOffline: 10119
 } as const
 
 const apiTimeout = Duration.seconds(5)

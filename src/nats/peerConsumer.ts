@@ -23,8 +23,8 @@ const silence = Duration.millis(1500)
  * Make the durable consumer that feeds a peer's mirror, or bring an existing one into line; its position stays.
  * `created` is true when it was not there: a mirror that had one before must be reset (`recreateMirror`).
  *
- * It has one replica, so on a cluster it may live on a server that is gone, and then says nothing at all, not even
- * that. Where its stream does answer, it is made again on another server.
+ * It has one replica, so on a cluster it may live on a server that is gone, and then says nothing at all; the others say
+ * so only once they are sure. Where its stream does answer, it is made again on another server.
  */
 export const ensurePeerConsumer = (wire: Wire, options: PeerConsumerOptions): Effect.Effect<{ readonly created: boolean }, LogUnavailable> => {
   const { from = 0, log = peerConsumer.stream, peer, tenant } = options
@@ -37,9 +37,9 @@ export const ensurePeerConsumer = (wire: Wire, options: PeerConsumerOptions): Ef
   return api(wire, `CONSUMER.INFO.${log}.${name}`, undefined, ConsumerInfo, silence).pipe(
     Effect.flatMap(({ config: is }) => Effect.as(isAsWanted(is, config) ? Effect.void : create, false)),
     Effect.catchIf((error) => isCode(error, codes.consumerNotFound), () => Effect.as(createAnew, true)),
-    Effect.catchTag("RequestTimedOut", (timedOut) =>
+    Effect.catchIf((error) => error._tag === "RequestTimedOut" || isCode(error, codes.consumerOffline), (gone) =>
       api(wire, `STREAM.INFO.${log}`, undefined, StreamInfo, silence).pipe(
-        Effect.mapError(() => timedOut),
+        Effect.mapError(() => gone),
         Effect.andThen(Effect.logWarning("a peer's consumer is on a server that does not answer; making it again on another", { peer, log })),
         Effect.andThen(drop),
         Effect.andThen(createAnew),
