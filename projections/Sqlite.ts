@@ -1,12 +1,10 @@
-import { Context, Effect, Exit, Layer, Queue, Semaphore } from "effect"
+import { Context, Effect, Layer, Queue, Semaphore } from "effect"
 import { closeSync, openSync } from "node:fs"
 import { type Connection, open, type Statements, type Value } from "./connection.ts"
 import { SqliteFailed } from "./SqliteFailed.ts"
+import { makeTransactions, type Transaction } from "./Transaction.ts"
 
-export type { Statements, Value }
-
-/** Statements inside one write transaction. */
-export interface Transaction extends Statements {}
+export type { Statements, Transaction, Value }
 
 /** Readers beside the writer: a long digest holds one, everything else uses the other. */
 export const readersCount = 2
@@ -61,28 +59,17 @@ const make = Effect.fnUntraced(function*(path: string) {
   const withReader = <A, E, R>(use: (reader: Connection) => Effect.Effect<A, E, R>) =>
     Effect.acquireUseRelease(Queue.take(readers), use, (reader) => Queue.offer(readers, reader))
   const turn = yield* Semaphore.make(1)
+  const write = makeTransactions(writer)
   return Sqlite.of({
-    transaction: (body) => turn.withPermits(1)(bracket(writer, "begin immediate", body)),
-    snapshot: (body) => withReader((reader) => bracket(reader, "begin", body)),
+    transaction: (body) => turn.withPermits(1)(write(body)),
+    snapshot: (body) => withReader((reader) => unchanging(reader, body)),
     all: (sql, ...values) => withReader((reader) => reader.all(sql, ...values))
   })
 })
 
-const bracket = <A, E, R>(
-  connection: Connection,
-  begin: string,
-  body: (tx: Statements) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | SqliteFailed, R> =>
-  Effect.acquireUseRelease(
-    connection.run(begin),
-    () => body(connection),
-    (_, exit) =>
-      Exit.isSuccess(exit)
-        // a commit that fails (disk full) leaves the transaction open: close it, so that the next one can begin
-        ? connection.run("commit").pipe(Effect.tapError(() => Effect.ignore(connection.run("rollback"))))
-        // some failures have rolled back already; then there is nothing to roll back
-        : Effect.ignore(connection.run("rollback"))
-  )
+/** One unchanging state for all of `body`: taken at its first query, given back at its end. */
+const unchanging = <A, E, R>(reader: Connection, body: (read: Statements) => Effect.Effect<A, E, R>): Effect.Effect<A, E | SqliteFailed, R> =>
+  Effect.acquireUseRelease(reader.run("begin"), () => body(reader), () => Effect.ignore(reader.run("rollback")))
 
 /** SQLite gives `-wal` and `-shm` the permissions of the file itself. */
 const ownFile = (path: string) =>

@@ -34,9 +34,9 @@ export const eventIdOf = (hex: string): string =>
 export const enter = Effect.fnUntraced(function*(tx: Transaction, entries: ReadonlyArray<Entry>) {
   const tenants = yield* internTenants(tx, entries)
   const sorted = sort(entries)
-  const offered = yield* number(tx, tenants, sorted.events)
-  yield* raiseLamports(tx, offered)
-  const doubles = yield* insertEvents(tx, offered)
+  const { known, offered } = yield* number(tx, tenants, sorted.events)
+  raiseLamports(tx, offered)
+  const doubles = insertEvents(tx, offered, known)
   const echoes = [...sorted.echoes, ...doubles.echoes]
   const placed = yield* place(tx, tenants, echoes)
   const withheld = yield* withhold(tx, tenants, sorted.withheld)
@@ -52,6 +52,7 @@ export const enter = Effect.fnUntraced(function*(tx: Transaction, entries: Reado
 
 /** Remove a tenant's events; its greatest lamport stays, so that clocks go on rising. */
 export const forgetEvents = Effect.fnUntraced(function*(tx: Transaction, tenant: number) {
+  tx.memory.clear()
   for (const table of ["event", "early", "word"]) yield* tx.run(`delete from ${table} where tenant = ?`, tenant)
 })
 
@@ -64,33 +65,36 @@ const sort = (entries: ReadonlyArray<Entry>) => {
 type Tenants = ReadonlyMap<string, number>
 
 export const internTenants = Effect.fnUntraced(function*(tx: Transaction, entries: ReadonlyArray<Entry>) {
-  const names = JSON.stringify([...new Set(entries.map((entry) => entry.tenant))])
-  const read = tx.all<{ name: string; id: number }>(
-    "select t.name, t.id from json_each(?) j join tenant t on t.name = j.value",
-    names
-  )
-  let known = yield* read
-  if (known.length < (JSON.parse(names) as ReadonlyArray<string>).length) {
-    yield* tx.run("insert into tenant (name, lamport) select value, 0 from json_each(?) where true on conflict do nothing", names)
-    known = yield* read
+  const { memory } = tx
+  const names = [...new Set(entries.map((entry) => entry.tenant))]
+  const read = Effect.fnUntraced(function*() {
+    const unknown = JSON.stringify(names.filter((name) => !memory.has(`tenant ${name}`)))
+    if (unknown === "[]") return true
+    for (const { id, name } of yield* tx.all<{ name: string; id: number }>(readTenants, unknown)) memory.set(`tenant ${name}`, id)
+    return names.every((name) => memory.has(`tenant ${name}`))
+  })
+  if (!(yield* read())) {
+    yield* tx.run("insert into tenant (name, lamport) select value, 0 from json_each(?) where true on conflict do nothing", JSON.stringify(names))
+    yield* read()
   }
-  return new Map(known.map(({ id, name }) => [name, id] as const)) as Tenants
+  return new Map(names.map((name) => [name, memory.get(`tenant ${name}`)!] as const)) as Tenants
 })
 
-/** Number the events, and add what was said of them before they came. */
+const readTenants = "select t.name, t.id from json_each(?) j join tenant t on t.name = j.value"
+
+/** Number the events, and add what was said of them before they came. `known`: places of those here already. */
 const number = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, events: ReadonlyArray<EventEntry>) {
-  if (events.length === 0) return []
-  const said = yield* takeEarly(tx, tenants, events)
-  const counted = yield* tx.all<{ value: number }>(
-    "insert into counter values ('event', ?) on conflict do update set value = value + excluded.value returning value",
-    events.length
-  )
-  const first = counted[0]!.value - events.length + 1
-  return events.map((entry, i): NewEvent => {
+  if (events.length === 0) return { offered: [], known: new Set<number>() }
+  const ids = JSON.stringify(events.map((entry) => [tenants.get(entry.tenant), hexOf(entry.opened.envelope.id)]))
+  const [found] = yield* tx.all<{ counted: number; early: number; known: string }>(readKnown, ids)
+  const { counted, early, known } = found!
+  const said = early === 1 ? yield* takeEarly(tx, ids) : undefined
+  tx.put("insert into counter values ('event', ?) on conflict do update set value = value + excluded.value", events.length)
+  const offered = events.map((entry, i): NewEvent => {
     const tenant = tenants.get(entry.tenant)!
     const early = said?.get(`${tenant}/${entry.opened.envelope.id}`)
     return {
-      ref: first + i,
+      ref: counted + 1 + i,
       tenant,
       seq: entry.log === "log" ? entry.seq : early?.seq ?? null,
       withheld: early?.withheld ?? null,
@@ -98,7 +102,14 @@ const number = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, ev
       shared: early?.shared === undefined ? entry.shared : { ...early.shared, ...entry.shared }
     }
   })
+  return { offered, known: new Set(JSON.parse(known) as ReadonlyArray<number>) }
 })
+
+const readKnown = `
+  select coalesce((select value from counter where name = 'event'), 0) as counted,
+    exists (select 1 from jsonb_each(?1) j join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)) as early,
+    (select json_group_array(j.key) from jsonb_each(?1) j
+     join event e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)) as known`
 
 interface Said {
   readonly seq: number | null
@@ -106,17 +117,14 @@ interface Said {
   readonly shared: Shared | undefined
 }
 
-const takeEarly = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, events: ReadonlyArray<EventEntry>) {
-  const some = yield* tx.all("select 1 from early limit 1")
-  if (some.length === 0) return undefined
-  const ids = JSON.stringify(events.map((entry) => [tenants.get(entry.tenant), hexOf(entry.opened.envelope.id)]))
+const takeEarly = Effect.fnUntraced(function*(tx: Transaction, ids: string) {
   const rows = yield* tx.all<{ tenant: number; id: string; seq: number | null; withheld: string | null; shared: string | null }>(
     `select e.tenant, hex(e.id) as id, e.seq, e.withheld, e.shared from jsonb_each(?) j
      join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)`,
     ids
   )
   if (rows.length > 0) {
-    yield* tx.run(
+    tx.put(
       `delete from early where (tenant, id) in (select j.value ->> 0, unhex(j.value ->> 1) from jsonb_each(?) j)`,
       JSON.stringify(rows.map((row) => [row.tenant, row.id]))
     )
@@ -132,45 +140,32 @@ const takeEarly = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants,
   return said
 })
 
-const raiseLamports = Effect.fnUntraced(function*(tx: Transaction, events: ReadonlyArray<NewEvent>) {
+const raiseLamports = (tx: Transaction, events: ReadonlyArray<NewEvent>): void => {
   const greatest = new Map<number, number>()
   for (const { opened, tenant } of events) {
     if (opened.envelope.lamport > (greatest.get(tenant) ?? 0)) greatest.set(tenant, opened.envelope.lamport)
   }
-  for (const [tenant, lamport] of greatest) {
-    yield* tx.run("update tenant set lamport = ?2 where id = ?1 and lamport < ?2", tenant, lamport)
-  }
-})
+  for (const [tenant, lamport] of greatest) tx.put("update tenant set lamport = ?2 where id = ?1 and lamport < ?2", tenant, lamport)
+}
 
 /** Insert; an id that is there already, or twice in the batch, keeps its first event and may gain a place. */
-const insertEvents = Effect.fnUntraced(function*(tx: Transaction, events: ReadonlyArray<NewEvent>) {
+const insertEvents = (tx: Transaction, events: ReadonlyArray<NewEvent>, known: ReadonlySet<number>) => {
   const echoes: Array<Echo> = []
   const refs = new Set<number>()
-  if (events.length === 0) return { echoes, refs }
-  const rows = JSON.stringify(events.map((event) => [event.tenant, hexOf(event.opened.envelope.id), event.ref, event.seq]))
-  const { changes } = yield* tx.run(
-    `insert into event (tenant, id, ref, seq)
-     select j.value ->> 0, unhex(j.value ->> 1), j.value ->> 2, j.value ->> 3 from jsonb_each(?) j where true
-     on conflict do nothing`,
-    rows
-  )
-  if (changes < events.length) {
-    const doubles = yield* tx.all<{ ref: number }>(
-      `select j.value ->> 2 as ref from jsonb_each(?) j
-       join event e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1) where e.ref <> j.value ->> 2`,
-      rows
-    )
-    for (const { ref } of doubles) refs.add(ref)
-    for (const event of events) {
-      if (!refs.has(event.ref)) continue
-      echoes.push({ tenant: event.tenant, eventId: event.opened.envelope.id, seq: event.seq, shared: event.shared })
-    }
-  }
-  const withheld = events.flatMap(({ opened, ref, tenant, withheld }) =>
-    withheld === null || refs.has(ref) ? [] : [[tenant, hexOf(opened.envelope.id), withheld] as const])
-  if (withheld.length > 0) yield* markWithheld(tx, withheld)
+  const fresh = new Map<string, NewEvent>()
+  events.forEach((event, i) => {
+    const key = `${event.tenant}/${hexOf(event.opened.envelope.id)}`
+    if (!known.has(i) && !fresh.has(key)) return fresh.set(key, event)
+    refs.add(event.ref)
+    return echoes.push({ tenant: event.tenant, eventId: event.opened.envelope.id, seq: event.seq, shared: event.shared })
+  })
+  if (fresh.size > 0) tx.put(addEvents, JSON.stringify(Array.from(fresh.values(), (event) => [event.tenant, hexOf(event.opened.envelope.id), event.ref, event.seq, event.withheld])))
   return { echoes, refs }
-})
+}
+
+const addEvents = `
+  insert into event (tenant, id, ref, seq, withheld)
+  select j.value ->> 0, unhex(j.value ->> 1), j.value ->> 2, j.value ->> 3, j.value ->> 4 from jsonb_each(?) j`
 
 interface Echo {
   readonly tenant: number
@@ -194,8 +189,9 @@ const place = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, ent
   const located = echoes.filter((echo) => echo.seq !== null)
   if (located.length > 0) {
     const rows = JSON.stringify(located.map((echo) => [echo.tenant, hexOf(echo.eventId), echo.seq]))
-    const { changes } = yield* tx.run(placeEvents, rows)
-    if (changes < located.length) yield* keepUnknown(tx, located)
+    const unknown = yield* unknownOf(tx, located)
+    if (unknown.length < located.length) tx.put(placeEvents, rows)
+    if (unknown.length > 0) keepEarly(tx, unknown)
   }
   const told = echoes.filter((echo) => echo.shared !== undefined)
   if (told.length === 0) return []
@@ -214,17 +210,20 @@ const refsOf = (tx: Transaction, events: ReadonlyArray<{ readonly tenant: number
     JSON.stringify(events.map((event) => [event.tenant, hexOf(event.eventId)]))
   )
 
-const keepUnknown = Effect.fnUntraced(function*(tx: Transaction, echoes: ReadonlyArray<Echo>) {
-  const known = new Set((yield* refsOf(tx, echoes)).map(({ at }) => at))
-  const rows = echoes.filter((_, i) => !known.has(i)).map((echo) => [
-    echo.tenant,
-    hexOf(echo.eventId),
-    echo.seq,
-    null,
-    echo.shared === undefined ? null : JSON.stringify(echo.shared)
-  ])
-  if (rows.length > 0) yield* tx.run(addEarly, JSON.stringify(rows))
-})
+const unknownOf = (tx: Transaction, echoes: ReadonlyArray<Echo>) =>
+  Effect.map(
+    tx.all<{ at: number }>(readUnknown, JSON.stringify(echoes.map((echo) => [echo.tenant, hexOf(echo.eventId)]))),
+    (rows) => rows.map(({ at }) => echoes[at]!)
+  )
+
+const readUnknown = `
+  select j.key as at from jsonb_each(?) j
+  where not exists (select 1 from event e where e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1))`
+
+const keepEarly = (tx: Transaction, echoes: ReadonlyArray<Echo>): void => {
+  const rows = echoes.map((echo) => [echo.tenant, hexOf(echo.eventId), echo.seq, null, echo.shared === undefined ? null : JSON.stringify(echo.shared)])
+  tx.put(addEarly, JSON.stringify(rows))
+}
 
 const addEarly = `
   insert into early (tenant, id, seq, withheld, shared)
@@ -243,14 +242,14 @@ const withhold = Effect.fnUntraced(function*(
   const known = yield* refsOf(tx, events)
   const at = new Set(known.map((row) => row.at))
   const rows = events.map((event) => [event.tenant, hexOf(event.eventId), event.why] as const)
-  yield* markWithheld(tx, rows.filter((_, i) => at.has(i)))
+  markWithheld(tx, rows.filter((_, i) => at.has(i)))
   const unknown = rows.filter((_, i) => !at.has(i)).map(([tenant, id, why]) => [tenant, id, null, why, null])
-  if (unknown.length > 0) yield* tx.run(addEarly, JSON.stringify(unknown))
+  if (unknown.length > 0) tx.put(addEarly, JSON.stringify(unknown))
   return known.map(({ ref }) => ref)
 })
 
-const markWithheld = (tx: Transaction, rows: ReadonlyArray<readonly [number, string, string]>) =>
-  tx.run(
+const markWithheld = (tx: Transaction, rows: ReadonlyArray<readonly [number, string, string]>): void =>
+  tx.put(
     `update event set withheld = coalesce(withheld, j.value ->> 2) from jsonb_each(?) j
      where event.tenant = j.value ->> 0 and event.id = unhex(j.value ->> 1)`,
     JSON.stringify(rows)

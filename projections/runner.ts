@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, Schema, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { Entry } from "./Entry.ts"
 import { enter, forgetEvents, internTenants, ledgerTables } from "./ledger.ts"
 import type { Projection } from "./Projection.ts"
@@ -64,33 +64,32 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
   const sqlite = yield* Sqlite
   const rebuildNeeded = yield* sqlite.transaction((tx) => prepare(tx, projections))
   const positions = yield* SubscriptionRef.make<Positions>(yield* sqlite.transaction(readPositions))
+  const turn = yield* Semaphore.make(1)
+  /** Change the tables, then say where they stand: one at a time, so that what `positions` says is what they hold. */
+  const move = <A, E>(body: (tx: Transaction, held: Positions) => Effect.Effect<A, E>, next: (held: Positions, moved: A) => Positions) =>
+    turn.withPermits(1)(Effect.uninterruptibleMask((interruptible) =>
+      Effect.tap(
+        interruptible(sqlite.transaction((tx) => body(tx, SubscriptionRef.getUnsafe(positions)))),
+        (moved) => SubscriptionRef.update(positions, (held) => next(held, moved)))))
   return Projections.of({
     rebuildNeeded,
     positions: SubscriptionRef.get(positions),
     changes: SubscriptionRef.changes(positions),
-    absorb: Effect.fnUntraced(function*(offer: Offer) {
-      const position = yield* sqlite.transaction((tx) => absorb(tx, projections, offer))
-      yield* SubscriptionRef.update(positions, (held) => new Map(held).set(offer.cursor, position))
-      return position
-    }),
+    absorb: (offer) =>
+      move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position)),
     reached: (cursor, seq) =>
-      SubscriptionRef.changes(positions).pipe(
+      Effect.suspend(() => (SubscriptionRef.getUnsafe(positions).get(cursor)?.seq ?? 0) >= seq ? Effect.void : SubscriptionRef.changes(positions).pipe(
         Stream.filter((held) => (held.get(cursor)?.seq ?? 0) >= seq),
         Stream.runHead,
         Effect.asVoid
-      ),
+      )),
     newEpoch: (cursor, epoch, tenants) =>
-      sqlite.transaction((tx) => forgetPlaces(tx, cursor, epoch, tenants)).pipe(
-        Effect.andThen(SubscriptionRef.update(positions, (held) => new Map(held).set(cursor, { seq: 0, epoch })))),
-    reset: Effect.andThen(
-      sqlite.transaction((tx) => Effect.andThen(dropAll(tx), create(tx, projections))),
-      SubscriptionRef.set(positions, new Map())
-    )
+      move((tx) => forgetPlaces(tx, cursor, epoch, tenants), (held) => new Map(held).set(cursor, { seq: 0, epoch })),
+    reset: move((tx) => Effect.andThen(dropAll(tx), create(tx, projections)), () => new Map())
   })
 })
 
-const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>, offer: Offer) {
-  const held = (yield* readPositions(tx)).get(offer.cursor)
+const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>, held: Position | undefined, offer: Offer) {
   if (held !== undefined && held.seq > 0 && held.epoch !== offer.epoch) {
     return yield* new EpochChanged({
       cursor: offer.cursor,
@@ -104,7 +103,7 @@ const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: Readonl
   for (const part of cutAtErasures(fresh)) yield* absorbPart(tx, projections, part)
   const seq = Math.max(from, offer.through ?? 0, fresh[fresh.length - 1]?.seq ?? 0)
   const position: Position = { seq, epoch: offer.epoch }
-  yield* tx.run(
+  tx.put(
     "insert into cursor values (?, ?, ?) on conflict do update set seq = excluded.seq, epoch = excluded.epoch",
     offer.cursor,
     position.seq,
@@ -181,6 +180,7 @@ const create = Effect.fnUntraced(function*(tx: Transaction, projections: Readonl
 })
 
 const dropAll = Effect.fnUntraced(function*(tx: Transaction) {
+  tx.memory.clear()
   const tables = yield* tx.all<{ name: string }>("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
   for (const { name } of tables) yield* tx.run(`drop table "${name.replaceAll("\"", "\"\"")}"`)
 })

@@ -13,28 +13,30 @@ export type Words = (tenant: number, text: string) => number
 
 /** Give every text a number, new ones included. Texts not asked for are a defect. */
 export const intern = Effect.fnUntraced(function*(tx: Transaction, wanted: ReadonlyMap<number, ReadonlySet<string>>) {
-  const rows: Array<readonly [number, string]> = []
-  for (const [tenant, texts] of wanted) for (const text of texts) rows.push([tenant, text])
-  const ids = new Map<number, Map<string, number>>()
+  const { memory } = tx
+  const unknown: Array<readonly [number, string]> = []
+  for (const [tenant, texts] of wanted) for (const text of texts) if (!memory.has(nameOf(tenant, text))) unknown.push([tenant, text])
   const read = Effect.fnUntraced(function*(asked: ReadonlyArray<readonly [number, string]>) {
-    for (const word of yield* tx.all<{ tenant: number; text: string; id: number }>(readWords, JSON.stringify(asked))) {
-      const held = ids.get(word.tenant) ?? new Map<string, number>()
-      ids.set(word.tenant, held.set(word.text, word.id))
+    if (asked.length === 0) return
+    for (const { id, tenant, text } of yield* tx.before<{ tenant: number; text: string; id: number }>(readWords, JSON.stringify(asked))) {
+      memory.set(nameOf(tenant, text), id)
     }
   })
-  if (rows.length > 0) yield* read(rows)
-  const missing = rows.filter(([tenant, text]) => ids.get(tenant)?.get(text) === undefined)
+  yield* read(unknown)
+  const missing = unknown.filter(([tenant, text]) => !memory.has(nameOf(tenant, text)))
   if (missing.length > 0) {
     yield* tx.run(addWords, JSON.stringify(missing))
     yield* read(missing)
   }
   const words: Words = (tenant, text) => {
-    const id = ids.get(tenant)?.get(text)
+    const id = memory.get(nameOf(tenant, text))
     if (id === undefined) throw new Error("a word was used that was not interned")
     return id
   }
   return words
 })
+
+const nameOf = (tenant: number, text: string): string => `word ${tenant} ${text}`
 
 const readWords = `
   select w.tenant, w.text, w.id from jsonb_each(?) j

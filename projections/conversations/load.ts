@@ -19,13 +19,13 @@ export interface Name {
 /** Tenants are numbers, so no id can run into one. */
 export const scoped = (tenant: number, id: string): string => `${tenant} ${id}`
 
-/** Read the rows of the named conversations. */
+/** Read the rows of the named conversations, as they are before this batch. */
 export const loadConversations = Effect.fnUntraced(function*(tx: Transaction, wanted: Iterable<Name & { readonly tenant: number }>) {
-  const ids = (yield* tx.all<{ conversation: number; message: number }>(nextIds))[0]!
+  const ids = (yield* tx.before<{ conversation: number; message: number }>(nextIds))[0]!
   const loaded: Loaded = { byShared: new Map(), byLocal: new Map(), nextConversation: ids.conversation, nextMessage: ids.message }
   const asked = new Map<string, readonly [number, string, string]>()
   for (const { here, tenant, there } of wanted) asked.set(here === there ? `${tenant} ${here}` : `${tenant} ${here} ${there}`, [tenant, here, there])
-  const rows = yield* tx.all<ConversationCells>(readConversations, JSON.stringify([...asked.values()]))
+  const rows = yield* tx.before<ConversationCells>(readConversations, JSON.stringify([...asked.values()]))
   for (const cells of rows) {
     if (loaded.byShared.has(scoped(cells.tenant, cells.shared))) continue
     const row: ConversationRow = {
@@ -108,7 +108,7 @@ export const loadMessages = Effect.fnUntraced(function*(
   }
   const read = Effect.fnUntraced(function*(sql: string, asked: ReadonlyMap<string, readonly [number, string]>) {
     if (asked.size === 0) return
-    const [answer] = yield* tx.all<{ rows: string }>(sql, JSON.stringify([...asked.values()]))
+    const [answer] = yield* tx.before<{ rows: string }>(sql, JSON.stringify([...asked.values()]))
     for (const cells of JSON.parse(answer!.rows) as ReadonlyArray<MessageCells>) {
       const conversation = conversations.get(cells[1])!
       if (conversation.byShared.has(cells[2])) continue

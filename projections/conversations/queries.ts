@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { kindOf } from "../../streams/ids.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { packTime, unpackTime } from "../packedTime.ts"
-import { Sqlite, type Statements } from "../Sqlite.ts"
+import { Sqlite } from "../Sqlite.ts"
 import type { Conversation, Message, Summary } from "./model.ts"
 import { stampOfCells } from "./rows.ts"
 
@@ -76,69 +76,67 @@ const summaryOf = (cells: SummaryCells): Summary => ({
   source_backend_id: cells.source
 })
 
-/** A visible conversation whole. `everywhere`: log position every reporting peer has passed; without it none has. */
-export const get = Effect.fnUntraced(function*(options: {
+/**
+ * A visible conversation whole: one statement, so one state. `everywhere`: log position every reporting peer has passed,
+ * asked for when there is a conversation; without it none has.
+ */
+export const get = Effect.fnUntraced(function*<E = never, R = never>(options: {
   readonly tenant: string
   readonly conversation: string
-  readonly everywhere?: number | undefined
+  readonly everywhere?: Effect.Effect<number, E, R>
 }) {
   const sqlite = yield* Sqlite
-  return yield* sqlite.snapshot(Effect.fnUntraced(function*(read: Statements) {
-    const [head] = yield* read.all<SummaryCells>(getHead, options.tenant, options.conversation)
-    if (head === undefined) return Option.none<Conversation>()
-    const rows = yield* read.all<MessageCells>(getMessages, head.rowid)
-    const everywhere = options.everywhere ?? 0
-    return Option.some<Conversation>({ ...summaryOf(head), messages: rows.map((row) => messageOf(row, everywhere)) })
-  }))
+  const [cells] = yield* sqlite.all<SummaryCells & { readonly written: string }>(getConversation, options.tenant, options.conversation)
+  if (cells === undefined) return Option.none<Conversation>()
+  const everywhere = options.everywhere === undefined ? 0 : yield* options.everywhere
+  const messages = (JSON.parse(cells.written) as ReadonlyArray<MessageCells>).map((message) => messageOf(message, everywhere))
+  return Option.some<Conversation>({ ...summaryOf(cells), messages })
 })
-
-export const getHead = `
-  select ${summaryCells} from conversation c left join write t on t.id = c.titled
-  where c.id = ${conversationByName} and c.hidden = 0`
 
 /** Reading order: place, then id. The sort is over this conversation's messages alone. */
 export const readingOrder = `coalesce(m.place_lamport, m.lamport), coalesce(m.place_time, m.time),
   (select text from word where id = coalesce(m.place_source, m.source)), m.shared`
 
-const messageCells = `coalesce(m.local, m.shared) as id, m.lamport, m.conflicted,
-  (select text from word where id = m.source) as source, w.content, w.shared, w.time, w.timestamp,
-  (select text from word where id = w.role) as role, (select text from word where id = w.surface) as surface, e.seq`
+/** One text for all messages: reading their columns one by one costs the driver more than parsing it. */
+export const getConversation = `
+  select ${summaryCells}, (
+    select json_group_array(json_array(
+      coalesce(m.local, m.shared), m.lamport, m.conflicted, (select text from word where id = m.source),
+      w.content, w.shared, w.time, w.timestamp, (select text from word where id = w.role),
+      (select text from word where id = w.surface), e.seq) order by ${readingOrder})
+    from message m
+    join write w on w.id = m.shown
+    join event e on e.tenant = c.tenant and e.id = w.event
+    where m.conversation = c.id and m.deleted = 0) as written
+  from conversation c left join write t on t.id = c.titled
+  where c.id = ${conversationByName} and c.hidden = 0`
 
-export const getMessages = `
-  select ${messageCells}
-  from message m
-  join conversation c on c.id = m.conversation
-  join write w on w.id = m.shown
-  join event e on e.tenant = c.tenant and e.id = w.event
-  where m.conversation = ? and m.deleted = 0
-  order by ${readingOrder}`
+type MessageCells = [
+  id: string,
+  lamport: number,
+  conflicted: number,
+  source: string,
+  content: string,
+  shared: string | null,
+  time: number,
+  timestamp: string | null,
+  role: string,
+  surface: string,
+  seq: number | null
+]
 
-interface MessageCells {
-  readonly id: string
-  readonly lamport: number
-  readonly conflicted: number
-  readonly source: string
-  readonly content: string
-  readonly shared: string | null
-  readonly time: number
-  readonly timestamp: string | null
-  readonly role: string
-  readonly surface: string
-  readonly seq: number | null
-}
-
-const messageOf = (cells: MessageCells, everywhere: number): Message => ({
-  id: cells.id,
-  role: cells.role,
-  content: cells.content,
-  timestamp: cells.timestamp ?? unpackTime(cells.time),
-  surface: cells.surface,
-  source_backend: kindOf(cells.source),
-  source_backend_id: cells.source,
-  version: cells.lamport,
-  tier: cells.seq === null ? "local" : cells.seq <= everywhere ? "everywhere" : "hosted",
-  ...(cells.shared === null ? {} : { shared: { content: cells.shared } }),
-  ...(cells.conflicted === 1 ? { conflicted: true as const } : {})
+const messageOf = ([id, lamport, conflicted, source, content, shared, time, timestamp, role, surface, seq]: MessageCells, everywhere: number): Message => ({
+  id,
+  role,
+  content,
+  timestamp: timestamp ?? unpackTime(time),
+  surface,
+  source_backend: kindOf(source),
+  source_backend_id: source,
+  version: lamport,
+  tier: seq === null ? "local" : seq <= everywhere ? "everywhere" : "hosted",
+  ...(shared === null ? {} : { shared: { content: shared } }),
+  ...(conflicted === 1 ? { conflicted: true as const } : {})
 })
 
 /** What a message holds now, deleted or not: what a new write names as its `base`, and what it would change. */

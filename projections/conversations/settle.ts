@@ -4,8 +4,8 @@ import type { Transaction } from "../Sqlite.ts"
 import type { Again } from "./aliases.ts"
 
 /** Note that these conversations hold writes that stay here: their shared form is computed from history. */
-export const markWithheld = (tx: Transaction, refs: ReadonlyArray<number>) =>
-  tx.run(
+export const markWithheld = (tx: Transaction, refs: ReadonlyArray<number>): void =>
+  tx.put(
     `update conversation set withheld = 1 where id in
        (select w.conversation from json_each(?) j join write w on w.id = j.value)`,
     JSON.stringify(refs)

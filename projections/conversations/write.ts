@@ -1,4 +1,3 @@
-import { Effect } from "effect"
 import type { FactOf } from "../../streams/catalog.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { hexOf } from "../ledger.ts"
@@ -50,20 +49,20 @@ export const textsOf = (
   return texts
 }
 
-export const putMessages = Effect.fnUntraced(function*(tx: Transaction, rows: ReadonlySet<MessageRow>, words: Words) {
-  if (rows.size > 0) yield* tx.run(upsertMessages, JSON.stringify(Array.from(rows, (row) => messageCells(row, words))))
-})
+export const putMessages = (tx: Transaction, rows: ReadonlySet<MessageRow>, words: Words): void => {
+  if (rows.size > 0) tx.put(upsertMessages, JSON.stringify(Array.from(rows, (row) => messageCells(row, words))))
+}
 
-export const putConversations = Effect.fnUntraced(function*(tx: Transaction, rows: ReadonlySet<ConversationRow>, words: Words) {
+export const putConversations = (tx: Transaction, rows: ReadonlySet<ConversationRow>, words: Words): void => {
   if (rows.size === 0) return
-  yield* tx.run(upsertConversations, JSON.stringify(Array.from(rows, (row) => conversationCells(row, words))))
+  tx.put(upsertConversations, JSON.stringify(Array.from(rows, (row) => conversationCells(row, words))))
   const surfaces = Array.from(rows, (row) => Array.from(row.surfaces, (surface) => [row.id, words(row.tenant, surface)])).flat()
-  yield* tx.run(addSurfaces, JSON.stringify(surfaces))
-})
+  tx.put(addSurfaces, JSON.stringify(surfaces))
+}
 
-export const insertWrites = Effect.fnUntraced(function*(tx: Transaction, writes: ReadonlyArray<Write>, words: Words) {
-  if (writes.length > 0) yield* tx.run(addWrites, JSON.stringify(writes.map((write) => cellsOf(write, words))))
-})
+export const insertWrites = (tx: Transaction, writes: ReadonlyArray<Write>, words: Words): void => {
+  if (writes.length > 0) tx.put(addWrites, JSON.stringify(writes.map((write) => cellsOf(write, words))))
+}
 
 type Cell = string | number | null
 

@@ -48,20 +48,32 @@ export const readForms = `
 /** Every author's head in every tenant: what a reader of the whole log goes on from. */
 export const allHeads = Effect.gen(function*() {
   const sqlite = yield* Sqlite
-  return yield* sqlite.all<ChainHead & { readonly tenant: string }>(
+  const rows = yield* sqlite.all<ChainHead & { readonly tenant: string }>(
     `select t.name as tenant, h.author, h.seq, h.digest, h.journal, h.first as "from", h.last as "to", h.time
      from chain_head h join tenant t on t.id = h.tenant`)
+  return rows.map((row): readonly [tenant: string, author: string, head: ChainHead] => [row.tenant, row.author, row])
 })
 
-/** Every author's backend and keys in every tenant. */
-export const allKeys = Effect.gen(function*() {
+/** An author as a reader pins it: its backend, and its keys, an old one until its grace ends. */
+export interface PinnedAuthor {
+  readonly backendId: string
+  readonly keys: ReadonlyArray<{ readonly keyId: string; readonly publicKey: string; readonly until?: string }>
+}
+
+/** Every author that was ever registered, in every tenant. */
+export const allAuthors = Effect.gen(function*() {
   const sqlite = yield* Sqlite
   const rows = yield* sqlite.all<{ tenant: string; peer: string; state: string }>("select t.name as tenant, p.peer, p.state from peer p join tenant t on t.id = p.tenant")
-  return rows.map(({ peer, state, tenant }): { readonly tenant: string; readonly author: string; readonly keys: ReadonlyArray<Key>; readonly state: State } => {
+  return rows.flatMap(({ peer, state, tenant }): ReadonlyArray<readonly [tenant: string, author: string, pinned: PinnedAuthor]> => {
     const held = JSON.parse(state) as State
-    return { tenant, author: peer, keys: keysOf(held), state: held }
+    const backendId = held.first?.value.backend_id
+    return backendId === undefined ? [] : [[tenant, peer, { backendId, keys: keysOf(held).flatMap(pinnedKey) }]]
   })
 })
+
+/** A key only its id is known of checks nothing. */
+const pinnedKey = ({ grace_ends_at, key_id, public_key }: Key): PinnedAuthor["keys"] =>
+  public_key === null ? [] : [{ keyId: key_id, publicKey: public_key, ...(grace_ends_at === null ? {} : { until: grace_ends_at }) }]
 
 /** Events that stay here for this reason, oldest first. */
 export const withheldFor = Effect.fnUntraced(function*(tenant: string, why: string) {

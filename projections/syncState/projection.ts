@@ -19,14 +19,14 @@ export const syncState: Projection = {
      ) strict, without rowid`,
     "create table note (tenant integer not null, key text not null, value text not null, primary key (tenant, key)) strict, without rowid"
   ],
-  absorb: Effect.fnUntraced(function*(tx, batch) {
+  absorb: (tx, batch) => Effect.sync(() => {
     if (batch.commits.length > 0) {
       const rows = batch.commits.map((c) => [c.tenantId, c.author, c.seq, c.digest, c.journal, c.from, c.to, c.time])
-      yield* tx.run(putHeads, JSON.stringify(rows))
+      tx.put(putHeads, JSON.stringify(rows))
     }
     if (batch.problems.length > 0) {
       const rows = batch.problems.map((p) => [p.tenantId, p.seq, p.what, p.detail])
-      yield* tx.run(addProblems, JSON.stringify(rows))
+      tx.put(addProblems, JSON.stringify(rows))
     }
   }),
   forget: Effect.fnUntraced(function*(tx, tenant) {

@@ -76,13 +76,13 @@ export const peerPositions = Effect.fnUntraced(function*(tenant: string) {
 /** Keep what peers reported. A later report counts, a smaller position too: a mirror may have been made anew. */
 export const reportPositions = Effect.fnUntraced(function*(tenant: string, positions: ReadonlyArray<PeerPosition>) {
   yield* inTenant(tenant, (tx, id) =>
-    tx.run(
+    Effect.sync(() => tx.put(
       `insert into peer_position (tenant, peer, seq, seen_at)
        select ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2 from jsonb_each(?2) j where true
        on conflict do update set seq = excluded.seq, seen_at = excluded.seen_at where excluded.seen_at >= peer_position.seen_at`,
       id,
       JSON.stringify(positions.map(({ log_seq, peer_id, seen_at }) => [peer_id, log_seq, seen_at]))
-    ))
+    )))
 })
 
 /**

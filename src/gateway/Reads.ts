@@ -60,9 +60,7 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
     list: (page) =>
       Effect.map(Effect.andThen(ours(page.cursor), asked(list(page))), ({ cursor, items }) => ({ conversations: items, next_cursor: cursor })),
     conversation: (tenant, conversation) =>
-      asked(Effect.gen(function*() {
-        return Option.getOrUndefined(yield* get({ tenant, conversation, everywhere: yield* everywhere(tenant) }))
-      })),
+      Effect.map(asked(get({ tenant, conversation, everywhere: everywhere(tenant) })), Option.getOrUndefined),
     head: (tenant, conversation) => Effect.map(asked(heads({ tenant, conversations: [conversation] })), ([head]) => head),
     current: (tenant, conversation, message) => Effect.map(asked(current({ tenant, conversation, message })), Option.getOrUndefined),
     history: (tenant, conversation, message) =>

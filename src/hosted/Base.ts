@@ -6,21 +6,29 @@ import { type InForce, settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { peerPositions } from "../../projections/syncState/queries.ts"
 import { streams } from "../../streams/definitions.ts"
+import { subjects } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
-import { connect } from "../nats/connect.ts"
-import { jetStreamKeyValue } from "../nats/keyValue.ts"
+import { connect, type Wired } from "../nats/connect.ts"
+import type { Connection } from "../nats/Connection.ts"
+import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
+import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
+import { countThrough } from "../nats/orderedReader.ts"
+import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
+import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { SecretKey } from "../security/secretKey.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
 import { makeKeyring } from "./Keyring.ts"
-import { openMark } from "./LogMark.ts"
+import { followRevocations } from "./followRevocations.ts"
+import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import type { RateLimits } from "./RateBudget.ts"
-import { followRevocations } from "./followRevocations.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
+import type { TenantRecord } from "./TenantRecord.ts"
 import { makeTenants } from "./Tenants.ts"
 
 /** Everything a hosted process can be told at its start. */
@@ -52,7 +60,7 @@ export const bucket = "TENANTS"
 const activeFor = Duration.days(30)
 
 /** A part that ends, ends the process: nothing goes on half. */
-export const supervise = (options: HostedOptions, name: string, part: Effect.Effect<unknown, unknown>) =>
+export const supervise = (options: Pick<HostedOptions, "onBroken">, name: string, part: Effect.Effect<unknown, unknown>) =>
   part.pipe(
     Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal(`${name} stopped`, exit), options.onBroken(name))),
     Effect.forkScoped)
@@ -72,46 +80,50 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion }
 })
 
-/** In a deployment of one process that one is the admin too: it cuts the leafs of revoked machines, whoever revoked them. */
-const adminRole = Effect.fnUntraced(function*({ dataDir }: HostedOptions, { deployment, system }: Effect.Success<ReturnType<typeof attach>>) {
-  if (system === undefined || deployment.hub === undefined) return undefined
-  const revocations = yield* loadRevocations(dataDir)
-  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all) })
-})
+/** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
+export interface Found {
+  readonly identity: BackendIdentity["Service"]
+  readonly storeKey: SecretKey
+  /** One, or as many as the log is spread over. */
+  readonly logs: ReadonlyArray<EventLog>
+  readonly tenantStore: KeyValue
+  /** None where another process keeps them. */
+  readonly marks: ((log: EventLog) => MarkStore) | undefined
+  /** Told of each tenant's record as the store tells it. */
+  readonly heard?: (record: TenantRecord) => Effect.Effect<void>
+  readonly connection: Connection
+  readonly peers: Peers
+  readonly options: Pick<HostedOptions, "limits" | "onBroken">
+}
 
-/** What every part of a hosted process stands on: opened once, before anything is served. */
-export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
-  if (!(yield* holdDirectory(options.dataDir))) {
-    return yield* new HostedStartError({ why: "already running", hint: `Another hosted process runs on ${options.dataDir}. Stop that one first, or give this one a data directory of its own and --cluster.` })
-  }
+/** What the hub does for one peer. */
+export interface Peers {
+  /** The peer's mirror is whole up to `from`. */
+  readonly ensureConsumer: (log: string, tenant: string, peer: string, from: number) => Effect.Effect<void, LogUnavailable>
+  /** How many messages of the tenant that log holds up to there. */
+  readonly countThrough: (log: string, tenant: string, seq: number) => Effect.Effect<number | undefined, LogUnavailable>
+}
+
+/** The parts that stand on it: opened once, before anything is served. */
+export const openParts = Effect.fn("openParts")(function*(found: Found) {
+  const { identity, logs, marks } = found
   const projections = yield* Projections
   const sqlite = yield* Sqlite
   const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
-  const attached = yield* attach(options)
-  const { count, deployment, replicas, service } = attached
-  const { identity } = deployment
-  const owner = options.cluster === undefined
-  // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
-  if (owner) for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
-  const marked = yield* Effect.forEach(logsOf(service, count), Effect.fnUntraced(function*(log) {
-    return [log, owner ? yield* openMark(options.dataDir, log, () => uuidV7()) : yield* awaitMark(log)] as const
+  const marked = yield* Effect.forEach(logs, Effect.fnUntraced(function*(log) {
+    return [log, marks === undefined ? yield* awaitMark(log) : yield* openMark(marks(log), log, () => uuidV7())] as const
   }))
-  if (!owner) yield* refuseOtherCount(service, count)
-
-  const cutting = yield* adminRole(options, attached)
-  const tenants = yield* makeTenants(yield* jetStreamKeyValue(service, { bucket, replicas }), deployment.storeKey, cutting?.heard)
-  if (cutting !== undefined) yield* supervise(options, "revocations", cutting.run)
-  yield* supervise(options, "tenant store", tenants.run)
+  const tenants = yield* makeTenants(found.tenantStore, found.storeKey, found.heard)
+  yield* supervise(found.options, "tenant store", tenants.run)
   yield* tenants.ready
-  const partitions = yield* openPartitions(marked, tenants)
   // before anything is remembered: places of another epoch are none
+  const partitions = yield* openPartitions(marked, tenants)
   for (const partition of partitions.all) yield* meetEpoch(projections, partition, partitions)
   const settings = new Map<string, InForce>()
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
-    ...attached, projections, sqlite, ask, identity, partitions, tenants, settings, cutting,
-    options,
+    ...found, projections, sqlite, ask, partitions, tenants, settings,
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
@@ -135,7 +147,19 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   }
 })
 
-export type Base = Effect.Success<ReturnType<typeof openBase>>
+export type Parts = Effect.Success<ReturnType<typeof openParts>>
+
+/** In a deployment of one process that one is the admin too: it cuts the leafs of revoked machines, whoever revoked them. */
+const adminRole = Effect.fnUntraced(function*({ dataDir }: HostedOptions, { deployment, system }: Effect.Success<ReturnType<typeof attach>>) {
+  if (system === undefined || deployment.hub === undefined) return undefined
+  const revocations = yield* loadRevocations(dataDir)
+  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all) })
+})
+
+const awaitStreams = Effect.fnUntraced(function*(service: Wired, count: number) {
+  for (const log of logsOf(service, count)) yield* awaitMark(log)
+  yield* refuseOtherCount(service, count)
+})
 
 /** The tables' places in a log that was restored or replaced count no longer: read it from its beginning. */
 export const meetEpoch = Effect.fnUntraced(function*(projections: Projections["Service"], partition: Partition, { tenantsOf }: Pick<Partitions, "tenantsOf">) {
@@ -143,6 +167,37 @@ export const meetEpoch = Effect.fnUntraced(function*(projections: Projections["S
   const epoch = String(partition.mark.log_epoch)
   if (position !== undefined && position.epoch !== epoch) yield* projections.newEpoch(partition.cursor, epoch, tenantsOf(partition))
 })
+
+/** What every part of a hosted process stands on, its own hub or the cluster it joins included. */
+export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
+  if (!(yield* holdDirectory(options.dataDir))) {
+    return yield* new HostedStartError({ why: "already running", hint: `Another hosted process runs on ${options.dataDir}. Stop that one first, or give this one a data directory of its own and --cluster.` })
+  }
+  const attached = yield* attach(options)
+  const { count, deployment, replicas, service } = attached
+  const cutting = yield* adminRole(options, attached)
+  // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
+  if (options.cluster !== undefined) yield* awaitStreams(service, count)
+  else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
+  const parts = yield* openParts({
+    options,
+    identity: deployment.identity,
+    storeKey: deployment.storeKey,
+    logs: logsOf(service, count),
+    tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
+    marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
+    ...(cutting === undefined ? {} : { heard: cutting.heard }),
+    connection: service,
+    peers: {
+      ensureConsumer: (log, tenant, peer, from) => Effect.asVoid(ensurePeerConsumer(service, { log, tenant, peer, from })),
+      countThrough: (log, tenant, seq) => countThrough(service, { stream: log, filter: subjects.logTenant(tenant), through: seq })
+    }
+  })
+  if (cutting !== undefined) yield* supervise(options, "revocations", cutting.run)
+  return { ...attached, ...parts, options, cutting }
+})
+
+export type Base = Effect.Success<ReturnType<typeof openBase>>
 
 /** The ends of the tenants' logs as the tables remember them. */
 const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<Effect.Success<typeof remembered>>, tenants: ReadonlyArray<string>, lamportOf: (tenant: string) => Effect.Effect<number>) {

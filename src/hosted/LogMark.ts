@@ -1,4 +1,4 @@
-import { Effect, Option, Result, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { EventLog } from "../nats/EventLog.ts"
@@ -12,8 +12,34 @@ export type Mark = typeof Mark.Type
 export class MarkUnusable extends Schema.TaggedError<MarkUnusable>()("MarkUnusable", { file: Schema.String, hint: Schema.String }) {}
 
 const MarkJson = Schema.fromJsonString(Mark)
-/** `log.json`, or one for each partition. */
-const fileOf = (dataDir: string, log: EventLog) => join(dataDir, `${log.name.toLowerCase()}.json`)
+
+/** The mark, where it is kept. */
+export interface MarkStore {
+  readonly load: Effect.Effect<Option.Option<Mark>, MarkUnusable>
+  /** A lost mark of the last second is harmless: a log that grew meanwhile is above it. */
+  readonly save: (mark: Mark) => Effect.Effect<void, MarkUnusable>
+}
+
+/** In `log.json` of the data directory, or one file for each partition. */
+export const markFile = (dataDir: string, log: Pick<EventLog, "name">): MarkStore => {
+  const file = join(dataDir, `${log.name.toLowerCase()}.json`)
+  const unusable = (hint: string) => new MarkUnusable({ file, hint })
+  return {
+    load: Effect.tryPromise({
+      try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause }),
+      catch: (cause) => unusable(`${file} cannot be read: ${cause instanceof Error ? cause.message : "unknown reason"}`)
+    }).pipe(Effect.flatMap((text) =>
+      text === undefined
+        ? Effect.succeedNone
+        : Effect.mapError(Effect.asSome(Effect.fromResult(Schema.decodeResult(MarkJson)(text))), () =>
+          unusable(`${file} is damaged. Put a copy back; deleting it gives up noticing that the log's store was restored.`)))),
+    save: (mark) =>
+      Effect.tryPromise({
+        try: () => replaceFile(file, `${JSON.stringify(mark)}\n`),
+        catch: (cause) => unusable(cause instanceof Error ? cause.message : "cannot be written")
+      })
+  }
+}
 
 /** What is written where the stream's own description carries it, so that joined processes and tools can read it. */
 const idKey = "maestra-log-id"
@@ -38,19 +64,8 @@ export const judge = (
     : { ...held, log_epoch: Math.max(held.log_epoch, stream.epoch ?? 0), high_water: stream.lastSeq }
 }
 
-/** What was kept of it here; none before the first start. */
-export const keptMark = Effect.fnUntraced(function*(dataDir: string, log: EventLog) {
-  const file = fileOf(dataDir, log)
-  const text = yield* Effect.promise(() => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => cause.code === "ENOENT" ? undefined : cause))
-  if (text instanceof Error) return yield* new MarkUnusable({ file, hint: `${file} cannot be read: ${text.message}` })
-  if (text === undefined) return Option.none<Mark>()
-  const read = Schema.decodeResult(MarkJson)(text)
-  if (Result.isFailure(read)) return yield* new MarkUnusable({ file, hint: `${file} is damaged. Put a copy back; deleting it gives up noticing that the log's store was restored.` })
-  return Option.some(read.success)
-})
-
-export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log: EventLog, newId: () => string) {
-  const held = yield* keptMark(dataDir, log)
+export const openMark = Effect.fn("LogMark.open")(function*(store: MarkStore, log: EventLog, newId: () => string) {
+  const held = yield* store.load
   const info = yield* log.info
   const epoch = Number(info.metadata[epochKey])
   const mark = judge(Option.getOrUndefined(held), {
@@ -58,19 +73,12 @@ export const openMark = Effect.fn("LogMark.open")(function*(dataDir: string, log
     id: info.metadata[idKey],
     epoch: Number.isSafeInteger(epoch) && epoch > 0 ? epoch : undefined
   }, newId)
-  yield* save(dataDir, log, mark)
+  yield* store.save(mark)
   if (info.metadata[idKey] !== mark.log_id || epoch !== mark.log_epoch) {
     yield* log.setMetadata({ [idKey]: mark.log_id, [epochKey]: String(mark.log_epoch) })
   }
   return mark
 })
-
-/** A lost mark of the last second is harmless: a log that grew meanwhile is above it. */
-export const save = (dataDir: string, log: EventLog, mark: Mark): Effect.Effect<void, MarkUnusable> =>
-  Effect.tryPromise({
-    try: () => replaceFile(fileOf(dataDir, log), `${JSON.stringify(mark)}\n`),
-    catch: (cause) => new MarkUnusable({ file: fileOf(dataDir, log), hint: cause instanceof Error ? cause.message : "cannot be written" })
-  })
 
 /** The log has no name yet: the process that owns it has not started. Nothing was changed; ask again. */
 export class Unnamed extends Schema.TaggedError<Unnamed>()("Unnamed", { log: Schema.String }) {}

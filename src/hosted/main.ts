@@ -4,14 +4,13 @@ import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
-import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { type Base, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { serveIngest } from "./ingest.ts"
 import { maintainHosted } from "./maintenance.ts"
-import { makeOwnCommits, type OwnCommits } from "./OwnCommits.ts"
-import { ingestOf, keepMark, keepProjecting, openChains } from "./parts.ts"
+import type { OwnCommits } from "./OwnCommits.ts"
+import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 
@@ -36,15 +35,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "committer", chains.committer.run)
   yield* supervise(options, "ingest", serveIngest(ingest))
   yield* supervise(options, "log mark", keepMark(base))
-  const { hosted, identity, keyring, view } = base
-  const own = yield* makeOwnCommits({
-    ...ingest,
-    identity,
-    keys: hosted.keys,
-    dataKey: keyring.current,
-    greatestLamport: (tenant) => view.of(tenant).lamport,
-    seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
-  })
+  const own = yield* ownOf(base, ingest)
   return services(base, own)
 })
 
@@ -89,8 +80,7 @@ const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({
   logOf: ({ tenant }) => base.partitions.of(tenant).log.name,
   issueLeaf: (request) => issueLeaf(base.deployment.signer, request).pipe(Effect.mapError(({ hint }) => new RegistrationRefused({ status: 400, type: "transport-key", hint }))),
   ensureConsumer: (tenant, peer) =>
-    ensurePeerConsumer(base.service, { tenant, peer, log: base.partitions.of(tenant).log.name }).pipe(
-      Effect.asVoid,
+    base.peers.ensureConsumer(base.partitions.of(tenant).log.name, tenant, peer, 0).pipe(
       Effect.mapError(() => new RegistrationRefused({ status: 503, type: "try-again", hint: "The hub does not answer right now; try again in a moment." })))
 })
 

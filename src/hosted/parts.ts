@@ -1,19 +1,17 @@
 import { Duration, Effect, Result, SubscriptionRef } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
-import { subjects } from "../../streams/subjects.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
-import { countThrough } from "../nats/orderedReader.ts"
-import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { openData } from "../security/envelopes.ts"
 import type { Facts } from "./admit.ts"
-import { type Base, meetEpoch } from "./Base.ts"
+import { meetEpoch, type Parts } from "./Base.ts"
 import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
 import { type Heads, headsAcross, makeHeads } from "./Heads.ts"
 import type { IngestContext } from "./ingest.ts"
-import { joinedMark, save } from "./LogMark.ts"
+import { joinedMark } from "./LogMark.ts"
 import { project } from "./LogView.ts"
 import { nextBump } from "./nextBump.ts"
+import { makeOwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
 import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
 import type { Tenants } from "./Tenants.ts"
@@ -24,12 +22,12 @@ const markEvery = Duration.seconds(1)
 const identityEvery = Duration.seconds(2)
 
 /** Keep the tables in step with every partition of the log, for ever; from their cursors again after they were emptied. */
-export const keepProjecting = (base: Base, chains: Pick<Chains, "heads">): Effect.Effect<never> =>
+export const keepProjecting = (base: Parts, chains: Pick<Chains, "heads">): Effect.Effect<never> =>
   Effect.andThen(
     Effect.forEach(base.partitions.all, (partition) => keepProjectingOne(base, partition, chains), { concurrency: "unbounded", discard: true }),
     Effect.never)
 
-const keepProjectingOne = (base: Base, partition: Partition, { heads }: Pick<Chains, "heads">): Effect.Effect<never> => {
+const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Chains, "heads">): Effect.Effect<never> => {
   const { ask, partitions, projections, view } = base
   const mine = <A extends readonly [string, ...Array<unknown>]>(rows: Iterable<A>) => [...rows].filter(([tenant]) => partitions.of(tenant) === partition)
   let read = String(partition.mark.log_epoch)
@@ -62,9 +60,9 @@ const keepProjectingOne = (base: Base, partition: Partition, { heads }: Pick<Cha
 }
 
 /** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
-export const keepMark = (base: Base) => {
-  const { options, partitions, projections, tenants } = base
-  if (options.cluster !== undefined) {
+export const keepMark = (base: Parts) => {
+  const { marks, partitions, projections, tenants } = base
+  if (marks === undefined) {
     return Effect.sleep(identityEvery).pipe(
       Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition, tenants)), { discard: true })),
       Effect.forever)
@@ -75,7 +73,7 @@ export const keepMark = (base: Base) => {
       const at = (yield* projections.positions).get(partition.cursor)?.seq ?? 0
       if (at <= partition.mark.high_water) continue
       partition.mark = { ...partition.mark, high_water: at }
-      yield* save(options.dataDir, partition.log, partition.mark)
+      yield* marks(partition.log).save(partition.mark)
     }
   }).pipe(Effect.forever)
 }
@@ -96,7 +94,7 @@ export interface Chains {
   readonly committer: Committer
 }
 
-export const openChains = Effect.fnUntraced(function*({ hosted, partitions, tenants }: Base) {
+export const openChains = Effect.fnUntraced(function*({ hosted, partitions, tenants }: Parts) {
   const indexOf = (tenant: string) => partitions.of(tenant).index
   const heads = headsAcross(partitions.all.map(({ log }) => makeHeads(log)), indexOf)
   const fence = (chain: string) => {
@@ -109,12 +107,13 @@ export const openChains = Effect.fnUntraced(function*({ hosted, partitions, tena
   return { heads, committer: committerAcross(committers, indexOf) } satisfies Chains
 })
 
-export const ingestOf = (base: Base, chains: Chains): IngestContext => {
-  const { ask, logIdentity, opened, partitions, positions, service, view } = base
+export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
+  const { ask, connection, logIdentity, opened, partitions, peers, positions, view } = base
+  const logOf = (tenant: string) => partitions.of(tenant).log.name
   const budget = makeRateBudget({ ...defaultLimits, ...base.options.limits })
   return {
     ...chains,
-    connection: service,
+    connection,
     identity: logIdentity,
     mayAnswer: isOwnReply,
     offered: ({ events }) => {
@@ -122,8 +121,8 @@ export const ingestOf = (base: Base, chains: Chains): IngestContext => {
     },
     committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
     facts: (tenant, sender, now, millis) => factsOf(base, tenant, sender, now, (bytes, backlog) => budget(`${tenant}.${sender}`, bytes, backlog, millis)),
-    ensureConsumer: (tenant, peer, from) => ensurePeerConsumer(service, { tenant, peer, from, log: partitions.of(tenant).log.name }).pipe(Effect.ignore),
-    countThrough: (tenant, seq) => countThrough(service, { stream: partitions.of(tenant).log.name, filter: subjects.logTenant(tenant), through: seq }).pipe(Effect.orElseSucceed(() => undefined)),
+    ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
+    countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(logOf(tenant), tenant, seq), () => undefined),
     reported: (tenant, sender, request, now) =>
       Effect.gen(function*() {
         // a place in another epoch is none
@@ -134,7 +133,18 @@ export const ingestOf = (base: Base, chains: Chains): IngestContext => {
   }
 }
 
-const factsOf = ({ keyring, settings, tenants, view }: Base, tenant: string, sender: string, now: string, draw: Facts["draw"]): Facts | undefined => {
+/** The hosted backend's own pen. */
+export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: IngestContext) =>
+  makeOwnCommits({
+    ...ingest,
+    identity,
+    keys: hosted.keys,
+    dataKey: keyring.current,
+    greatestLamport: (tenant) => view.of(tenant).lamport,
+    seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
+  })
+
+const factsOf = ({ keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string, draw: Facts["draw"]): Facts | undefined => {
   const record = tenants.peek(tenant)
   if (record === undefined) return undefined
   const device = record.devices.find(({ peer_id }) => peer_id === sender)

@@ -7,6 +7,7 @@ import { relayConsumer, streams } from "../../streams/definitions.ts"
 import { findServer } from "../nats/binary.ts"
 import { connect } from "../nats/connect.ts"
 import { openCursor } from "../nats/cursor.ts"
+import type { Cursor, EventLog } from "../nats/EventLog.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { openLeafConfig } from "../nats/leafConfig.ts"
 import { watchLeaf } from "../nats/leafLink.ts"
@@ -21,10 +22,10 @@ import { replaceFile } from "../security/replaceFile.ts"
 import type { DataKey } from "../security/sealing.ts"
 import { type LamportClock, makeJournal } from "./Journal.ts"
 import { catchUpWithJournal } from "./journalLoop.ts"
-import { openJournals } from "./journals.ts"
+import { journalsFile, type JournalsStore, openJournals } from "./journals.ts"
 import { logCursor } from "./mirrorLoop.ts"
-import { makePairingStore } from "./Pairing.ts"
-import { makeState } from "./State.ts"
+import { makePairingStore, type Paired } from "./Pairing.ts"
+import { makeState, type State } from "./State.ts"
 import { tablesOf } from "./tablesOf.ts"
 
 /** Everything a local backend can be told at its start. Nothing else reads the environment, but for the keystore's passphrase. */
@@ -77,37 +78,55 @@ const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId
   }
 })
 
-/** What every part of a local backend stands on, in step with its journal: opened once, before anything is served. */
+/** What a local backend finds at its start, kept by others: its store, its link, its pairing. */
+export interface Found {
+  readonly source: string
+  readonly journalLog: EventLog
+  readonly cursor: Cursor
+  readonly journalsStore: JournalsStore
+  readonly link: State["link"]
+  readonly known: Option.Option<Paired>
+  readonly paused: boolean
+}
+
+/** The parts that stand on it, in step with the journal: opened once, before anything is served. */
+export const openParts = Effect.fn("openParts")(function*(found: Found, told: (done: number, of: number) => Effect.Effect<void>) {
+  const { cursor, journalLog } = found
+  const projections = yield* Projections
+  const tables = yield* tablesOf
+  const state = yield* makeState(found.link, found.known, found.paused, yield* cursor.position)
+  const clock: LamportClock = { seen: yield* tables.greatestLamport }
+  const reading = { state, journal: journalLog, projections, clock }
+  yield* catchUpWithJournal(reading, told)
+  const { lastSeq } = yield* journalLog.info
+  const heads = yield* tables.heads
+  return {
+    ...found, projections, tables, state, clock, reading,
+    journal: yield* makeJournal(journalLog, { clock, source: found.source, lastSeq }),
+    journals: yield* openJournals(journalLog, found.journalsStore),
+    /** How far the tables have read the log, and the last valid record there. */
+    seen: {
+      log_seq: (yield* projections.positions).get(logCursor)?.seq ?? 0,
+      head: heads.reduce((last, [, , head]) => head.seq > last.seq ? head : last, { seq: 0, digest: "" }).digest
+    },
+    dataKeys: (kid: string): DataKey | undefined =>
+      Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.secrets.dataKeys.find((key) => key.kid === kid)
+  }
+})
+
+/** What every part of a local backend stands on. */
 export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   if (!(yield* holdDirectory(options.dataDir))) {
     return yield* new LocalStartError({ why: "already running", hint: `Another local backend runs on ${options.dataDir}. Stop that one first; one data directory, one process.` })
   }
-  const projections = yield* Projections
   const identity = yield* openIdentity(options)
   const known = yield* identity.store.load
   const server = yield* openServer(options, identity.instanceId)
-  const tables = yield* tablesOf
   const { paused } = yield* server.leaf.status
-  const state = yield* makeState(server.link, known, paused, yield* server.cursor.position)
-  const clock: LamportClock = { seen: yield* tables.greatestLamport }
-  const reading = { state, journal: server.journalLog, projections, clock }
-  yield* catchUpWithJournal(reading, (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
-  const { lastSeq } = yield* server.journalLog.info
-  const journal = yield* makeJournal(server.journalLog, { clock, source: identity.source, lastSeq })
-  const heads = yield* tables.heads
-  const seen = {
-    log_seq: (yield* projections.positions).get(logCursor)?.seq ?? 0,
-    head: heads.reduce((last, [, , head]) => head.seq > last.seq ? head : last, { seq: 0, digest: "" }).digest
-  }
-  return {
-    ...identity, ...server, projections, tables, state, clock, reading, journal,
-    journals: yield* openJournals(server.journalLog, options.dataDir),
-    sessionLife: options.sessionTtl,
-    /** How far the tables have read the log, and the last valid record there. */
-    seen,
-    dataKeys: (kid: string): DataKey | undefined =>
-      Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.secrets.dataKeys.find((key) => key.kid === kid)
-  }
+  const parts = yield* openParts(
+    { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },
+    (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
+  return { ...identity, ...server, ...parts, sessionLife: options.sessionTtl }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

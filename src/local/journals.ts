@@ -1,4 +1,4 @@
-import { Effect, Result, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
@@ -23,18 +23,29 @@ export interface Journals {
 
 const List = Schema.fromJsonString(Schema.Array(Schema.String))
 
-/** The journals this data directory ever wrote: kept beside the stream, because a restored stream forgets the newer ones. */
-export const openJournals = Effect.fn("openJournals")(function*(log: EventLog, dataDir: string) {
+/** The list, where it is kept. */
+export interface JournalsStore {
+  readonly load: Effect.Effect<ReadonlyArray<string>, JournalsUnreadable>
+  readonly save: (ids: ReadonlyArray<string>) => Effect.Effect<void, JournalsUnreadable>
+}
+
+/** In `journals.json` of the data directory. */
+export const journalsFile = (dataDir: string): JournalsStore => {
   const file = join(dataDir, "journals.json")
   const unreadable = () => new JournalsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it.` })
-  const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
-    catch: unreadable
-  })
-  const known = Schema.decodeResult(List)(text)
-  if (Result.isFailure(known)) return yield* unreadable()
-  const all = new Set(known.success)
-  const keep = Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify([...all])}\n`), catch: unreadable })
+  return {
+    load: Effect.tryPromise({
+      try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+      catch: unreadable
+    }).pipe(Effect.flatMap((text) => Effect.mapError(Effect.fromResult(Schema.decodeResult(List)(text)), unreadable))),
+    save: (ids) => Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify(ids)}\n`), catch: unreadable })
+  }
+}
+
+/** The journals this data directory ever wrote: kept beside the stream, because a restored stream forgets the newer ones. */
+export const openJournals = Effect.fn("openJournals")(function*(log: EventLog, store: JournalsStore) {
+  const all = new Set(yield* store.load)
+  const keep = Effect.suspend(() => store.save([...all]))
   const { metadata } = yield* log.info
   let current = metadata[journalKey] ?? ""
   let openedHere = false

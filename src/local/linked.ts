@@ -1,13 +1,15 @@
 import { Effect, Option, Stream, SubscriptionRef } from "effect"
 import { selfTenant } from "../../streams/Backend.ts"
-import { mirrorName } from "../../streams/definitions.ts"
-import type { Wired } from "../nats/connect.ts"
-import { jetStreamLog } from "../nats/jetStreamLog.ts"
-import { deleteMirror, ensureMirror, mirrorInfo, recreateMirror } from "../nats/mirror.ts"
+import type { Connection } from "../nats/Connection.ts"
+import type { LogUnavailable } from "../nats/EventLog.ts"
+import { deleteMirror, jetStreamMirror, type Mirror } from "../nats/mirror.ts"
+import type { StreamRefused } from "../nats/provision.ts"
+import type { ServerProcess } from "../nats/ServerProcess.ts"
 import type { Base } from "./Base.ts"
 import { turn } from "./control.ts"
 import { journalCursor } from "./journalLoop.ts"
 import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.ts"
+import type { PairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
 import { keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump } from "./State.ts"
@@ -16,7 +18,7 @@ import { type Movement, watch } from "./watchdog.ts"
 
 const withheldCursor = "withheld"
 
-const pairedNow = (base: Base) => Option.getOrThrow(SubscriptionRef.getUnsafe(base.state.paired))
+const pairedNow = (base: Pick<Base, "state">) => Option.getOrThrow(SubscriptionRef.getUnsafe(base.state.paired))
 
 /**
  * The parts that need a hosted side run while this machine is paired, and start again when it is paired anew.
@@ -34,35 +36,63 @@ export const followPairing = Effect.fn("local.followPairing")(function*(base: Ba
 })
 
 const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effect<void>) => void) {
-  const peer = yield* base.dial(`_INBOX.${pairedNow(base).with.peer_id}`, "relay")
-  const relay = relayOf(base, peer)
+  const { log, peer_id } = pairedNow(base).with
+  const peer = yield* base.dial(`_INBOX.${peer_id}`, "relay")
+  yield* runLinked({
+    ...base,
+    connection: peer,
+    mirror: jetStreamMirror({ local: base.agent, peer }, { peer: peer_id, log }),
+    renew: renew(base),
+    keepRegistered: keepRegistered(base),
+    leave: turn(base, true).pipe(Effect.orDie)
+  }, asking)
+}, Effect.scoped)
+
+/** What the parts of a paired backend stand on: ports, each implemented on real servers and in memory. */
+export interface LinkedBase extends
+  Pick<Base, "clock" | "cursor" | "dataKeys" | "journal" | "journalLog" | "journals" | "projections" | "seen" | "self" | "source" | "state" | "tables">
+{
+  /** The peer's own: its requests go over the link. */
+  readonly connection: Connection
+  readonly mirror: Mirror
+  readonly server: Pick<ServerProcess, "lastLines" | "state">
+  readonly store: Pick<PairingStore, "save">
+  readonly renew: Effect.Effect<boolean>
+  readonly keepRegistered: Effect.Effect<never>
+  /** Take this machine off the link, as a person's pause does. */
+  readonly leave: Effect.Effect<void>
+}
+
+/** Send, receive, report and watch, for ever. */
+export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (ask: Effect.Effect<void>) => void): Effect.fn.Return<void, StreamRefused | LogUnavailable> {
+  const relay = relayOf(base)
   asking(Effect.ignore(lookAround(relay)))
   yield* Effect.all([
     runRelay(relay),
-    runMirror(mirrorOf(base, peer)),
-    keepRegistered(base),
+    runMirror(mirrorOf(base)),
+    base.keepRegistered,
     keepReporting(relay),
     watch(base.state, movementOf(base)),
     watchTwin(relay)
   ], { concurrency: "unbounded", discard: true })
-}, Effect.scoped)
+})
 
 const neverRan = -1
 /** How often our nats-server had been started again: a server that died may have lost the end of the mirror. */
-const runOf = ({ server }: Base): number => {
+const runOf = ({ server }: LinkedBase): number => {
   const state = SubscriptionRef.getUnsafe(server.state)
   return state._tag === "running" ? state.restarts : neverRan
 }
 
-const relayOf = (base: Base, peer: Wired): LinkedContext => {
-  const { agent, cursor, journal, journalLog, journals, projections, seen, self, state, tables } = base
+const relayOf = (base: LinkedBase): LinkedContext => {
+  const { connection, cursor, journal, journalLog, journals, mirror, projections, seen, self, state, tables } = base
   /** The run of our nats-server whose mirror is being compared with the log, and the last one for which that was done. */
   let asked = neverRan
   let checked = neverRan
   /** As last kept: places, and the days peers were seen on. */
   let heardPlaces = ""
   return {
-    state, server: base.server, connection: peer, journalLog, cursor, journal, self, journals,
+    state, server: base.server, connection, journalLog, cursor, journal, self, journals,
     paired: () => pairedNow(base).with,
     secrets: () => pairedNow(base).secrets,
     // the tables may be a moment behind; what was just forbidden must not leave in that moment
@@ -83,7 +113,7 @@ const relayOf = (base: Base, peer: Wired): LinkedContext => {
     mirrorReached: (seq) => projections.reached(logCursor, seq),
     mirrorUnchecked: Effect.suspend(() => {
       asked = runOf(base)
-      return checked === asked ? Effect.succeedNone : mirrorInfo(agent)
+      return checked === asked ? Effect.succeedNone : mirror.info
     }).pipe(
       Effect.map(Option.match({ onNone: () => undefined, onSome: ({ lastSeq, messages }) => ({ last_seq: lastSeq, messages }) }))),
     // not whole: restored from a copy, or its nats-server died before the end was on the disk. JetStream goes on at the
@@ -101,22 +131,18 @@ const relayOf = (base: Base, peer: Wired): LinkedContext => {
       Stream.runHead,
       Effect.asVoid),
     logChanged: (id, epoch) => logChanged(base, id, epoch),
-    renew: Effect.asVoid(renew(base)),
-    leave: Effect.orDie(turn(base, true))
+    renew: Effect.asVoid(base.renew),
+    leave: base.leave
   }
 }
 
-const mirrorOf = (base: Base, peer: Wired): MirrorContext => {
-  const { agent, clock, dataKeys, projections, seen, source, state, tables } = base
-  const { log, peer_id, tenant } = pairedNow(base).with
-  const options = { peer: peer_id, log }
+const mirrorOf = (base: LinkedBase): MirrorContext => {
+  const { clock, dataKeys, mirror, projections, seen, source, state, tables } = base
+  const { tenant } = pairedNow(base).with
   return {
+    ...mirror,
     state, source, projections, dataKeys, clock,
     paired: () => pairedNow(base).with,
-    log: jetStreamLog(agent, mirrorName),
-    ensure: ensureMirror(agent, options),
-    recreate: recreateMirror({ local: agent, peer }, options),
-    info: mirrorInfo(agent),
     remembered: Effect.all({ heads: tables.heads, keys: tables.keys }).pipe(Effect.map(({ heads, keys }) => ({
       heads: heads.map(([, author, head]) => [tenant, author, head] as const),
       keys: keys.map(([, author, entry]) => [tenant, author, entry] as const)
@@ -129,7 +155,7 @@ const mirrorOf = (base: Base, peer: Wired): MirrorContext => {
   }
 }
 
-const movementOf = ({ journal, seen, state }: Base): Effect.Effect<Movement> =>
+const movementOf = ({ journal, seen, state }: LinkedBase): Effect.Effect<Movement> =>
   Effect.sync(() => {
     const relayed = SubscriptionRef.getUnsafe(state.relayed).to
     const heard = SubscriptionRef.getUnsafe(state.heard)
@@ -141,7 +167,7 @@ const movementOf = ({ journal, seen, state }: Base): Effect.Effect<Movement> =>
   })
 
 /** The log over there is another one, or in another epoch: it was lost, restored or replaced. */
-const logChanged = Effect.fnUntraced(function*(base: Base, id: string, epoch: number) {
+const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epoch: number) {
   const { state, store } = base
   const held = pairedNow(base)
   if (id === held.with.log_id && epoch === held.with.log_epoch) return

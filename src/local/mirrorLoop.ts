@@ -5,8 +5,7 @@ import type { Projections } from "../../projections/runner.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
-import type { EventLog, LogInfo } from "../nats/EventLog.ts"
-import type { StreamRefused } from "../nats/provision.ts"
+import type { Mirror } from "../nats/mirror.ts"
 import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { keyId as keyIdOf } from "../security/keys.ts"
@@ -16,14 +15,10 @@ import type { LamportClock } from "./Journal.ts"
 import type { PairedWith } from "./Pairing.ts"
 import { awaitBump, awaitRef, bump, note, type State } from "./State.ts"
 
-export interface MirrorContext {
+export interface MirrorContext extends Mirror {
   readonly state: State
   readonly paired: () => PairedWith
   readonly source: string
-  readonly log: EventLog
-  readonly ensure: Effect.Effect<{ readonly created: boolean }, LogUnavailable | StreamRefused>
-  readonly recreate: Effect.Effect<void, LogUnavailable | StreamRefused>
-  readonly info: Effect.Effect<Option.Option<LogInfo>, LogUnavailable>
   readonly projections: Projections["Service"]
   readonly dataKeys: DataKeys
   readonly clock: LamportClock

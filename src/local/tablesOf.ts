@@ -9,7 +9,7 @@ import { Projections } from "../../projections/runner.ts"
 import { settings } from "../../projections/settings/projection.ts"
 import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
-import { allHeads, allKeys, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
+import { allAuthors, allHeads, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
 import { syncState } from "../../projections/syncState/projection.ts"
 import { problemCounts, problems, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
@@ -27,14 +27,8 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
   const sqlite = yield* Sqlite
   const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
   return {
-    heads: ask(Effect.map(allHeads, (rows) => rows.map((row) => [row.tenant, row.author, row] as const))),
-    keys: ask(Effect.map(allKeys, (rows) => rows.flatMap(({ author, keys, state, tenant }) => {
-      const backendId = state.first?.value.backend_id
-      return backendId === undefined ? [] : [[tenant, author, {
-        backendId,
-        keys: keys.flatMap((key) => key.public_key === null ? [] : [{ keyId: key.key_id, publicKey: key.public_key, ...(key.grace_ends_at === null ? {} : { until: key.grace_ends_at }) }])
-      }] as const]
-    }))),
+    heads: ask(allHeads),
+    keys: ask(allAuthors),
     settings: ask(Effect.map(settingsOf(selfTenant), ({ settings }) => settings)),
     greatestLamport: ask(greatestLamport(selfTenant)),
     notToSend: (ids) =>

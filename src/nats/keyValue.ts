@@ -51,7 +51,10 @@ export const jetStreamKeyValue = (
 }
 
 export const makeMemoryKeyValue = (bucket: string): Effect.Effect<KeyValue> =>
-  Effect.map(makeMemoryLog(`KV_${bucket}`, { newestOnly: true }), (log) => keyValueOn(log, bucket, (message) => log.append([message])))
+  Effect.map(makeMemoryLog(`KV_${bucket}`, { newestOnly: true }), (log) => memoryKeyValue(log, bucket))
+
+/** A bucket on a memory log that keeps the newest message of each subject only. */
+export const memoryKeyValue = (log: EventLog, bucket: string): KeyValue => keyValueOn(log, bucket, (message) => log.append([message]))
 
 /** A bucket is a log that keeps the newest message per key; an empty message is a deletion. */
 const keyValueOn = (log: EventLog, bucket: string, erase: (message: Append) => Effect.Effect<unknown, AppendError>): KeyValue => {

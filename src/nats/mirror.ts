@@ -1,9 +1,9 @@
 import { Effect, Option, Schema } from "effect"
 import { mirrorName, peerConsumer } from "../../streams/definitions.ts"
 import type { Wire } from "./connect.ts"
-import { type LogInfo, LogUnavailable } from "./EventLog.ts"
+import { type EventLog, type LogInfo, LogUnavailable } from "./EventLog.ts"
 import { api, apiAt, codes, Done, isCode } from "./jetStreamApi.ts"
-import { toLogInfo } from "./jetStreamLog.ts"
+import { jetStreamLog, toLogInfo } from "./jetStreamLog.ts"
 import { unavailable } from "./orderedReader.ts"
 import { findStream, StreamRefused } from "./provision.ts"
 import { mirrorToJetStream } from "./toJetStream.ts"
@@ -13,6 +13,24 @@ export interface MirrorOptions {
   /** The tenant's log stream on the hub, on a cluster one of several. */
   readonly log?: string
 }
+
+/** A peer's copy of its tenant's part of the log, as the local side manages it. */
+export interface Mirror {
+  readonly log: EventLog
+  /** See `ensureMirror`. */
+  readonly ensure: Effect.Effect<{ readonly created: boolean }, LogUnavailable | StreamRefused>
+  /** See `recreateMirror`. */
+  readonly recreate: Effect.Effect<void, LogUnavailable | StreamRefused>
+  /** See `mirrorInfo`. */
+  readonly info: Effect.Effect<Option.Option<LogInfo>, LogUnavailable>
+}
+
+export const jetStreamMirror = (wires: { readonly local: Wire; readonly peer: Wire }, options: MirrorOptions): Mirror => ({
+  log: jetStreamLog(wires.local, mirrorName),
+  ensure: ensureMirror(wires.local, options),
+  recreate: recreateMirror(wires, options),
+  info: mirrorInfo(wires.local)
+})
 
 /**
  * Make the mirror unless it is there. `created` means it is new: call `recreateMirror`, because its consumer on the

@@ -1,12 +1,11 @@
-import { Config, type Duration, Effect, Layer, Option, Redacted } from "effect"
+import { type Duration, Effect, Layer, Option } from "effect"
 import { keychainTimeout, openKeychain } from "./keychain.ts"
 import { openKeyFile } from "./keyFile.ts"
 import { Keystore, NoKeystore } from "./Keystore.ts"
+import { secretSetting } from "./secretSetting.ts"
 
-/** Opens the encrypted key file. Empty counts as not set. */
-export const passphraseConfig: Config.Config<Option.Option<Redacted.Redacted<string>>> = Config.option(
-  Config.Redacted("MAESTRA_KEYSTORE_PASSPHRASE")
-).pipe(Config.map(Option.filter((passphrase) => Redacted.value(passphrase) !== "")))
+/** Opens the encrypted key file: `MAESTRA_KEYSTORE_PASSPHRASE`, or the file `MAESTRA_KEYSTORE_PASSPHRASE_FILE` names. */
+export const passphraseSetting = secretSetting("MAESTRA_KEYSTORE_PASSPHRASE")
 
 /**
  * Where this process keeps its keys: with `MAESTRA_KEYSTORE_PASSPHRASE` set the encrypted `file`, else the OS
@@ -16,7 +15,7 @@ export const keystoreLayer = (options: { readonly file: string; readonly timeout
   Layer.effect(
     Keystore,
     Effect.gen(function*() {
-      const passphrase = yield* passphraseConfig
+      const passphrase = yield* passphraseSetting
       if (Option.isSome(passphrase)) return yield* openKeyFile(options.file, { kind: "passphrase", passphrase: passphrase.value })
       return yield* openKeychain(options.timeout ?? keychainTimeout).pipe(
         Effect.catchTag("KeychainUnavailable", ({ hint, why }) => Effect.fail(new NoKeystore({ why, hint })))

@@ -1,6 +1,7 @@
-import { Config, Effect, Option, Redacted, Schema } from "effect"
+import { Effect, Option, Redacted, Schema } from "effect"
 import { fromBase64url, toBase64url } from "./digest.ts"
 import { Keystore, type KeystoreError } from "./Keystore.ts"
+import { secretSetting } from "./secretSetting.ts"
 import { newSecretKey, type SecretKey, secretKey, secretKeyBytes } from "./secretKey.ts"
 
 export { decryptBytesUnder, decryptUnder, encryptUnder, type SecretKey } from "./secretKey.ts"
@@ -13,11 +14,6 @@ export class MasterKeyMissing extends Schema.TaggedError<MasterKeyMissing>()("Ma
 
 const makeOne = "Make one with: openssl rand 32 | basenc --base64url | tr -d =  (43 characters)."
 
-/** `MAESTRA_MASTER_KEY`: exactly 32 bytes as base64url without padding, 43 characters. Empty counts as not set. */
-export const masterKeyConfig: Config.Config<Option.Option<Redacted.Redacted<string>>> = Config.option(
-  Config.Redacted("MAESTRA_MASTER_KEY")
-).pipe(Config.map(Option.filter((text) => Redacted.value(text) !== "")))
-
 const read = (where: string, text: Redacted.Redacted<string>): Effect.Effect<SecretKey, MasterKeyMalformed> => {
   const bytes = fromBase64url(Redacted.value(text).trim())
   return bytes?.length === secretKeyBytes
@@ -25,9 +21,12 @@ const read = (where: string, text: Redacted.Redacted<string>): Effect.Effect<Sec
     : Effect.fail(new MasterKeyMalformed({ where, hint: `${where} is not 32 bytes in base64url without padding. ${makeOne}` }))
 }
 
-/** The master key from `MAESTRA_MASTER_KEY`, where it is set. Needs no keystore. */
+/**
+ * The master key from `MAESTRA_MASTER_KEY` or the file `MAESTRA_MASTER_KEY_FILE` names, where one is set: exactly 32
+ * bytes as base64url without padding, 43 characters. Needs no keystore.
+ */
 export const masterKeyFromEnvironment = Effect.gen(function*() {
-  const text = yield* masterKeyConfig
+  const text = yield* secretSetting("MAESTRA_MASTER_KEY")
   return Option.isSome(text) ? Option.some(yield* read("MAESTRA_MASTER_KEY", text.value)) : Option.none()
 })
 

@@ -62,11 +62,15 @@ export const measureWrites = async (place: Place, raw: RawServer, samples: numbe
   ]
 }
 
+/** Between two questions, milliseconds: asked without a pause they take the processor from what they wait for. */
+const pauseMs = 1
+
 const seen = async (client: Client, path: string) => {
   const deadline = performance.now() + 30_000
   for (;;) {
     const { status, text } = await client.ask("GET", path)
     if (status === 200) return
     if (status !== 404 || performance.now() > deadline) throw new Error(`${path}: ${status} ${text.slice(0, 300)}`)
+    await new Promise((wait) => setTimeout(wait, pauseMs))
   }
 }

@@ -87,6 +87,11 @@ const probes: ReadonlyArray<Probe> = [
     wantedBy: (path) => path.startsWith("test/browser/")
   },
   {
+    why: "systemd-analyze missing (Debian: systemd)",
+    missing: () => !onPath("systemd-analyze"),
+    wantedBy: (_, text) => text.includes("systemd-analyze")
+  },
+  {
     why: "../shared/data missing",
     missing: () => !existsSync(join(root, "../shared/data")),
     wantedBy: (_, text) => text.includes("shared/data")

@@ -78,10 +78,14 @@ const checkPorts = Effect.fnUntraced(function*(dir: string) {
 })
 
 const checkKeystore = Effect.fnUntraced(function*(dir: string) {
-  const { passphraseConfig } = yield* Effect.promise(() => import("../../security/chooseKeystore.ts"))
+  const { passphraseSetting } = yield* Effect.promise(() => import("../../security/chooseKeystore.ts"))
   const { openKeychain } = yield* Effect.promise(() => import("../../security/keychain.ts"))
-  const passphrase = yield* Effect.orDie(passphraseConfig)
-  if (passphrase._tag === "Some") {
+  const read = yield* Effect.exit(passphraseSetting)
+  if (Exit.isFailure(read)) {
+    const unreadable: Check = { level: "fail", name: "keys", detail: "the passphrase cannot be read", todo: hintOf(read.cause) }
+    return unreadable
+  }
+  if (Option.isSome(read.value)) {
     const check: Check = { level: "ok", name: "keys", detail: "an encrypted file, opened with MAESTRA_KEYSTORE_PASSPHRASE" }
     return check
   }
@@ -99,7 +103,7 @@ const checkMasterKey = Effect.gen(function*() {
   const { masterKeyFromEnvironment } = yield* Effect.promise(() => import("../../security/masterKey.ts"))
   const read = yield* Effect.exit(masterKeyFromEnvironment)
   const check: Check = Exit.isSuccess(read)
-    ? { level: "ok", name: "master key", detail: read.value._tag === "Some" ? "from MAESTRA_MASTER_KEY" : "for hosted only; kept with the other keys" }
+    ? { level: "ok", name: "master key", detail: read.value._tag === "Some" ? "given in the environment or as a file" : "for hosted only; kept with the other keys" }
     : { level: "fail", name: "master key", detail: "MAESTRA_MASTER_KEY is not one", todo: hintOf(read.cause) }
   return check
 })

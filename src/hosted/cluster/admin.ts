@@ -9,7 +9,7 @@ import { ensureStream } from "../../nats/provision.ts"
 import { bucket } from "../Base.ts"
 import { openDeployment, openMasterKey } from "../Deployment.ts"
 import { followRevocations } from "../followRevocations.ts"
-import { keptMark, type Mark, openMark, save } from "../LogMark.ts"
+import { type Mark, markFile, openMark } from "../LogMark.ts"
 import { logsOf } from "../Partitions.ts"
 import { loadRevocations, saveRevocations } from "../Revocations.ts"
 import { makeTenants } from "../Tenants.ts"
@@ -67,17 +67,19 @@ const shorterLooks = 10
 
 /** Name a log, or adopt its name. One that looks shorter than it was is looked at for a while before it is taken for restored. */
 const nameLog = Effect.fnUntraced(function*(dir: string, log: EventLog) {
-  const held = yield* keptMark(dir, log)
+  const kept = markFile(dir, log)
+  const held = yield* kept.load
   for (let looks = 0; looks < shorterLooks && Option.isSome(held); looks++) {
     const { lastSeq } = yield* log.info.pipe(Effect.retry(forming))
     if (lastSeq >= held.value.high_water) break
     yield* Effect.sleep(lookEvery)
   }
-  return yield* openMark(dir, log, () => uuidV7()).pipe(Effect.retry({ ...forming, while: ({ _tag }) => _tag === "LogUnavailable" }))
+  return yield* openMark(kept, log, () => uuidV7()).pipe(Effect.retry({ ...forming, while: ({ _tag }) => _tag === "LogUnavailable" }))
 })
 
 /** Remember outside the cluster how far a log has gone; raise its epoch when it is shorter and stays so. */
 const keepNamed = Effect.fnUntraced(function*(dir: string, log: EventLog, first: Mark) {
+  const kept = markFile(dir, log)
   let mark = first
   let shorter = 0
   for (;;) {
@@ -87,11 +89,11 @@ const keepNamed = Effect.fnUntraced(function*(dir: string, log: EventLog, first:
     const { lastSeq } = info.value
     shorter = lastSeq < mark.high_water ? shorter + 1 : 0
     if (shorter >= shorterLooks) {
-      mark = yield* openMark(dir, log, () => uuidV7()).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed(mark)))
+      mark = yield* openMark(kept, log, () => uuidV7()).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed(mark)))
       yield* Effect.logWarning("the log was restored: raising its epoch", { log: log.name, epoch: mark.log_epoch })
     } else if (lastSeq > mark.high_water) {
       mark = { ...mark, high_water: lastSeq }
-      yield* save(dir, log, mark)
+      yield* kept.save(mark)
     }
   }
 })

@@ -21,7 +21,7 @@ const readAll = Effect.fnUntraced(function*(keys: ReadonlyArray<{ readonly conve
   while (cursor !== null) {
     const page: Effect.Success<ReturnType<typeof list>> = yield* list({ tenant, limit: 1, cursor })
     for (const { conversation_id, ...summary } of page.items) {
-      const whole = Option.getOrThrow(yield* get({ tenant, conversation: conversation_id, everywhere }))
+      const whole = Option.getOrThrow(yield* get({ tenant, conversation: conversation_id, everywhere: Effect.succeed(everywhere) }))
       const { messages: _, ...head } = whole
       assert.deepStrictEqual(head, { conversation_id, ...summary })
       conversations.push(whole)

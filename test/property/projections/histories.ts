@@ -49,13 +49,14 @@ export const history = (seed: number, options: { readonly size: number; readonly
   return { journal, log }
 }
 
-interface Written {
+export interface Written {
   readonly opened: Opened
   readonly shared: Shared
   readonly source: string
 }
 
-const writes = (dice: Dice, own: string, options: { readonly size: number; readonly odd: boolean }): ReadonlyArray<Written> => {
+/** Writes of three sources; those of `own` call things as they are called here, the others as in the log. */
+export const writes = (dice: Dice, own: string, options: { readonly size: number; readonly odd: boolean }): ReadonlyArray<Written> => {
   const used = new Set<string>()
   const stamps: Array<Stamp> = []
   const out: Array<Written> = []

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { join } from "node:path"
 import { allProjections } from "../../../projections/projections.ts"
 import { Projections } from "../../../projections/runner.ts"
-import { Sqlite, type Statements, type Value } from "../../../projections/Sqlite.ts"
+import { Sqlite, type Statements, type Transaction, type Value } from "../../../projections/Sqlite.ts"
 import { temporaryFolder } from "./rig.ts"
 
 /** What went through the database: every statement, and the rows it changed or read. */
@@ -26,13 +26,20 @@ const watched = (sqlite: Sqlite["Service"], seen: Observed): Sqlite["Service"] =
   }
   const watchAll = (all: Statements["all"]): Statements["all"] => (<Row>(sql: string, ...values: ReadonlyArray<Value>) =>
     Effect.tap(all<Row>(sql, ...values), (rows) => Effect.sync(() => note(sql, rows.length))))
-  const watch = (statements: Statements): Statements => ({
-    run: (sql, ...values) => Effect.tap(statements.run(sql, ...values), ({ changes }) => Effect.sync(() => note(sql, changes))),
-    all: watchAll(statements.all)
+  const watch = (tx: Transaction): Transaction => ({
+    memory: tx.memory,
+    put: (sql, ...values) => {
+      // told before it runs: the rows it brings, which are the rows it writes
+      note(sql, values.reduce<number>((rows, value) => rows + (typeof value === "string" && value.startsWith("[") ? (JSON.parse(value) as ReadonlyArray<unknown>).length : 0), 0))
+      tx.put(sql, ...values)
+    },
+    run: (sql, ...values) => Effect.tap(tx.run(sql, ...values), ({ changes }) => Effect.sync(() => note(sql, changes))),
+    all: watchAll(tx.all),
+    before: watchAll(tx.before)
   })
   return Sqlite.of({
     transaction: (body) => sqlite.transaction((tx) => body(watch(tx))),
-    snapshot: (body) => sqlite.snapshot((read) => body(watch(read))),
+    snapshot: (body) => sqlite.snapshot((read) => body({ run: read.run, all: watchAll(read.all) })),
     all: watchAll(sqlite.all)
   })
 }

@@ -1,6 +1,6 @@
 // Goal: records at rest open under their key, in their place, unchanged; a master key is never made over data.
 // Method: every one-byte change of a record; the environment and an encrypted key file as sources.
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -49,6 +49,23 @@ describe("the master key", () => {
         assert.strictEqual(error._tag, "MasterKeyMalformed")
         assert.notInclude(JSON.stringify(error), text)
       }
+    }))
+
+  it.live("comes from a file as well, and one that cannot be read is an error, not another key", () =>
+    Effect.gen(function*() {
+      const folder = mkdtempSync(join(tmpdir(), "maestra-master-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      const bytes = Buffer.alloc(32, 9)
+      const at = (name: string, text?: string) => {
+        if (text !== undefined) writeFileSync(join(folder, name), text)
+        return masterKeyFromEnvironment.pipe(withEnvironment({ MAESTRA_MASTER_KEY_FILE: join(folder, name) }))
+      }
+      assert.deepStrictEqual(Option.getOrThrow(yield* at("key", `${bytes.toString("base64url")}\n`)).export(), bytes)
+      assert.strictEqual((yield* Effect.flip(at("missing")))._tag, "SecretUnreadable")
+      assert.strictEqual((yield* Effect.flip(at("empty", "\n")))._tag, "SecretUnreadable")
+      const wrong = yield* Effect.flip(at("wrong", "password"))
+      assert.strictEqual(wrong._tag, "MasterKeyMalformed")
+      assert.notInclude(JSON.stringify(wrong), "password")
     }))
 
   it.live("is made once in the keystore, and only where nothing is encrypted yet", () =>

@@ -1,0 +1,137 @@
+// Goal: the systemd units start what is there, as hardened as it can be, and stop it in its own time.
+// Method: a strict parser of our own for every field; systemd itself on copies that point at this checkout.
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { delimiter, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll } from "vitest"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const folder = join(root, "infra/systemd")
+const names = readdirSync(folder).filter((name) => name.endsWith(".service")).toSorted()
+
+type Unit = ReadonlyMap<string, ReadonlyMap<string, ReadonlyArray<string>>>
+
+/** Section → key → values in order. Throws at a line that is none of section, assignment, comment. */
+const parse = (text: string): Unit => {
+  const unit = new Map<string, Map<string, Array<string>>>()
+  let section: Map<string, Array<string>> | undefined
+  for (const line of text.split("\n")) {
+    if (line === "" || line.startsWith("#")) continue
+    const name = /^\[(Unit|Service|Install)\]$/.exec(line)?.[1]
+    const [, key, value] = /^([A-Za-z]+)=(.*)$/.exec(line) ?? []
+    if (name !== undefined && !unit.has(name)) unit.set(name, section = new Map())
+    else if (section !== undefined && key !== undefined && value !== undefined && value === value.trim()) section.set(key, [...section.get(key) ?? [], value])
+    else throw new Error(`not a line of a unit: ${line}`)
+  }
+  return unit
+}
+
+const units = new Map(names.map((name) => [name, parse(readFileSync(join(folder, name), "utf8"))] as const))
+const service = (name: string) => {
+  const held = units.get(name)!.get("Service")!
+  const one = (key: string): string => {
+    const values = held.get(key) ?? []
+    assert.strictEqual(values.length, 1, `${name}: ${key}`)
+    return values[0]!
+  }
+  return { one, all: (key: string) => held.get(key) ?? [] }
+}
+
+/** What no service here needs, and a stolen one would use. */
+const everywhere = {
+  Type: "exec",
+  Restart: "on-failure",
+  UMask: "0077",
+  NoNewPrivileges: "yes",
+  ProtectSystem: "strict",
+  PrivateTmp: "yes",
+  RestrictNamespaces: "yes",
+  RestrictRealtime: "yes",
+  RestrictSUIDSGID: "yes",
+  LockPersonality: "yes",
+  SystemCallArchitectures: "native",
+  SystemCallFilter: "@system-service"
+}
+const ofTheSystem = {
+  DynamicUser: "yes",
+  StateDirectoryMode: "0700",
+  CapabilityBoundingSet: "",
+  AmbientCapabilities: "",
+  ProtectHome: "yes",
+  ProtectProc: "invisible",
+  ProtectKernelTunables: "yes",
+  ProtectKernelModules: "yes",
+  ProtectKernelLogs: "yes",
+  ProtectControlGroups: "yes",
+  ProtectClock: "yes",
+  ProtectHostname: "yes",
+  PrivateDevices: "yes"
+}
+
+describe("systemd units", () => {
+  it("are the three", () => assert.deepStrictEqual(names, ["maestra-hosted.service", "maestra-hub.service", "maestra-local.service"]))
+
+  it.each(names)("%s may do only what it needs, and is started again for ever", (name) => {
+    const { one } = service(name)
+    for (const [key, value] of Object.entries({ ...everywhere, ...(name === "maestra-local.service" ? {} : ofTheSystem) })) assert.strictEqual(one(key), value, `${name}: ${key}`)
+    assert.deepStrictEqual(units.get(name)!.get("Unit")!.get("StartLimitIntervalSec"), ["0"])
+    assert.strictEqual(units.get(name)!.get("Install")!.size, 1)
+  })
+
+  it.each(["maestra-hosted.service", "maestra-local.service"])("%s stops the backend first, in more than its ten seconds", (name) => {
+    const { one } = service(name)
+    assert.strictEqual(one("KillMode"), "mixed")
+    assert.isAtLeast(Number.parseInt(one("TimeoutStopSec")), 20)
+    assert.isTrue(existsSync(one("ExecStart").split(" ")[0]!.replace("/opt/maestra-sync", root)))
+  })
+
+  it("the hub's server leaves as a lame duck, with the two minutes that takes", () => {
+    const { one } = service("maestra-hub.service")
+    assert.strictEqual(one("KillSignal"), "SIGUSR2")
+    assert.isAbove(Number.parseInt(one("TimeoutStopSec")), 120 + 10)
+  })
+
+  it("secrets come as files, and stand in no environment and no argument", () => {
+    const hosted = service("maestra-hosted.service")
+    assert.strictEqual(hosted.one("LoadCredential"), "master-key:/etc/maestra/master-key")
+    assert.include(hosted.all("Environment"), "MAESTRA_MASTER_KEY_FILE=%d/master-key")
+    assert.deepStrictEqual(service("maestra-hub.service").all("LoadCredential").map((value) => value.split(":")[0]), ["tls.key", "tls.crt"])
+    for (const [name, unit] of units) {
+      for (const value of [...unit.get("Service")!.get("Environment") ?? [], ...unit.get("Service")!.get("ExecStart")!]) {
+        assert.notMatch(value, /(KEY|PASSPHRASE|TOKEN|SECRET)=/, name)
+      }
+    }
+  })
+
+  it("the parser is strict", () => {
+    for (const text of ["Key=before any section", "[Service]\nno assignment", "[Service]\nUser=a ", "[Other]", "[Unit]\n[Unit]"]) assert.throws(() => parse(text))
+  })
+})
+
+const missing = !(process.env["PATH"] ?? "").split(delimiter).some((path) => existsSync(join(path, "systemd-analyze")))
+
+describe.skipIf(missing)(missing ? "skipped: systemd-analyze missing (Debian: systemd)" : "systemd", () => {
+  const copies = mkdtempSync(join(tmpdir(), "maestra-units-"))
+  afterAll(() => rmSync(copies, { recursive: true }))
+  /** The unit as it would be on a machine where this checkout is installed, as systemd sees it. */
+  const verify = (name: string, text: string) => {
+    const file = join(copies, name)
+    writeFileSync(file, text.replaceAll("/opt/maestra-sync/", root).replaceAll("/usr/bin/nats-server", process.execPath))
+    const scope = name === "maestra-local.service" ? ["--user"] : []
+    return spawnSync("systemd-analyze", [...scope, "verify", "--man=no", file], { encoding: "utf8", env: { PATH: process.env["PATH"], XDG_RUNTIME_DIR: copies, HOME: copies } })
+  }
+
+  it.each(names)("takes %s without a word", (name) => {
+    const { status, stderr } = verify(name, readFileSync(join(folder, name), "utf8"))
+    assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+  })
+
+  it("would say so", () => {
+    const text = readFileSync(join(folder, "maestra-hub.service"), "utf8")
+    assert.notStrictEqual(verify("maestra-hub.service", text.replace("ProtectSystem=strict", "ProtectSystem=very")).stderr, "")
+    assert.notStrictEqual(verify("maestra-hub.service", text.replace("/usr/bin/nats-server", "/nowhere/nats-server")).status, 0)
+  })
+})

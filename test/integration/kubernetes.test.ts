@@ -1,0 +1,127 @@
+// Goal: what infra/kubernetes says is what the hub and the hosted processes need, and a nats-server takes it.
+// Method: values held to what the chart knows, turned into the configuration they amount to, read by a real server; manifests field by field.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { parse } from "effect/encoding/Yaml"
+import { execFileSync, spawnSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { makeHubSecrets } from "../../src/nats/hubSecrets.ts"
+import { serverVersionMin } from "../../src/nats/serverVersion.ts"
+import { accountValues, at, merged, natsConfOf, unknownSettings, type Values } from "../support/natsChart.ts"
+import { findBinary } from "../support/natsServer.ts"
+
+const folder = new URL("../../infra/kubernetes/", import.meta.url)
+const read = (name: string) => readFileSync(new URL(name, folder), "utf8")
+const values = parse(read("nats-values.yaml")) as Values
+const manifests = read("hosted.yaml").split(/^---$/m).map((text) => parse(text) as Values)
+const manifest = (kind: string, name: string): Values => {
+  const found = manifests.filter((one) => one["kind"] === kind && at(one, "metadata")["name"] === name)
+  assert.lengthOf(found, 1, `${kind} ${name}`)
+  return found[0]!
+}
+const list = (held: Values, key: string): ReadonlyArray<Values> => (held[key] ?? []) as ReadonlyArray<Values>
+
+describe("the NATS chart's values", () => {
+  let place: { readonly certificates: string; readonly data: string }
+  let accounts: Values
+  beforeAll(async () => {
+    const top = mkdtempSync(join(tmpdir(), "maestra-chart-"))
+    place = { certificates: join(top, "tls"), data: join(top, "data") }
+    mkdirSync(place.certificates)
+    mkdirSync(place.data)
+    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=nats", "-keyout", "tls.key", "-out", "tls.crt"], { cwd: place.certificates, stdio: "ignore" })
+    writeFileSync(join(place.certificates, "ca.crt"), readFileSync(join(place.certificates, "tls.crt")))
+    accounts = await Effect.runPromise(Effect.flatMap(makeHubSecrets, accountValues))
+  })
+  afterAll(() => rmSync(join(place.data, ".."), { recursive: true }))
+
+  const check = async (given: Values) => {
+    const file = join(place.data, "..", "nats.conf")
+    writeFileSync(file, natsConfOf(merged(given, accounts), place))
+    const { status, stderr } = spawnSync(await Effect.runPromise(findBinary), ["-t", "-c", file], { encoding: "utf8" })
+    return { status, stderr }
+  }
+
+  it("are settings the chart has", () => {
+    assert.deepStrictEqual(unknownSettings(values), [])
+    assert.deepStrictEqual(unknownSettings({ config: { jetStream: { enabled: true }, cluster: { replicas: { of: 3 } } } }), ["config.jetStream", "config.cluster.replicas"])
+  })
+
+  it("amount to a configuration that a nats-server takes", async () => {
+    const { status, stderr } = await check(values)
+    assert.strictEqual(status, 0, stderr)
+  })
+
+  it.each([
+    ["an unknown field", { config: { merge: { max_payloads: 1 } } }, /max_payloads/],
+    ["a sync interval that is none", { config: { jetstream: { merge: { sync_interval: "often" } } } }, /sync_interval|duration/]
+  ])("or it says so: %s", async (_, wrong, why) => {
+    const { status, stderr } = await check(merged(values, wrong))
+    assert.notStrictEqual(status, 0)
+    assert.match(stderr, why)
+  })
+
+  it("lose no acknowledged write, and no server alone", () => {
+    assert.strictEqual(at(values, "config", "cluster")["replicas"], 3)
+    assert.deepStrictEqual(at(values, "config", "jetstream", "merge"), { domain: "hub", sync_interval: "always" })
+    assert.strictEqual(at(values, "config", "jetstream", "fileStore", "pvc")["enabled"], true)
+    assert.strictEqual(at(values, "podDisruptionBudget")["enabled"], true)
+    assert.strictEqual(at(values, "podTemplate", "topologySpreadConstraints", "kubernetes.io/hostname")["whenUnsatisfiable"], "DoNotSchedule")
+    assert.strictEqual(String(at(values, "container", "image")["tag"]).split("-")[0], serverVersionMin)
+  })
+
+  it("leave no listener in the clear, and keep the full resolver on disk", () => {
+    for (const name of ["cluster", "nats", "leafnodes", "websocket"]) assert.strictEqual(at(values, "config", name, "tls")["enabled"], true, name)
+    assert.strictEqual(at(values, "config", "cluster", "tls", "merge")["verify"], true)
+    assert.strictEqual(at(values, "config", "resolver")["enabled"], true)
+    assert.strictEqual(at(values, "config", "resolver", "merge")["type"], "full")
+  })
+})
+
+describe("the hosted processes", () => {
+  const deployment = () => manifest("Deployment", "maestra-hosted")
+  const pod = () => at(deployment(), "spec", "template", "spec")
+  const container = () => list(pod(), "containers")[0]!
+
+  it("are two, and one stays while the other moves", () => {
+    assert.strictEqual(at(deployment(), "spec")["replicas"], 2)
+    assert.strictEqual(at(manifest("PodDisruptionBudget", "maestra-hosted"), "spec")["minAvailable"], 1)
+    assert.strictEqual(at(deployment(), "spec", "strategy", "rollingUpdate")["maxUnavailable"], 0)
+  })
+
+  it("are asked for their health where they listen", () => {
+    const port = list(container(), "ports")[0]!
+    for (const probe of ["startupProbe", "readinessProbe", "livenessProbe"]) assert.deepStrictEqual(at(container(), probe, "httpGet"), { path: "/health", port: port["name"]! })
+    const env = list(container(), "env")
+    assert.strictEqual(env.find(({ name }) => name === "MAESTRA_HOSTED_PORT")?.["value"], String(port["containerPort"]))
+  })
+
+  it("get secrets as files, by paths that are mounted", () => {
+    const mounts = list(container(), "volumeMounts").map(({ mountPath }) => String(mountPath))
+    const env = list(container(), "env")
+    for (const { name, value } of env) {
+      assert.notMatch(String(name), /(KEY|PASSPHRASE|TOKEN)$/)
+      if (String(value).startsWith("/")) assert.isTrue(mounts.some((mount) => String(value).startsWith(mount)), String(name))
+    }
+    const secret = at(list(pod(), "volumes").find(({ name }) => name === "maestra")!, "secret")
+    const files = list(secret, "items").map(({ path }) => `/run/secrets/maestra/${String(path)}`)
+    assert.includeMembers(files, [String(env.find(({ name }) => name === "MAESTRA_MASTER_KEY_FILE")?.["value"]), String((container()["args"] as ReadonlyArray<string>).at(-1))])
+    assert.deepStrictEqual(list(container(), "volumeMounts").map(({ name }) => name).toSorted(), list(pod(), "volumes").map(({ name }) => name).toSorted())
+  })
+
+  it("may do only what they need", () => {
+    assert.deepInclude(at(pod(), "securityContext"), { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } })
+    assert.deepStrictEqual(at(container(), "securityContext"), { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } })
+    assert.strictEqual(pod()["automountServiceAccountToken"], false)
+  })
+
+  it("are alone with the hub's clients' port; only leafs come in from outside", () => {
+    const ingress = list(at(manifest("NetworkPolicy", "maestra-hub"), "spec"), "ingress")
+    const open = ingress.filter((rule) => rule["from"] === undefined).flatMap((rule) => list(rule, "ports").map(({ port }) => port))
+    assert.deepStrictEqual(open, ["leafnodes", "websocket"])
+    assert.deepStrictEqual(list(at(manifest("Service", "maestra-leaf"), "spec"), "ports").map(({ targetPort }) => targetPort), ["leafnodes", "websocket"])
+  })
+})
