@@ -25,7 +25,7 @@ const folder = (dir: string, name: string, text: string) =>
     mkdirSync(own, { recursive: true })
     const { ca, servers } = clusterCertificates([["127.0.0.1"]], now)
     const { cert, key } = servers[0]!
-    const files = { "nats.conf": text, "accounts.conf": yield* renderAccounts(yield* makeHubSecrets, { logs: logsIn(layout) }), "route-ca.pem": ca, "route.pem": cert, "route.key": key, "public.pem": cert, "public.key": key }
+    const files = { "nats.conf": text, "accounts.conf": yield* renderAccounts(yield* makeHubSecrets, { logs: logsIn(layout) }), "route-ca.pem": ca, "route.pem": cert, "route.key": key, "tls.crt": cert, "tls.key": key }
     for (const [file, content] of Object.entries(files)) writeFileSync(join(own, file), content, { mode: 0o600 })
     return join(own, "nats.conf")
   })
@@ -44,7 +44,7 @@ layer(Layer.empty, { excludeTestServices: true })("nats-server takes", (it) => {
     Effect.gen(function*() {
       const dir = yield* temporaryFolder
       const committed = readFileSync(new URL(`../../infra/cluster/${name}.conf`, import.meta.url), "utf8")
-      const text = committed.replaceAll("/etc/maestra/hub", join(dir, name)).replaceAll("/var/lib/maestra/hub", join(dir, name))
+      const text = committed.replaceAll("/run/credentials/maestra-hub.service", join(dir, name)).replaceAll("/var/lib/maestra-hub", join(dir, name))
       assert.include(yield* check(yield* binary, yield* folder(dir, name, text)), "is valid")
     }))
 })

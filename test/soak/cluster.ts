@@ -51,6 +51,8 @@ try {
   const loads = locals.map((local) => ({ local, load: writing(local) }))
   const parts = [...cluster.servers, ...hosted, cluster.admin]
   const kills: Array<string> = []
+  /** Longest waits in the ten seconds after a kill, in milliseconds, by what was killed: `h` is a hosted process. */
+  const byKind: Record<string, { answer: number; commit: number }> = {}
   const until = performance.now() + minutes * 60_000
   while (performance.now() < until) {
     const next = performance.now() + killEveryMs
@@ -61,12 +63,18 @@ try {
     await part.start()
     kills.push(part.name)
     await sleep(Math.max(0, next - performance.now()))
+    const kind = part.name.replace(/\d$/, "").replace(/-$/, "")
+    for (const { load } of loads) {
+      const { answer, commit } = load.lap()
+      const worst = byKind[kind] ??= { answer: 0, commit: 0 }
+      byKind[kind] = { answer: Math.max(worst.answer, Math.round(answer)), commit: Math.max(worst.commit, Math.round(commit)) }
+    }
     say(`${at()}: killed ${part.name}; writes since ${loads.map(({ load }, i) => load.acknowledged.length - before[i]!).join(" ")}; longest answer ${longestOf("answer")} ms, longest without a commit ${longestOf("commit")} ms`)
   }
   await Promise.all(loads.map(({ load }) => load.stop()))
   say(`${at()}: load ended; waiting for all to agree`)
 
-  const result = { seed, minutes, kills: kills.length, acknowledged: 0, lost: 0, doubled: 0, problems: 0, longest_answer_ms: longestOf("answer"), longest_without_commit_ms: longestOf("commit"), digests_equal: true }
+  const result = { seed, minutes, kills: kills.length, acknowledged: 0, lost: 0, doubled: 0, problems: 0, longest_answer_ms: longestOf("answer"), longest_without_commit_ms: longestOf("commit"), by_kind: byKind, digests_equal: true }
   for (const { locals, tenant, user } of users) {
     const { digest, doubled, problems } = await whole(tenant, h1, locals, settleMs)
     const acknowledged = loads.filter(({ local }) => locals.includes(local)).flatMap(({ load }) => load.acknowledged)

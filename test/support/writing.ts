@@ -11,6 +11,8 @@ export interface Writing {
   readonly acknowledged: ReadonlyArray<Acknowledged>
   /** Milliseconds: the longest a write waited for its answer, and the longest between two commits acknowledged by hosted. */
   readonly longest: { answer: number; commit: number }
+  /** The longest since this was asked before. */
+  readonly lap: () => { readonly answer: number; readonly commit: number }
   /** How often hosted has said that a write of this local is committed. */
   readonly commits: () => number
   /** Ends when what was begun is answered. */
@@ -29,6 +31,11 @@ let begun = 0
 export const writing = (local: Backend): Writing => {
   const acknowledged: Array<Acknowledged> = []
   const longest = { answer: 0, commit: 0 }
+  let lap = { answer: 0, commit: 0 }
+  const took = (what: "answer" | "commit", millis: number) => {
+    longest[what] = Math.max(longest[what], millis)
+    lap[what] = Math.max(lap[what], millis)
+  }
   const load = begun++
   let stopped = false
   let commits = 0
@@ -51,7 +58,7 @@ export const writing = (local: Backend): Writing => {
     for (let n = 0; !stopped; n++) {
       const began = performance.now()
       await send("quick", n, "")
-      longest.answer = Math.max(longest.answer, performance.now() - began)
+      took("answer", performance.now() - began)
       await new Promise((wait) => setTimeout(wait, pauseMillis))
     }
   }
@@ -61,7 +68,7 @@ export const writing = (local: Backend): Writing => {
       const reached = await send("waiting", n, "?wait=hosted&timeout_ms=20000")
       if (reached === "local") continue
       commits++
-      longest.commit = Math.max(longest.commit, performance.now() - last)
+      took("commit", performance.now() - last)
       last = performance.now()
     }
   }
@@ -70,6 +77,11 @@ export const writing = (local: Backend): Writing => {
     acknowledged,
     longest,
     commits: () => commits,
+    lap: () => {
+      const ended = lap
+      lap = { answer: 0, commit: 0 }
+      return ended
+    },
     stop: async () => {
       stopped = true
       await both

@@ -75,8 +75,8 @@ export const addressesOf = ({ servers }: ClusterLayout) => servers.map(({ client
 export const leafUrlsOf = (layout: ClusterLayout) =>
   layout.servers.map(({ host, leaf_port }) => `${isOnThisMachine(layout) ? "nats-leaf" : "tls"}://${host}:${leaf_port}`)
 
-/** Where a machine of its own keeps a server's files. */
-const machine = { etc: "/etc/maestra/hub", data: "/var/lib/maestra/hub" }
+/** Where a machine of its own has a server's keys and keeps its store: as infra/systemd/maestra-hub.service says. */
+const machine = { etc: "/run/credentials/maestra-hub.service", data: "/var/lib/maestra-hub" }
 
 /** One server's settings. On this machine its files are in `<dir>/<name>`; on one of its own, where machines keep such things. */
 export const serverOptions = (layout: ClusterLayout, dir: string, server: ClusterServer): HubOptions & { readonly accountsFile: string } => {
@@ -92,7 +92,7 @@ export const serverOptions = (layout: ClusterLayout, dir: string, server: Cluste
     jwtDir: join(data, "jwt"),
     accountsFile: "accounts.conf",
     // for hosted processes and local backends, who ask the system's authorities
-    ...(here ? {} : { tls: { certFile: join(etc, "public.pem"), keyFile: join(etc, "public.key") } }),
+    ...(here ? {} : { tls: { certFile: join(etc, "tls.crt"), keyFile: join(etc, "tls.key") } }),
     cluster: {
       listen: { host, port: server.route_port },
       routes: layout.servers.map((one) => `nats-route://${one.host}:${one.route_port}`),

@@ -1,9 +1,9 @@
 // Goal: no text, however hostile, becomes a subject that means something else.
 // Method: every builder is fed arbitrary strings and strings made of NATS's own signs; the parsers invert the builders.
-import { logPartitions, streams } from "../../../streams/definitions.ts"
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { definitions, isEventType } from "../../../streams/catalog.ts"
+import { logPartitions, streams } from "../../../streams/definitions.ts"
 import { isToken } from "../../../streams/ids.ts"
 import { logSubjectOf, parseIngest, parseLog, patterns, subjects } from "../../../streams/subjects.ts"
 
@@ -49,7 +49,7 @@ describe("subjects", () => {
 
   it("of a partition are those of the log behind its number, which alone it captures", () => {
     assert.strictEqual(subjects.partition(3, subjects.logCommit(tenant, "p")), `part.3.log.${tenant}.commit.p`)
-    for (const row of logPartitions(8)) assert.deepStrictEqual(row.subjects, [row.storedAs?.arriving])
+    for (const row of logPartitions(8)) assert.deepStrictEqual(row.subjects, [row.storedAs?.arriving ?? ""])
     assert.strictEqual(new Set(logPartitions(8).flatMap(({ subjects }) => subjects)).size, 8)
     assert.deepStrictEqual(logPartitions(1), [streams.log])
   })
