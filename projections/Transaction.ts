@@ -24,6 +24,9 @@ export interface Transaction extends Statements {
 /** Names remembered; with more, all are forgotten. About 100 bytes each. */
 const memoryMax = 20_000
 
+/** Above this, statements go one by one: the trips no longer count, and SQLite need not be ready to undo them all at once. */
+const joinedMaxChars = 64 * 1024
+
 interface Put {
   readonly sql: string
   readonly values: ReadonlyArray<Value>
@@ -59,7 +62,9 @@ export const makeTransactions = (connection: Connection) => {
       if (waiting.length === 0) return Effect.void
       const puts = waiting
       waiting = []
-      return together(puts)
+      return charsOf(puts) <= joinedMaxChars
+        ? together(puts)
+        : Effect.andThen(begin, Effect.forEach(puts, ({ sql, values }) => connection.run(sql, ...values), { discard: true }))
     })
     const written = Effect.andThen(begin, flush)
     const transaction: Transaction = {
@@ -96,6 +101,9 @@ export const makeTransactions = (connection: Connection) => {
       ({ end }, exit) => end(exit)
     )
 }
+
+const charsOf = (puts: ReadonlyArray<Put>): number =>
+  puts.reduce((sum, { values }) => values.reduce<number>((chars, value) => typeof value === "string" ? chars + value.length : chars, sum), 0)
 
 const isQuery = (sql: string): boolean => /^\s*select\b/i.test(sql)
 

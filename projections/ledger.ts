@@ -85,7 +85,7 @@ const readTenants = "select t.name, t.id from json_each(?) j join tenant t on t.
 /** Number the events, and add what was said of them before they came. `known`: places of those here already. */
 const number = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, events: ReadonlyArray<EventEntry>) {
   if (events.length === 0) return { offered: [], known: new Set<number>() }
-  const ids = JSON.stringify(events.map((entry) => [tenants.get(entry.tenant), hexOf(entry.opened.envelope.id)]))
+  const ids = JSON.stringify(events.map((entry) => [tenants.get(entry.tenant), entry.opened.envelope.id]))
   const [found] = yield* tx.all<{ counted: number; early: number; known: string }>(readKnown, ids)
   const { counted, early, known } = found!
   const said = early === 1 ? yield* takeEarly(tx, ids) : undefined
@@ -107,9 +107,9 @@ const number = Effect.fnUntraced(function*(tx: Transaction, tenants: Tenants, ev
 
 const readKnown = `
   select coalesce((select value from counter where name = 'event'), 0) as counted,
-    exists (select 1 from jsonb_each(?1) j join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)) as early,
+    exists (select 1 from jsonb_each(?1) j join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1, '-')) as early,
     (select json_group_array(j.key) from jsonb_each(?1) j
-     join event e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)) as known`
+     join event e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1, '-')) as known`
 
 interface Said {
   readonly seq: number | null
@@ -120,7 +120,7 @@ interface Said {
 const takeEarly = Effect.fnUntraced(function*(tx: Transaction, ids: string) {
   const rows = yield* tx.all<{ tenant: number; id: string; seq: number | null; withheld: string | null; shared: string | null }>(
     `select e.tenant, hex(e.id) as id, e.seq, e.withheld, e.shared from jsonb_each(?) j
-     join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1)`,
+     join early e on e.tenant = j.value ->> 0 and e.id = unhex(j.value ->> 1, '-')`,
     ids
   )
   if (rows.length > 0) {
@@ -152,14 +152,17 @@ const raiseLamports = (tx: Transaction, events: ReadonlyArray<NewEvent>): void =
 const insertEvents = (tx: Transaction, events: ReadonlyArray<NewEvent>, known: ReadonlySet<number>) => {
   const echoes: Array<Echo> = []
   const refs = new Set<number>()
-  const fresh = new Map<string, NewEvent>()
-  events.forEach((event, i) => {
-    const key = `${event.tenant}/${hexOf(event.opened.envelope.id)}`
-    if (!known.has(i) && !fresh.has(key)) return fresh.set(key, event)
+  const seen = new Map<number, Set<string>>()
+  const fresh = events.filter((event, i) => {
+    const { id } = event.opened.envelope
+    let ids = seen.get(event.tenant)
+    if (ids === undefined) seen.set(event.tenant, ids = new Set())
+    if (!known.has(i) && ids.size < ids.add(id).size) return true
     refs.add(event.ref)
-    return echoes.push({ tenant: event.tenant, eventId: event.opened.envelope.id, seq: event.seq, shared: event.shared })
+    echoes.push({ tenant: event.tenant, eventId: id, seq: event.seq, shared: event.shared })
+    return false
   })
-  if (fresh.size > 0) tx.put(addEvents, JSON.stringify(Array.from(fresh.values(), (event) => [event.tenant, hexOf(event.opened.envelope.id), event.ref, event.seq, event.withheld])))
+  if (fresh.length > 0) tx.put(addEvents, JSON.stringify(fresh.map((event) => [event.tenant, hexOf(event.opened.envelope.id), event.ref, event.seq, event.withheld])))
   return { echoes, refs }
 }
 

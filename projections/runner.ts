@@ -1,9 +1,9 @@
-import { Context, Effect, Layer, Schema, Semaphore, Stream, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, Schedule, Schema, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { Entry } from "./Entry.ts"
 import { enter, forgetEvents, internTenants, ledgerTables } from "./ledger.ts"
 import type { Projection } from "./Projection.ts"
 import { Sqlite, type Transaction } from "./Sqlite.ts"
-import type { SqliteFailed } from "./SqliteFailed.ts"
+import { SqliteFailed } from "./SqliteFailed.ts"
 
 /** A named place in an input. `epoch` says which history the number counts in: a restored log is another one. */
 export interface Position {
@@ -29,6 +29,11 @@ export interface Offer {
   readonly epoch: string
   /** In order of `seq`. Entries of one `seq` come in one offer. A thousand or so: they are held in memory. */
   readonly entries: ReadonlyArray<Entry>
+  /**
+   * Where the reader was before these. Where the tables are not that far, because somebody emptied them meanwhile, nothing
+   * is taken: the cursor would jump over what is missing. Whoever empties them has the reader begin again.
+   */
+  readonly after?: number
   /** Where the reader has come to, when the last messages read say nothing to projections. */
   readonly through?: number
 }
@@ -44,8 +49,15 @@ export class Projections extends Context.Service<Projections, {
   readonly rebuildNeeded: boolean
   readonly positions: Effect.Effect<Positions>
   readonly absorb: (offer: Offer) => Effect.Effect<Position, SqliteFailed | EpochChanged>
+  /** The same, tried again every second while the disk is full: whoever keeps tables in step with a log waits for room. */
+  readonly keepAbsorbing: (offer: Offer) => Effect.Effect<Position, SqliteFailed | EpochChanged>
   /** Wait until a cursor has come to `seq`: how a writer reads its own write. Without end; bound it with a timeout. */
   readonly reached: (cursor: string, seq: number) => Effect.Effect<void>
+  /**
+   * The same, or until the tables take nothing for want of disk: reading goes on then, and shows what they hold.
+   * `keepAbsorbing` and `newEpoch` try again until there is room; nothing is lost.
+   */
+  readonly settled: (cursor: string, seq: number) => Effect.Effect<void>
   /** Every position as it moves, the present one first. */
   readonly changes: Stream.Stream<Positions>
   /**
@@ -71,23 +83,37 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
       Effect.tap(
         interruptible(sqlite.transaction((tx) => body(tx, SubscriptionRef.getUnsafe(positions)))),
         (moved) => SubscriptionRef.update(positions, (held) => next(held, moved)))))
+  const full = yield* SubscriptionRef.make(false)
+  const onceThereIsRoom = <A, E>(attempt: Effect.Effect<A, E | SqliteFailed>): Effect.Effect<A, E | SqliteFailed> =>
+    attempt.pipe(
+      Effect.tap(() => SubscriptionRef.getUnsafe(full) ? Effect.andThen(Effect.logInfo("the tables take events again"), SubscriptionRef.set(full, false)) : Effect.void),
+      Effect.tapError((error) =>
+        !isOutOfRoom(error) || SubscriptionRef.getUnsafe(full)
+          ? Effect.void
+          : Effect.andThen(Effect.logError("the disk is full: the tables fall behind the logs until there is room"), SubscriptionRef.set(full, true))),
+      Effect.retry({ schedule: roomRetries, while: isOutOfRoom }))
+  const take = (offer: Offer) =>
+    move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position))
+  const outOfRoom = SubscriptionRef.changes(full).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
+  const has = (cursor: string, seq: number) => (held: Positions) => (held.get(cursor)?.seq ?? 0) >= seq
+  const reached = (cursor: string, seq: number) => SubscriptionRef.changes(positions).pipe(Stream.filter(has(cursor, seq)), Stream.runHead, Effect.asVoid)
+  const unless = (cursor: string, seq: number, wait: Effect.Effect<void>) => Effect.suspend(() => has(cursor, seq)(SubscriptionRef.getUnsafe(positions)) ? Effect.void : wait)
   return Projections.of({
     rebuildNeeded,
     positions: SubscriptionRef.get(positions),
     changes: SubscriptionRef.changes(positions),
-    absorb: (offer) =>
-      move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position)),
-    reached: (cursor, seq) =>
-      Effect.suspend(() => (SubscriptionRef.getUnsafe(positions).get(cursor)?.seq ?? 0) >= seq ? Effect.void : SubscriptionRef.changes(positions).pipe(
-        Stream.filter((held) => (held.get(cursor)?.seq ?? 0) >= seq),
-        Stream.runHead,
-        Effect.asVoid
-      )),
+    absorb: take,
+    keepAbsorbing: (offer) => onceThereIsRoom(take(offer)),
+    reached: (cursor, seq) => unless(cursor, seq, reached(cursor, seq)),
+    settled: (cursor, seq) => unless(cursor, seq, Effect.raceFirst(reached(cursor, seq), outOfRoom)),
     newEpoch: (cursor, epoch, tenants) =>
-      move((tx) => forgetPlaces(tx, cursor, epoch, tenants), (held) => new Map(held).set(cursor, { seq: 0, epoch })),
+      onceThereIsRoom(move((tx) => forgetPlaces(tx, cursor, epoch, tenants), (held) => new Map(held).set(cursor, { seq: 0, epoch }))),
     reset: move((tx) => Effect.andThen(dropAll(tx), create(tx, projections)), () => new Map())
   })
 })
+
+const roomRetries = Schedule.spaced("1 second")
+const isOutOfRoom = (error: unknown): boolean => error instanceof SqliteFailed && error.reason === "disk full"
 
 const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>, held: Position | undefined, offer: Offer) {
   if (held !== undefined && held.seq > 0 && held.epoch !== offer.epoch) {
@@ -99,6 +125,7 @@ const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: Readonl
     })
   }
   const from = held?.seq ?? 0
+  if (from < (offer.after ?? 0)) return held ?? { seq: 0, epoch: offer.epoch }
   const fresh = offer.entries.filter((entry) => entry.seq > from)
   for (const part of cutAtErasures(fresh)) yield* absorbPart(tx, projections, part)
   const seq = Math.max(from, offer.through ?? 0, fresh[fresh.length - 1]?.seq ?? 0)

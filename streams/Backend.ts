@@ -121,6 +121,8 @@ export interface Tailed {
 
 /** The verified, opened event stream of a tenant, from a cursor, `"start"` or `"now"` on; live. */
 export class EventTail extends Context.Service<EventTail, {
+  /** The cursor of `"now"`: right behind the last event there is. */
+  readonly now: (tenant: string) => Effect.Effect<string>
   readonly tail: (options: { readonly tenant: string; readonly from: string; readonly subject?: string }) => Stream.Stream<Tailed, WriteInvalid | StoreUnavailable>
 }>()("streams/EventTail") {}
 
@@ -130,6 +132,12 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
   type: Schema.String,
   hint: Schema.String
 }) {}
+
+/** Room on the disk under a backend's store. `low` before it is `full`; then writes are refused and reads go on. */
+export interface DiskRoom {
+  readonly state: "ok" | "low" | "full"
+  readonly free_bytes: number | null
+}
 
 /** What `status` shows of a local backend: one of the sentences of DESIGN.md 5 in `state`, and the figures behind it. */
 export interface LocalStatus {
@@ -156,6 +164,7 @@ export interface LocalStatus {
   readonly quarantined: number
   readonly set_aside: number
   readonly needs: string | null
+  readonly disk: DiskRoom
   readonly versions: { readonly maestra: string; readonly nats_server: string }
 }
 
@@ -187,6 +196,27 @@ export class Maintenance extends Context.Service<Maintenance, {
   readonly rebuild: Stream.Stream<Progress, CommandFailed>
 }>()("streams/Maintenance") {}
 
+/**
+ * What a backup is made of, in the order its parts are to be read: logs first, so that the keys are never older than
+ * what they open. `keys`: the part opens what other parts hold, and is kept apart from them.
+ */
+export const BackupPlan = Schema.Struct({
+  backend_id: Schema.String,
+  log_id: Schema.String,
+  log_epoch: Schema.Int,
+  nats_server: Schema.String,
+  parts: Schema.Array(Schema.Struct({ name: Schema.String, keys: Schema.Boolean }))
+})
+export type BackupPlan = typeof BackupPlan.Type
+
+/** A part of a backup as it comes: what it is (`of`: bytes, about), its bytes in base64, and the word that it is whole. */
+export const BackupRow = Schema.Union([
+  Schema.Struct({ head: Schema.NullOr(Schema.Record(Schema.String, Schema.Json)), of: Schema.Int }),
+  Schema.Struct({ data: Schema.String }),
+  Schema.Struct({ whole: Schema.Literal(true) })
+])
+export type BackupRow = typeof BackupRow.Type
+
 /** The hosted backend's own controls, for its operator. */
 export class HostedControl extends Context.Service<HostedControl, {
   readonly status: Effect.Effect<Readonly<Record<string, unknown>>>
@@ -194,4 +224,7 @@ export class HostedControl extends Context.Service<HostedControl, {
   readonly enroll: (user: string) => Effect.Effect<{ readonly code: string; readonly user_id: string; readonly tenant: string; readonly expires_at: string }, CommandFailed>
   readonly peers: Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>>
   readonly revoke: (peer: string, cause: "requested" | "lost" | "compromised") => Effect.Effect<void, CommandFailed>
+  readonly backupPlan: Effect.Effect<BackupPlan, CommandFailed>
+  /** One part of the plan, read while everything goes on. It is whole only when the last row says so. */
+  readonly backupPart: (name: string) => Stream.Stream<BackupRow, CommandFailed>
 }>()("streams/HostedControl") {}

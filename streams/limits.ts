@@ -45,3 +45,10 @@ export const lamportJumpMax = 2 ** 32
 /** Default size of the journal: about twenty million messages. A setting. */
 export const journalMaxBytes = 10 * GiB
 export const telemetryOutMaxBytes = 100 * MiB
+
+/** With less room than this on the disk under a store, writes are refused: what is under way must still find its place. */
+export const diskReserveBytes = 64 * MiB
+/** Writes are taken again from here on: the first one must not fill it once more. */
+export const diskResumeBytes = 96 * MiB
+/** Less than this is told to people. */
+export const diskLowBytes = 2 * GiB

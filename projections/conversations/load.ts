@@ -21,12 +21,12 @@ export const scoped = (tenant: number, id: string): string => `${tenant} ${id}`
 
 /** Read the rows of the named conversations, as they are before this batch. */
 export const loadConversations = Effect.fnUntraced(function*(tx: Transaction, wanted: Iterable<Name & { readonly tenant: number }>) {
-  const ids = (yield* tx.before<{ conversation: number; message: number }>(nextIds))[0]!
-  const loaded: Loaded = { byShared: new Map(), byLocal: new Map(), nextConversation: ids.conversation, nextMessage: ids.message }
   const asked = new Map<string, readonly [number, string, string]>()
   for (const { here, tenant, there } of wanted) asked.set(here === there ? `${tenant} ${here}` : `${tenant} ${here} ${there}`, [tenant, here, there])
-  const rows = yield* tx.before<ConversationCells>(readConversations, JSON.stringify([...asked.values()]))
-  for (const cells of rows) {
+  const [found] = yield* tx.before<{ conversation: number; message: number; rows: string }>(readConversations, JSON.stringify([...asked.values()]))
+  const { conversation, message, rows } = found!
+  const loaded: Loaded = { byShared: new Map(), byLocal: new Map(), nextConversation: conversation, nextMessage: message }
+  for (const cells of JSON.parse(rows) as ReadonlyArray<ConversationCells>) {
     if (loaded.byShared.has(scoped(cells.tenant, cells.shared))) continue
     const row: ConversationRow = {
       id: cells.id,
@@ -50,11 +50,6 @@ export const loadConversations = Effect.fnUntraced(function*(tx: Transaction, wa
   }
   return loaded
 })
-
-/** Row ids are given here, so that writes can name rows before they are inserted. */
-const nextIds = `select
-  (select coalesce(max(id), 0) + 1 from conversation) as conversation,
-  (select coalesce(max(id), 0) + 1 from message) as message`
 
 interface ConversationCells {
   readonly id: number
@@ -80,17 +75,21 @@ const titleOf = (cells: ConversationCells): ConversationRow["title"] => {
   return cells.titled === null || stamp === undefined ? undefined : { ref: cells.titled, stamp }
 }
 
-const conversationCells = `c.id, c.tenant, c.shared, c.local, c.hidden, c.lamport, c.time,
-  (select text from word where id = c.source) as source, c.messages, c.aliases, c.withheld, c.expired,
-  c.titled, c.title_lamport, c.title_time, (select text from word where id = c.title_source) as title_source`
+const conversationCells = `json_object('id', c.id, 'tenant', c.tenant, 'shared', c.shared, 'local', c.local, 'hidden', c.hidden,
+  'lamport', c.lamport, 'time', c.time, 'source', (select text from word where id = c.source), 'messages', c.messages,
+  'aliases', c.aliases, 'withheld', c.withheld, 'expired', c.expired, 'titled', c.titled, 'title_lamport', c.title_lamport,
+  'title_time', c.title_time, 'title_source', (select text from word where id = c.title_source)) as cells`
 
+/** Row ids are given here, so that writes can name rows before they are inserted. */
 export const readConversations = `
-  select ${conversationCells} from jsonb_each(?1) j
-  join conversation c on c.tenant = j.value ->> 0 and c.shared = j.value ->> 2
-  union all
-  select ${conversationCells} from jsonb_each(?1) j
-  join conversation c indexed by conversation_local on c.tenant = j.value ->> 0 and c.local = j.value ->> 1
-  where c.local is not null`
+  select (select coalesce(max(id), 0) + 1 from conversation) as conversation, (select coalesce(max(id), 0) + 1 from message) as message,
+  (select json_group_array(json(cells)) from (
+    select ${conversationCells} from jsonb_each(?1) j
+    join conversation c on c.tenant = j.value ->> 0 and c.shared = j.value ->> 2
+    union all
+    select ${conversationCells} from jsonb_each(?1) j
+    join conversation c indexed by conversation_local on c.tenant = j.value ->> 0 and c.local = j.value ->> 1
+    where c.local is not null)) as rows`
 
 /** Read the rows of the named messages into their conversations. New conversations have none. */
 export const loadMessages = Effect.fnUntraced(function*(

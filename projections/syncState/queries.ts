@@ -73,7 +73,10 @@ export const peerPositions = Effect.fnUntraced(function*(tenant: string) {
   )
 })
 
-/** Keep what peers reported. A later report counts, a smaller position too: a mirror may have been made anew. */
+/**
+ * Keep what peers reported. A later report counts, a smaller position too: a mirror may have been made anew. On a full
+ * disk it is let go: the next report comes within seconds.
+ */
 export const reportPositions = Effect.fnUntraced(function*(tenant: string, positions: ReadonlyArray<PeerPosition>) {
   yield* inTenant(tenant, (tx, id) =>
     Effect.sync(() => tx.put(
@@ -82,7 +85,7 @@ export const reportPositions = Effect.fnUntraced(function*(tenant: string, posit
        on conflict do update set seq = excluded.seq, seen_at = excluded.seen_at where excluded.seen_at >= peer_position.seen_at`,
       id,
       JSON.stringify(positions.map(({ log_seq, peer_id, seen_at }) => [peer_id, log_seq, seen_at]))
-    )))
+    ))).pipe(Effect.catchIf((error) => error.reason === "disk full", () => Effect.void))
 })
 
 /**

@@ -41,8 +41,9 @@ export const tail = <R>(options: TailOptions<R>): Stream.Stream<Told, CliFailure
       let wait = retryFirst
       while (true) {
         const ended = yield* Effect.flatMap(options.backend, (backend) =>
-          connect(backend, options, last, () => {
+          connect(backend, options, last, (place) => {
             hasConnected = true
+            last = place ?? last
           }).pipe(Stream.runForEach((told) => {
             last = told.cursor
             wait = retryFirst
@@ -58,11 +59,13 @@ export const tail = <R>(options: TailOptions<R>): Stream.Stream<Told, CliFailure
 
 const closed = notReachable("connection-lost", "the backend closed the event stream")
 
-/** One connection, to its end. */
-const connect = <R>(backend: Backend, options: TailOptions<R>, last: string | undefined, onOpen: () => void) => {
+/** One connection, to its end. It may say where it begins before there is any event. */
+const connect = <R>(backend: Backend, options: TailOptions<R>, last: string | undefined, onOpen: (place: string | undefined) => void) => {
   const told: Array<Event> = []
+  let place: string | undefined
   const parser = makeParser((event) => {
     if (event._tag === "Event") told.push(event)
+    else place = event.lastEventId
   })
   return bytes(backend, {
     method: "GET",
@@ -72,8 +75,9 @@ const connect = <R>(backend: Backend, options: TailOptions<R>, last: string | un
   }).pipe(
     Stream.decodeText,
     Stream.mapEffect((text) => {
-      onOpen()
       const error = parser.feed(text)
+      onOpen(place)
+      place = undefined
       return error === undefined ? Effect.succeed(told.splice(0)) : Effect.fail(notReachable("event-too-large", error.message))
     }),
     Stream.flattenIterable,

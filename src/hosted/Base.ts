@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, Exit, Schema, SubscriptionRef } from "effect"
+import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import { greatestLamport } from "../../projections/conversations/queries.ts"
 import { Projections } from "../../projections/runner.ts"
@@ -11,6 +12,7 @@ import { isoTime } from "../../streams/time.ts"
 import { connect, type Wired } from "../nats/connect.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
+import { guardDisk } from "../nats/diskGuard.ts"
 import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
 import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
@@ -20,12 +22,14 @@ import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import type { SecretKey } from "../security/secretKey.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
+import { keepOut } from "./keepOut.ts"
 import { makeKeyring } from "./Keyring.ts"
 import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import type { RateLimits } from "./RateBudget.ts"
+import { finishRestore } from "./restoredFolder.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
@@ -72,12 +76,12 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "" }
+    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
-  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion }
+  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server }
 })
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
@@ -168,22 +172,29 @@ export const meetEpoch = Effect.fnUntraced(function*(projections: Projections["S
   if (position !== undefined && position.epoch !== epoch) yield* projections.newEpoch(partition.cursor, epoch, tenantsOf(partition))
 })
 
+/** Own the data directory, and put in place what a restore left ready: before any file in it is opened. */
+export const claimDirectory = Effect.fnUntraced(function*({ dataDir }: HostedOptions) {
+  if (!(yield* holdDirectory(dataDir))) {
+    return yield* new HostedStartError({ why: "already running", hint: `Another hosted process runs on ${dataDir}. Stop that one first, or give this one a data directory of its own and --cluster.` })
+  }
+  yield* finishRestore(dataDir)
+})
+
 /** What every part of a hosted process stands on, its own hub or the cluster it joins included. */
 export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
-  if (!(yield* holdDirectory(options.dataDir))) {
-    return yield* new HostedStartError({ why: "already running", hint: `Another hosted process runs on ${options.dataDir}. Stop that one first, or give this one a data directory of its own and --cluster.` })
-  }
   const attached = yield* attach(options)
   const { count, deployment, replicas, service } = attached
   const cutting = yield* adminRole(options, attached)
   // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
   if (options.cluster !== undefined) yield* awaitStreams(service, count)
   else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
+  // whoever runs the servers of a cluster watches their disks
+  const disk = attached.server === undefined ? undefined : yield* guardDisk({ directory: join(options.dataDir, "nats", "store"), server: attached.server })
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
     storeKey: deployment.storeKey,
-    logs: logsOf(service, count),
+    logs: logsOf(service, count).map((log) => disk?.guard(log) ?? log),
     tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
     marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
     ...(cutting === undefined ? {} : { heard: cutting.heard }),
@@ -193,8 +204,11 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
       countThrough: (log, tenant, seq) => countThrough(service, { stream: log, filter: subjects.logTenant(tenant), through: seq })
     }
   })
-  if (cutting !== undefined) yield* supervise(options, "revocations", cutting.run)
-  return { ...attached, ...parts, options, cutting }
+  if (cutting !== undefined) {
+    yield* keepOut({ cutting, tenants: parts.tenants, dataDir: options.dataDir })
+    yield* supervise(options, "revocations", cutting.run)
+  }
+  return { ...attached, ...parts, disk: disk?.disk, options, cutting }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

@@ -40,9 +40,18 @@ export const openMasterKey = Effect.fn("openMasterKey")(function*(dataDir: strin
   if (Option.isSome(given)) return given.value
   const id = yield* deploymentId(join(dataDir, "deployment-id"))
   const fresh = yield* isMissing(join(dataDir, "keys.json"))
-  return yield* masterKeyFromKeystore({ account: `${hostedBackendId(id)}/master`, mayCreate: fresh }).pipe(
-    Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
+  return yield* keptMasterKey(id, dataDir, fresh)
 })
+
+/** The master key of a deployment that exists: from the environment, else from the keystore; never a new one. */
+export const masterKeyOf = Effect.fn("masterKeyOf")(function*(id: string, dataDir: string) {
+  const given = yield* masterKeyFromEnvironment
+  return Option.isSome(given) ? given.value : yield* keptMasterKey(id, dataDir, false)
+})
+
+const keptMasterKey = (id: string, dataDir: string, mayCreate: boolean) =>
+  masterKeyFromKeystore({ account: `${hostedBackendId(id)}/master`, mayCreate }).pipe(
+    Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
 
 /** The deployment kept in this data directory; made at its first start, never replaced. */
 export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: string, masterKey: SecretKey) {

@@ -75,5 +75,6 @@ export const headOf = (record: { readonly journal: string; readonly from: number
   to: record.to,
   ids: record.ids,
   seq,
-  bytes
+  // a copy: what came is a view into the whole commit, megabytes that would stay as long as the head is remembered
+  bytes: Uint8Array.from(bytes)
 })

@@ -126,9 +126,9 @@ const findSecret = (context: RegistrarContext, bearer: string, now: number): Res
   const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
   const known = record.devices.find(({ backend_id }) => backend_id === token.local_backend_id)
-  const candidates = known !== undefined
-    ? [known.secret]
-    : record.pending.filter(({ expires_at }) => now < millisOf(expires_at)).map(({ secret }) => secret)
+  // a device that was unpaired over there comes back with a new code; its key is still the pinned one
+  const pending = record.pending.filter(({ expires_at }) => now < millisOf(expires_at)).map(({ secret }) => secret)
+  const candidates = known === undefined ? pending : [known.secret, ...pending]
   let refusal = wrongCode
   for (const candidate of candidates) {
     const secret = fromBase64url(candidate)!
@@ -149,8 +149,9 @@ const goneRefusal = (what: "revoked" | "erased") =>
 /** Put the device in place of what was known of it, and spend the pending secret it came with. */
 const bind = (record: TenantRecord, device: Device, now: string): Result.Result<TenantRecord, RegistrationRefused> => {
   if (record.gone.some(({ backend_id }) => backend_id === device.backend_id)) return Result.fail(goneRefusal("revoked"))
-  const known = record.devices.some(({ backend_id }) => backend_id === device.backend_id)
+  const known = record.devices.some(({ backend_id, secret }) => backend_id === device.backend_id && secret === device.secret)
   const spent = record.pending.some(({ secret }) => secret === device.secret)
+  // its own secret as it is now, or one nobody else was faster to use
   if (!known && !spent) return Result.fail(wrongCode)
   return Result.succeed({
     ...record,

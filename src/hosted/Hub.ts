@@ -4,7 +4,7 @@ import { findServer } from "../nats/binary.ts"
 import { connect, type Wired } from "../nats/connect.ts"
 import { renderHubConfig } from "../nats/hubConfig.ts"
 import { type HubSecrets, serviceCredentials, systemCredentials } from "../nats/hubSecrets.ts"
-import { startServer } from "../nats/ServerProcess.ts"
+import { type ServerProcess, startServer } from "../nats/ServerProcess.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** The hub a single-process deployment runs itself, and this process's two connections to it. */
@@ -14,6 +14,7 @@ export interface Hub {
   readonly inboxPrefix: string
   readonly serverVersion: string
   readonly clientPort: number
+  readonly server: ServerProcess
 }
 
 /** A file of the hub cannot be written. Nothing was started. */
@@ -55,6 +56,7 @@ export const startHub = Effect.fn("startHub")(function*(options: HubStart) {
     system: yield* connect({ server: address, auth: { creds: system.creds }, name: "hosted admin", inboxPrefix: system.inboxPrefix }),
     inboxPrefix: service.inboxPrefix,
     serverVersion: binary.version,
-    clientPort: server.clientPort
+    clientPort: server.clientPort,
+    server
   } satisfies Hub
 })

@@ -64,18 +64,23 @@ export const judge = (
     : { ...held, log_epoch: Math.max(held.log_epoch, stream.epoch ?? 0), high_water: stream.lastSeq }
 }
 
+/** The epoch a stream's description names. */
+export const epochOf = (metadata: Readonly<Record<string, string>>): number | undefined => {
+  const epoch = Number(metadata[epochKey])
+  return Number.isSafeInteger(epoch) && epoch > 0 ? epoch : undefined
+}
+
+/** What a stream's description says of its log. */
+export const metadataOf = (mark: Pick<Mark, "log_id" | "log_epoch">) => ({ [idKey]: mark.log_id, [epochKey]: String(mark.log_epoch) })
+
 export const openMark = Effect.fn("LogMark.open")(function*(store: MarkStore, log: EventLog, newId: () => string) {
   const held = yield* store.load
   const info = yield* log.info
-  const epoch = Number(info.metadata[epochKey])
-  const mark = judge(Option.getOrUndefined(held), {
-    lastSeq: info.lastSeq,
-    id: info.metadata[idKey],
-    epoch: Number.isSafeInteger(epoch) && epoch > 0 ? epoch : undefined
-  }, newId)
+  const epoch = epochOf(info.metadata)
+  const mark = judge(Option.getOrUndefined(held), { lastSeq: info.lastSeq, id: info.metadata[idKey], epoch }, newId)
   yield* store.save(mark)
   if (info.metadata[idKey] !== mark.log_id || epoch !== mark.log_epoch) {
-    yield* log.setMetadata({ [idKey]: mark.log_id, [epochKey]: String(mark.log_epoch) })
+    yield* log.setMetadata(metadataOf(mark))
   }
   return mark
 })

@@ -106,6 +106,7 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
   const { heads, keys } = yield* context.remembered
   const reader = new LogReader(new AuthorKeys(context.hosted, keys), heads)
   const isOwn = () => false
+  let after = from
   yield* context.log.read({ from: from + 1 }).pipe(
     Stream.mapEffect((batch) => readLogInTurns(reader, batch, { open: context.open, isOwn })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
@@ -116,8 +117,10 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       entries.sort((a, b) => a.seq - b.seq)
       if (entries.length === 0) return Effect.void
       const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
-      return projections.absorb({ cursor: context.cursor, epoch: context.epoch, entries }).pipe(
+      return projections.keepAbsorbing({ cursor: context.cursor, epoch: context.epoch, entries, after }).pipe(
         Effect.orDie,
+        // never back: behind emptied tables nothing is taken until reading begins again
+        Effect.tap(({ seq }) => Effect.sync(() => { after = Math.max(after, seq) })),
         Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })))
     }))
 })

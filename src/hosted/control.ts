@@ -1,14 +1,16 @@
-import { Clock, Duration, Effect, Redacted, Result } from "effect"
+import { Clock, Duration, Effect, Redacted, Result, SubscriptionRef } from "effect"
 import { randomBytes, randomInt } from "node:crypto"
-import { CommandFailed, HostedControl } from "../../streams/Backend.ts"
+import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
+import type { Disk } from "../nats/diskGuard.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
 import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
+import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { Cutting } from "./followRevocations.ts"
 import type { LogView } from "./LogView.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
@@ -29,6 +31,9 @@ export interface HostedControlContext {
   readonly view: LogView
   readonly partitions: Partitions
   readonly serverVersion: string
+  readonly backup: BackupContext
+  /** Room under the hub's store; unknown to a process that joined a cluster. */
+  readonly disk: SubscriptionRef.SubscriptionRef<Disk> | undefined
   readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
 }
 
@@ -98,12 +103,17 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
         ...(logs.length === 1 ? {} : { partitions: logs }),
         tenants: all.map((record) => ({ tenant: record.tenant, user_id: record.user_id, devices: record.devices.length, last_seq: context.view.of(record.tenant).lastSeq })),
         peers: all.reduce((sum, record) => sum + record.devices.length, 0),
+        ...(context.disk === undefined ? {} : { disk: roomOf(SubscriptionRef.getUnsafe(context.disk)) }),
         versions: { nats_server: context.serverVersion }
       }
     }),
-    revoke: (peer, cause) => revoke(context, peer, cause)
+    revoke: (peer, cause) => revoke(context, peer, cause),
+    backupPlan: backupPlan(context.backup),
+    backupPart: (name) => backupPart(context.backup, name)
   })
 }
+
+const roomOf = ({ freeBytes, state }: Disk): DiskRoom => ({ state, free_bytes: freeBytes })
 
 /** One partition, and what its stream holds; `null` while that does not answer. */
 const stateOf = ({ log, mark: { log_epoch, log_id } }: Partition) =>
@@ -138,7 +148,8 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
   yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))
 })
 
-const shutOut = (record: TenantRecord, device: Device, at: string): TenantRecord => ({
+/** The record without the device: its secret is gone, and what is left says that it may not come back. */
+export const shutOut = (record: TenantRecord, device: Device, at: string): TenantRecord => ({
   ...record,
   devices: record.devices.filter(({ peer_id }) => peer_id !== device.peer_id),
   gone: [...record.gone.filter(({ peer_id }) => peer_id !== device.peer_id), { backend_id: device.backend_id, peer_id: device.peer_id, what: "revoked", at, transport_keys: device.transport_keys }]

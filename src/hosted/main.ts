@@ -4,7 +4,7 @@ import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
-import { type Base, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
+import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { serveIngest } from "./ingest.ts"
@@ -20,6 +20,7 @@ type Provided = Writer | Registrar | EventTail | HostedControl | Maintenance | S
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
   Layer.effectContext(start(options)).pipe(
     Layer.provideMerge(projectionsLayer(join(options.dataDir, "hosted.sqlite"))),
+    Layer.provide(Layer.effectDiscard(claimDirectory(options))),
     Layer.catch((error) => Layer.effectContext(Effect.fail(startError(error)))))
 
 const startError = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): HostedStartError =>
@@ -46,7 +47,7 @@ const services = (base: Base, own: OwnCommits) => {
   const reading = { logOf: (tenant: string) => partitions.of(tenant).log, hosted, open: keyring.open }
   return Context.make(Writer, Writer.of({
     write: (tenant, drafts) => own.write(tenant, drafts),
-    settled: (tenant) => projections.reached(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
+    settled: (tenant) => projections.settled(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Registrar, Registrar.of({
@@ -56,12 +57,14 @@ const services = (base: Base, own: OwnCommits) => {
       authenticate: (bearer) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(authenticateOnHosted(registrar, bearer, now)))
     })),
     Context.add(EventTail, EventTail.of({
+      now: (tenant) => Effect.sync(() => String(view.of(tenant).lastSeq)),
       tail: (request) => tailHosted({ ...reading, remembered: ask(remembered), end: (tenant) => view.of(tenant).lastSeq }, request)
     })),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       publicUrl: options.publicUrl,
-      pairingLife: options.pairingLife ?? pairingLifeMax
+      pairingLife: options.pairingLife ?? pairingLifeMax,
+      backup: { ...base, logIdentity: () => identityOf(base), adminRole: base.deployment.hub !== undefined, dataDir: options.dataDir, backendId: identity.identity.backend_id }
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({
       ...reading, projections,
@@ -70,6 +73,12 @@ const services = (base: Base, own: OwnCommits) => {
       reread: SubscriptionRef.update(base.reread, (n) => n + 1)
     })))
   )
+}
+
+/** What a backup is of: the log of a hub of one server, and the first partition where there are several. */
+const identityOf = ({ partitions }: Base) => {
+  const { log_epoch, log_id } = partitions.all[0]!.mark
+  return { id: log_id, epoch: log_epoch }
 }
 
 const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({

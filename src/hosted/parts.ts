@@ -73,7 +73,8 @@ export const keepMark = (base: Parts) => {
       const at = (yield* projections.positions).get(partition.cursor)?.seq ?? 0
       if (at <= partition.mark.high_water) continue
       partition.mark = { ...partition.mark, high_water: at }
-      yield* marks(partition.log).save(partition.mark)
+      // late is harmless; a full disk is not a reason to stop
+      yield* marks(partition.log).save(partition.mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
     }
   }).pipe(Effect.forever)
 }

@@ -7,6 +7,7 @@ import { relayConsumer, streams } from "../../streams/definitions.ts"
 import { findServer } from "../nats/binary.ts"
 import { connect } from "../nats/connect.ts"
 import { openCursor } from "../nats/cursor.ts"
+import { guardDisk } from "../nats/diskGuard.ts"
 import type { Cursor, EventLog } from "../nats/EventLog.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { openLeafConfig } from "../nats/leafConfig.ts"
@@ -69,11 +70,13 @@ const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId
   const agent = yield* dial("_INBOX.agent", "agent")
   yield* ensureStream(agent, streams.journal, { replicas: 1 })
   yield* ensureStream(agent, streams.telemetryOut, { replicas: 1 })
+  const { disk, guard } = yield* guardDisk({ directory: join(runDir, "store"), server })
   return {
     leaf, server, dial, agent,
     serverVersion: binary.version,
     link: yield* watchLeaf({ clientPort: server.clientPort, system: leaf.system }),
-    journalLog: jetStreamLog(agent, streams.journal.name),
+    disk,
+    journalLog: guard(jetStreamLog(agent, streams.journal.name)),
     cursor: yield* openCursor(agent, { stream: relayConsumer.stream, name: relayConsumer.name })
   }
 })

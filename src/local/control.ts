@@ -1,6 +1,7 @@
 import { Clock, Duration, Effect, Option, SubscriptionRef } from "effect"
 import { CommandFailed, LocalControl, type LocalStatus, type Reached, type Tier, type WriteError, type Written } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
+import type { Disk } from "../nats/diskGuard.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { keyId } from "../security/keys.ts"
 import type { Journal } from "./Journal.ts"
@@ -19,11 +20,14 @@ export interface ControlContext extends RegistrationContext {
   readonly rejournal: Effect.Effect<number, WriteError | LogUnavailable>
   readonly peerKey: (peer: string) => Effect.Effect<string | undefined>
   readonly versions: LocalStatus["versions"]
+  readonly disk: SubscriptionRef.SubscriptionRef<Disk>
   /** Milliseconds since 1970 the link has to be down for before it counts as offline: a renewal takes about one second. */
   readonly offlineAfter: Duration.Duration
 }
 
 const onDisk = (error: { readonly hint: string }) => new CommandFailed({ status: 503, type: "not-stored", hint: error.hint })
+
+const diskFull = "the disk is full. Nothing is lost; make room, and writes are taken again by themselves"
 
 /** A report older than this, and `status` asks again before it answers. */
 const headFresh = Duration.seconds(2)
@@ -96,7 +100,8 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
   const link = SubscriptionRef.getUnsafe(state.link)
   const heard = SubscriptionRef.getUnsafe(state.heard)
   const relayed = SubscriptionRef.getUnsafe(state.relayed)
-  const needs = SubscriptionRef.getUnsafe(state.needs)
+  const disk = SubscriptionRef.getUnsafe(context.disk)
+  const needs = SubscriptionRef.getUnsafe(state.needs) ?? (disk.state === "full" ? diskFull : undefined)
   const pending = Math.max(0, context.journal.acknowledged() - relayed.to)
   const behind = heard === undefined ? undefined : Math.max(0, heard.tenantLastSeq - context.logRead())
   const down = !link.up && now - link.since > Duration.toMillis(context.offlineAfter)
@@ -124,6 +129,7 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
     quarantined: counts.quarantined,
     set_aside: counts.setAside,
     needs: needs ?? null,
+    disk: { state: disk.state, free_bytes: disk.freeBytes },
     versions: context.versions
   }
 })

@@ -20,8 +20,13 @@ export interface JournalReaderContext {
 export const projectJournal = Effect.fn("local.projectJournal")(function*(context: JournalReaderContext) {
   for (;;) {
     const { createdAt, from } = yield* journalPlace(context)
+    let after = from - 1
     const reading = context.journal.read({ from }).pipe(
-      Stream.map((batch) => readBatch(context, batch)),
+      Stream.map((batch) => {
+        const read = { ...readBatch(context, batch), after }
+        after = read.through
+        return read
+      }),
       // the next batch is read while SQLite, on its own thread, takes this one in
       Stream.buffer({ capacity: 1 }),
       Stream.runForEach((read) => take(context, createdAt, read)))
@@ -72,7 +77,7 @@ const readBatch = (context: JournalReaderContext, batch: ReadonlyArray<Stored>):
   return { entries, through: batch.at(-1)?.seq ?? 0, settings }
 }
 
-const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: string, { entries, settings, through }: ReadBatch) {
-  yield* context.projections.absorb({ cursor: journalCursor, epoch, entries, through }).pipe(Effect.orDie)
+const take = Effect.fnUntraced(function*(context: JournalReaderContext, epoch: string, { after, entries, settings, through }: ReadBatch & { readonly after?: number }) {
+  yield* context.projections.keepAbsorbing({ cursor: journalCursor, epoch, entries, through, ...(after === undefined ? {} : { after }) }).pipe(Effect.orDie)
   if (settings) yield* bump(context.state.settingsSeen)
 })

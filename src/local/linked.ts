@@ -1,4 +1,4 @@
-import { Effect, Option, Stream, SubscriptionRef } from "effect"
+import { Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
@@ -101,7 +101,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
     // its own count, not the journal's: a range may be gated several times, and again after a journal was reopened
     withhold: (eventIds, why) =>
       Effect.flatMap(projections.positions, (at) =>
-        projections.absorb({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
+        projections.keepAbsorbing({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
     seen: () => ({ ...seen }),
     heardPositions: Effect.fnUntraced(function*(positions) {
       // emptied tables have forgotten them
@@ -137,7 +137,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
 }
 
 const mirrorOf = (base: LinkedBase): MirrorContext => {
-  const { clock, dataKeys, mirror, projections, seen, source, state, tables } = base
+  const { clock, dataKeys, journal, mirror, projections, seen, source, state, tables } = base
   const { tenant } = pairedNow(base).with
   return {
     ...mirror,
@@ -148,6 +148,7 @@ const mirrorOf = (base: LinkedBase): MirrorContext => {
       keys: keys.map(([, author, entry]) => [tenant, author, entry] as const)
     }))),
     own: tables.ownForms,
+    journalRead: Effect.suspend(() => projections.reached(journalCursor, journal.acknowledged())),
     head: (seq, digest) => {
       if (seq >= seen.log_seq) Object.assign(seen, { log_seq: seq, head: digest })
     },
@@ -166,6 +167,8 @@ const movementOf = ({ journal, seen, state }: LinkedBase): Effect.Effect<Movemen
     }
   })
 
+const saveRetries = Schedule.spaced("5 seconds")
+
 /** The log over there is another one, or in another epoch: it was lost, restored or replaced. */
 const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epoch: number) {
   const { state, store } = base
@@ -176,7 +179,8 @@ const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epo
     return
   }
   const next = { ...held, with: { ...held.with, log_epoch: epoch } }
-  yield* store.save(next).pipe(Effect.orDie)
+  // on a full disk: the new epoch waits for room, and with it all that depends on it
+  yield* store.save(next).pipe(Effect.tapError(({ hint }) => Effect.logError(hint)), Effect.retry(saveRetries), Effect.orDie)
   yield* SubscriptionRef.set(state.paired, Option.some(next))
   yield* SubscriptionRef.set(state.heard, undefined)
   yield* bump(state.mirrorWanted)

@@ -17,7 +17,7 @@ import { logCursor } from "./mirrorLoop.ts"
 import { localRegistrar } from "./registrar.ts"
 import { rejournal } from "./rejournal.ts"
 import { projectionsLayer } from "./tablesOf.ts"
-import { type TailContext, tailLocal } from "./tail.ts"
+import { nowLocal, type TailContext, tailLocal } from "./tail.ts"
 
 export const version = "0.1.0"
 
@@ -60,11 +60,11 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
   const tail = tailOf(base)
   return Context.make(Writer, Writer.of({
     write: (_, drafts) => journal.write(drafts),
-    settled: () => projections.reached(journalCursor, journal.acknowledged()),
+    settled: () => projections.settled(journalCursor, journal.acknowledged()),
     reach: (_, written, tier, timeoutMillis) => reach(control, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Registrar, localRegistrar({ self, state, httpUrl: options.httpUrl })),
-    Context.add(EventTail, EventTail.of({ tail: (request) => tailLocal(tail, request) })),
+    Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
     Context.add(LocalControl, makeControl(control)),
     Context.add(Maintenance, Maintenance.of(maintainLocal({ ...base, journal: base.journalLog, mirror: tail.mirror })))
   )

@@ -28,13 +28,17 @@ export interface MirrorContext extends Mirror {
   }>
   /** Our own forms of these events, to tell how the ones in the log differ. */
   readonly own: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
+  /** Completes when the tables hold what the journal holds now. */
+  readonly journalRead: Effect.Effect<void>
   readonly head: (seq: number, digest: string) => void
   /** Reading begins at the beginning. */
   readonly restarted: () => void
 }
 
 export const logCursor = "log"
-export const epochOf = (paired: PairedWith): string => `${paired.log_id}/${paired.log_epoch}`
+/** Whose log it is, and in which epoch: what the places in the tables count in. */
+export const epochOf = (paired: PairedWith): string => `${paired.log_id}/${paired.log_epoch}/${paired.tenant}`
+const tenantOf = (epoch: string): string | undefined => epoch.split("/")[2]
 
 const retryEvery = Duration.seconds(1)
 
@@ -87,14 +91,22 @@ const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boo
   // leaves the gap, or the old epoch, to be noticed again.
   if (again && !moved) yield* fromTheBeginning
   yield* context.recreate
-  if (moved) yield* fromTheBeginning
+  if (moved) yield* tenantOf(position.epoch) === context.paired().tenant ? fromTheBeginning : othersLog(context)
 })
+
+/**
+ * The tables hold another tenant's log: another user's conversations, places and names of ids. Nothing of it is this
+ * one's, so they are made again, from the journal and the new mirror.
+ */
+const othersLog = ({ projections, state }: MirrorContext) => projections.reset.pipe(Effect.orDie, Effect.andThen(bump(state.reread)))
 
 /** Read from the tables' position on. Where `mend`, ends before the first gap in a chain. */
 const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"gap" | "unavailable", LogUnavailable> {
   const { projections } = context
   const paired = context.paired()
   const epoch = epochOf(paired)
+  // emptied tables read both again: what an own event is called in the log is told from our own form of it, which must be there
+  yield* context.journalRead
   const from = (yield* projections.positions).get(logCursor)?.seq ?? 0
   if (from === 0) context.restarted()
   const { heads, keys } = yield* context.remembered
@@ -102,6 +114,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   const reader = new LogReader(new AuthorKeys(hosted, keys), from === 0 ? [] : heads)
   const isOwn = (envelope: Envelope) => envelope.source === context.source
   let gap = false
+  let after = from
 
   const takeBatch = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
     if (items.length === 0) return
@@ -118,7 +131,9 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
     entries.sort((a, b) => a.seq - b.seq)
-    yield* projections.absorb({ cursor: logCursor, epoch, entries }).pipe(Effect.orDie)
+    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(Effect.orDie)
+    // never back: behind emptied tables nothing is taken until reading begins again
+    after = Math.max(after, position.seq)
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)

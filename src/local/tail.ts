@@ -33,6 +33,11 @@ const placeOf = (from: string, ends: Place): Result.Result<{ readonly place: Pla
   return match === null ? Result.fail(invalid(`not a place in the event stream: ${from.slice(0, 40)}`)) : Result.succeed({ place: { journal: Number(match[1]), log: Number(match[2]) }, since: "" })
 }
 
+const cursorOf = ({ journal, log }: Place): string => `${journal}.${log}`
+
+/** The cursor behind everything that is in the tables. */
+export const nowLocal = (context: TailContext): Effect.Effect<string> => Effect.map(context.ends, cursorOf)
+
 /** Own events from the journal, others' from the mirror, verified and opened, from a place on, live. */
 export const tailLocal = (context: TailContext, options: { readonly from: string; readonly subject?: string }): Stream.Stream<Tailed, WriteInvalid | StoreUnavailable> =>
   Stream.unwrap(Effect.gen(function*() {
@@ -41,7 +46,7 @@ export const tailLocal = (context: TailContext, options: { readonly from: string
     const wanted = ({ envelope }: Opened) => (start.since === "" || envelope.time >= start.since) && (options.subject === undefined || envelope.subject === options.subject)
     const yielded = (opened: Opened, next: Place): Tailed => {
       place = next
-      return { cursor: `${next.journal}.${next.log}`, event: { ...opened.envelope, datacontenttype: "application/json", data: opened.fact.data } }
+      return { cursor: cursorOf(next), event: { ...opened.envelope, datacontenttype: "application/json", data: opened.fact.data } }
     }
     const own = context.journal.read({ from: place.journal + 1 }).pipe(
       Stream.map((batch) => batch.flatMap((stored) => {

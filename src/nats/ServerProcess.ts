@@ -1,5 +1,5 @@
 import { Config, Duration, Effect, Option, type Scope, Stream, SubscriptionRef } from "effect"
-import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { endServer, serversRunning, signalProcess } from "./processes.ts"
 import { type Child, deathSignal, type Ports, spawnServer } from "./serverChild.ts"
@@ -42,6 +42,9 @@ const pauseAfter = (failures: number) => Duration.millis(Math.min(5000, 200 * 2 
 /** Having lived this long, the next death starts at the smallest pause again. */
 const healthyAfter = Duration.seconds(30)
 
+/** What a start itself writes: its record, its ports, its log. */
+const startMinBytes = 1024 * 1024
+
 const reloadPatience = Duration.seconds(10)
 const restartPatience = Duration.minutes(2)
 
@@ -66,8 +69,14 @@ export const startServer = (options: ServerOptions): Effect.Effect<ServerProcess
       const started = child = spawnServer({ ...options, logFile, environment, withDeathSignal, clientPort })
       // whole or not at all: half of it would make a server we started look like a stranger's
       const partial = `${pidFileOf(options)}.partial`
-      writeFileSync(partial, JSON.stringify({ server: started.pid, owner: process.pid }), { mode: 0o600 })
-      renameSync(partial, pidFileOf(options))
+      yield* Effect.try({
+        try: () => {
+          writeFileSync(partial, JSON.stringify({ server: started.pid, owner: process.pid }), { mode: 0o600 })
+          renameSync(partial, pidFileOf(options))
+        },
+        // a full disk: without its record the server would look like a stranger's
+        catch: (cause) => failed(logFile, `${pidFileOf(options)} cannot be written: ${cause instanceof Error ? cause.message : "unknown reason"}`)
+      }).pipe(Effect.onError(() => started.stop))
       const ports = yield* started.ready
       if (Option.isNone(ports)) return yield* explainExit(linesSince(logFile, from), logFile)
       clientPort = ports.value.client
@@ -143,6 +152,9 @@ const claim = (options: ServerOptions) =>
       },
       catch: (cause) => new ServerFailed({ hint: `${options.runDir} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, lastLines: [] })
     })
+    // it would start, fail to say on which ports, and be waited for without end
+    const { bavail, bsize } = statfsSync(options.runDir)
+    if (bavail * bsize < startMinBytes) return yield* new ServerFailed({ hint: `The disk of ${options.runDir} is full. Make room, then start again; nothing is lost.`, lastLines: [] })
     const recorded = readPids(options)
     if (!(yield* holdDirectory(options.runDir))) {
       return yield* new StoreTaken({

@@ -27,7 +27,9 @@ export interface Mirror {
 
 export const jetStreamMirror = (wires: { readonly local: Wire; readonly peer: Wire }, options: MirrorOptions): Mirror => ({
   log: jetStreamLog(wires.local, mirrorName),
-  ensure: ensureMirror(wires.local, options),
+  // of another pairing, which ended while its mirror could not be deleted: it holds nothing that is not on the hub
+  ensure: ensureMirror(wires.local, options).pipe(
+    Effect.catchTag("StreamRefused", () => Effect.andThen(deleteMirror(wires.local), ensureMirror(wires.local, options)))),
   recreate: recreateMirror(wires, options),
   info: mirrorInfo(wires.local)
 })

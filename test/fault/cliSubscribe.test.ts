@@ -31,6 +31,23 @@ describe("subscribe", () => {
       expect(code).toBe(130)
     }))
 
+  it("from now, and cut before the first event: nothing of what was written meanwhile is missing", () =>
+    withFolder(async (dataDir) => {
+      const backend = await startFakeBackend({ dataDir })
+      backend.emit({ type: "message.appended", content: "before" })
+      const running = startCli(["subscribe"], { dataDir })
+      await until(() => backend.requests.length === 1)
+      backend.cutStreams()
+      await until(() => running.stderr().includes("trying again"))
+      backend.emit({ type: "message.appended", content: "while nobody listened" })
+      await until(() => linesOf(running.stdout()).length === 1)
+      running.child.kill("SIGTERM")
+      await running.ended
+      await backend.stop()
+      expect(linesOf(running.stdout()).map(({ data }) => data.content)).toEqual(["while nobody listened"])
+      expect(backend.requests.at(-1)?.headers["last-event-id"]).toBe("1")
+    }))
+
   it("finds a restarted backend on its new port", () =>
     withFolder(async (dataDir) => {
       const before = await startFakeBackend({ dataDir })

@@ -205,6 +205,21 @@ describe("log", () => {
       for (const stream of [all, live, other, back, since]) yield* Effect.promise(stream.close)
     }))
 
+  it.live("a stream from now says where it begins, so that whoever leaves before the first event misses none", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const ask = asking(rig)
+      yield* ask("POST", "/conversations/c/messages", { role: "user", content: "before" })
+      const reader = yield* Effect.promise(() => fetch(`${rig.url}/events`, { headers: { authorization: `Bearer ${secret}` } }).then(({ body }) => body!.pipeThrough(new TextDecoderStream()).getReader()))
+      const { value: begins } = yield* Effect.promise(() => reader.read())
+      assert.strictEqual(begins, "id: 1\nretry: 1000\n\n")
+      yield* Effect.promise(() => reader.cancel())
+      yield* ask("POST", "/conversations/c/messages", { role: "user", content: "meanwhile" })
+      const back = yield* events(rig, "/events", { "last-event-id": "1" })
+      assert.deepStrictEqual((yield* Effect.promise(() => back.take(1))).map(({ id }) => id), ["2"])
+      yield* Effect.promise(back.close)
+    }))
+
   it.live("stopping ends open event streams within a second and lets a write finish", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()

@@ -1,5 +1,6 @@
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
+import { canMount } from "../support/smallDisks.ts"
 import { root } from "./child.ts"
 import type { Outcome } from "./outcome.ts"
 
@@ -90,6 +91,11 @@ const probes: ReadonlyArray<Probe> = [
     why: "systemd-analyze missing (Debian: systemd)",
     missing: () => !onPath("systemd-analyze"),
     wantedBy: (_, text) => text.includes("systemd-analyze")
+  },
+  {
+    why: "no mounts of our own: unshare -rm is refused",
+    missing: () => !canMount,
+    wantedBy: (_, text) => text.includes("smallDisks.ts")
   },
   {
     why: "../shared/data missing",

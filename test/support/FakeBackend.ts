@@ -105,7 +105,8 @@ export const startFakeBackend = async ({ dataDir, port = 0, side = "local", toke
     },
     streams: () => streams.size,
     cutStreams: () => {
-      for (const stream of streams) stream.destroy()
+      // what was said before is still heard
+      for (const stream of streams) stream.end(() => stream.destroy())
       streams.clear()
     },
     stop: async () => {
@@ -259,8 +260,8 @@ const controlRoutes: ReadonlyArray<Route> = [
 
 const streamRoute = (events: ReadonlyArray<string>, streams: Set<ServerResponse>): Route => ["GET", /^\/events$/, (asked, response) => {
   response.writeHead(200, { "content-type": "text/event-stream" })
-  response.write("retry: 1000\n\n: ping\n\n")
   const after = asked.headers["last-event-id"] ?? (asked.query["from"] === "start" ? "0" : String(events.length))
+  response.write(`id: ${after}\nretry: 1000\n\n: ping\n\n`)
   for (const event of events.slice(Number(after))) response.write(event)
   streams.add(response)
   response.on("close", () => streams.delete(response))

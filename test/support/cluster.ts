@@ -47,7 +47,7 @@ interface Told {
 export const makeCluster = async (world: World, partitions: number): Promise<Cluster> => {
   const home = join(world.dir, "hub")
   const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home }
-  const made = await run([main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
+  const made = await run([process.execPath, main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
   if (made.code !== 0) throw new Error(`cluster init: ${made.err}`)
   const told: Told = JSON.parse(made.out)
   const servers = told.servers.map(({ client_port, name }): ServerPart => {
@@ -79,7 +79,7 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
     whole: async () => {
       let said = ""
       await until(async () => {
-        const { code, err, out } = await run([main, "hosted", "cluster", "status", "--json"], env)
+        const { code, err, out } = await run([process.execPath, main, "hosted", "cluster", "status", "--json"], env)
         said = out + err
         return code === 0
       }, readyWithinMs, () => `the copies do not become whole: ${said}`)

@@ -135,7 +135,7 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
       settled: () => Effect.suspend(() => projections.reached("journal", log.length)),
       reach: (_tenant, _written, tier) =>
         Effect.succeed(tier === "everywhere" ? { tier: "hosted", missing: ["peer_0123456789abcdef"] } : { tier, missing: [] })
-    }).pipe(Context.add(EventTail, { tail }))
+    }).pipe(Context.add(EventTail, { now: () => Effect.sync(() => String(log.length)), tail }))
   }))
 
 const refusalOf = (state: "fine" | "full" | "unavailable" | "invalid", drafts: ReadonlyArray<Draft>): WriteError | undefined => {
@@ -208,6 +208,7 @@ const localLayer = Layer.succeed(LocalControl, {
     quarantined: 0,
     set_aside: 0,
     needs: null,
+  disk: { state: "ok", free_bytes: null },
     versions: { maestra: "0.1.0", nats_server: "none" }
   }),
   pair: () => Effect.fail(refusal),
@@ -223,5 +224,7 @@ const hostedLayer = Layer.succeed(HostedControl, {
   status: Effect.succeed({ tenants: 1 }),
   enroll: (user) => Effect.succeed({ code: "a code", user_id: user, tenant: "t_bbbbbbbbbbbbbbbb", expires_at: "2026-11-22T10:10:00.000Z" }),
   peers: Effect.succeed([{ peer_id: "peer_0123456789abcdef" }]),
-  revoke: () => Effect.void
+  revoke: () => Effect.void,
+  backupPlan: Effect.succeed({ backend_id: "hosted_sha256_0", log_id: "log", log_epoch: 1, nats_server: "2.15.1", parts: [] }),
+  backupPart: () => Stream.empty
 })

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { type Link, makeLink } from "./tcpLink.ts"
+import type { SmallDisks } from "./smallDisks.ts"
 import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
 export const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
@@ -79,6 +80,8 @@ export interface Backend {
   readonly running: () => boolean
   /** A request with the backend's own token (local token, admin token). */
   readonly http: <A = Told>(method: string, path: string, body?: unknown) => Promise<{ readonly status: number; readonly json: A; readonly text: string }>
+  /** The first of what an event stream says. */
+  readonly stream: (path: string) => Promise<string>
   /** `maestra …` against this backend. */
   readonly cli: (...args: ReadonlyArray<string>) => Promise<Ran>
 }
@@ -87,8 +90,8 @@ export interface World {
   readonly dir: string
   /** The environment its processes share: passphrase, master key, nats-server. */
   readonly secrets: Readonly<Record<string, string>>
-  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }) => Promise<Backend>
-  readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean }) => Promise<Backend>
+  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks }) => Promise<Backend>
+  readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean; readonly disks?: SmallDisks }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
   readonly pair: (hosted: Backend, local: Backend, user?: string) => Promise<string>
   readonly link: (target: number) => Promise<Link>
@@ -109,9 +112,9 @@ export const makeWorld = async (): Promise<World> => {
   const leafPorts = new Map<Backend, number>()
   const secrets = { MAESTRA_KEYSTORE_PASSPHRASE: passphrase, MAESTRA_MASTER_KEY: masterKey, NATS_SERVER: await Effect.runPromise(findBinary) }
 
-  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>): Promise<Backend> => {
+  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks): Promise<Backend> => {
     const port = await freePort()
-    const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}` })
+    const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}`, disks })
     backends.push(backend)
     return backend
   }
@@ -124,13 +127,13 @@ export const makeWorld = async (): Promise<World> => {
       const where = options.cluster === undefined
         ? ["--leaf-port", String(leaf), "--nats-port", String(nats), ...(options.leafUrl === undefined ? [] : ["--leaf-url", options.leafUrl])]
         : ["--cluster", options.cluster]
-      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {})
+      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {}, options.disks)
       leafPorts.set(backend, leaf)
       await backend.start()
       return backend
     },
     local: async (name, options = {}) => {
-      const backend = await make("local", name, options.home ?? join(dir, name), options.args ?? [], options.env ?? {})
+      const backend = await make("local", name, options.home ?? join(dir, name), options.args ?? [], options.env ?? {}, options.disks)
       if (options.start !== false) await backend.start()
       return backend
     },
@@ -155,29 +158,32 @@ export const makeWorld = async (): Promise<World> => {
   }
 }
 
-const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: string; readonly home: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>>; readonly url: string }): Backend => {
-  const { args, env, home, name, side, url } = options
+const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: string; readonly home: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>>; readonly url: string; readonly disks: SmallDisks | undefined }): Backend => {
+  const { args, disks, env, home, name, side, url } = options
+  const see = disks?.see ?? ((path: string) => path)
+  /** The command line, where the disks are. */
+  const command = [...(disks?.enter ?? []), process.execPath, main]
   const dir = join(home, side)
   let child: ChildProcess | undefined
   let log = ""
   const environment = { ...process.env, ...env, MAESTRA_DATA_DIR: home, MAESTRA_PARENT_PIPE: "1" }
-  const token = () => readFileSync(join(dir, side === "hosted" ? "admin-token" : "token"), "utf8").trim()
+  const token = () => readFileSync(see(join(dir, side === "hosted" ? "admin-token" : "token")), "utf8").trim()
   const exited = (one: ChildProcess) => new Promise<void>((done) => one.exitCode !== null || one.signalCode !== null ? done() : one.once("exit", () => done()))
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null
   const backend: Backend = {
     name, side, home, dir,
     url: () => url,
     pid: () => child?.pid ?? 0,
-    natsPid: () => pidIn(join(dir, "nats")),
+    natsPid: () => pidIn(see(join(dir, "nats"))),
     running,
     log: () => log,
     start: async () => {
       if (running()) return
-      const started = child = spawn(process.execPath, [main, side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] })
+      const started = child = spawn(command[0]!, [...command.slice(1), side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] })
       for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => { log += bytes.toString() })
       await until(async () => {
         if (!running()) throw new Error(`${name} ended while starting:\n${log.slice(-3000)}`)
-        return existsSync(join(dir, "runtime.json")) && (await fetch(`${url}/health`).then((r) => r.ok, () => false))
+        return existsSync(see(join(dir, "runtime.json"))) && (await fetch(`${url}/health`).then((r) => r.ok, () => false))
       }, startWithinMs, () => `${name} did not start:\n${log.slice(-3000)}`)
     },
     stop: async () => {
@@ -201,7 +207,14 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
       const text = await response.text()
       return { status: response.status, text, json: jsonOf(text) }
     },
-    cli: (...command) => run([main, ...command], environment)
+    stream: async (path) => {
+      const { body } = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token()}` } })
+      const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+      const { value = "" } = await reader.read()
+      await reader.cancel()
+      return value
+    },
+    cli: (...words) => run([...command, ...words], environment)
   }
   return backend
 }
@@ -219,7 +232,7 @@ const jsonOf = <A>(text: string): A => {
 export const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promise<Ran> =>
   new Promise((done, failed) => {
     const { MAESTRA_PARENT_PIPE: _, ...own } = env
-    const child = spawn(process.execPath, args, { env: own, stdio: ["ignore", "pipe", "pipe"] })
+    const child = spawn(args[0]!, args.slice(1), { env: own, stdio: ["ignore", "pipe", "pipe"] })
     let out = ""
     let err = ""
     child.stdout.on("data", (bytes: Buffer) => { out += bytes.toString() })

@@ -1,11 +1,12 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { existsSync } from "node:fs"
 import { sideDir } from "../settings.ts"
 import { failed } from "../failure.ts"
 import { answer } from "../print.ts"
 import { plural, table } from "../text.ts"
 import { type Check, checkBackends } from "../doctor/backends.ts"
-import { checkMachine } from "../doctor/machine.ts"
+import { checkDisk, checkMachine } from "../doctor/machine.ts"
 
 /** `doctor`: everything a backend needs, one line each, with what to do. Changes nothing. Exit 1 if something fails. */
 export const doctor = Command.make(
@@ -13,7 +14,8 @@ export const doctor = Command.make(
   {},
   Effect.fn(function*() {
     const dirs = { local: yield* sideDir("local"), hosted: yield* sideDir("hosted") }
-    const checks = [...yield* checkMachine(dirs.local), ...yield* checkBackends(dirs)]
+    const hostedDisk = existsSync(dirs.hosted) ? [yield* checkDisk(dirs.hosted, "hosted disk")] : []
+    const checks = [...yield* checkMachine(dirs.local), ...hostedDisk, ...yield* checkBackends(dirs)]
     const failures = checks.filter(({ level }) => level === "fail")
     yield* answer({ ok: failures.length === 0, checks }, () => page(checks))
     if (failures.length > 0) {

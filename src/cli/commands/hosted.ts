@@ -1,7 +1,9 @@
 import * as Command from "effect/cli/Command"
+import { backup } from "./hosted/backup.ts"
 import { cluster } from "./hosted/cluster.ts"
 import { enroll } from "./hosted/enroll.ts"
 import { peers } from "./hosted/peers.ts"
+import { restore } from "./hosted/restore.ts"
 import { revoke } from "./hosted/revoke.ts"
 import { status } from "./hosted/status.ts"
 import { up } from "./hosted/up.ts"
@@ -9,5 +11,5 @@ import { up } from "./hosted/up.ts"
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, enroll, peers, revoke, status, cluster])
+  Command.withSubcommands([up, enroll, peers, revoke, status, cluster, backup, restore])
 )

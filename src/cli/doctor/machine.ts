@@ -58,13 +58,14 @@ const checkFolder = (dir: string): Check => {
     : { level: "ok", name, detail: dir }
 }
 
-const checkDisk = (dir: string) =>
+/** Room on the disk under a backend's folder. */
+export const checkDisk = (dir: string, name = "disk") =>
   Effect.promise(async (): Promise<Check> => {
     const { bavail, bsize } = await statfs(standing(dir))
     const free = bavail * bsize
     const detail = `${size(free)} free`
     const todo = "Make room: a full disk refuses new writes (nothing written is lost)."
-    return free < diskFailBytes ? { level: "fail", name: "disk", detail, todo } : free < diskWarnBytes ? { level: "warn", name: "disk", detail, todo } : { level: "ok", name: "disk", detail }
+    return free < diskFailBytes ? { level: "fail", name, detail, todo } : free < diskWarnBytes ? { level: "warn", name, detail, todo } : { level: "ok", name, detail }
   })
 
 const checkPorts = Effect.fnUntraced(function*(dir: string) {

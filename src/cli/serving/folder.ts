@@ -2,10 +2,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { randomBytes } from "node:crypto"
+import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import { runningIn, runtimeFile, tokenFile, type Runtime } from "../backend.ts"
 import { failed } from "../failure.ts"
 import type { Side } from "../settings.ts"
+import { size } from "../text.ts"
 
 const tokenBytes = 32
 
@@ -15,7 +17,12 @@ export const prepareFolder = Effect.fnUntraced(function*(dir: string) {
   yield* fs.makeDirectory(dir, { recursive: true, mode: 0o700 }).pipe(
     Effect.mapError((error) => failed("folder-unwritable", `the folder ${dir} cannot be made: ${error.message}`, "Choose another with --data-dir or MAESTRA_DATA_DIR."))
   )
+  const free = yield* Effect.promise(() => statfs(dir).then(({ bavail, bsize }) => bavail * bsize, () => Infinity))
+  if (free < startMinBytes) return yield* failed("disk-full", `the disk of ${dir} is full: ${size(free)} free`, "Make room, then start again. Nothing is lost.")
 })
+
+/** Locks, records of running processes, ports: what a start writes before it serves. */
+const startMinBytes = 4 * 1024 ** 2
 
 /**
  * Refuses when a backend already runs in this folder: two would write one journal. One that does not answer was

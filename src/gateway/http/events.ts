@@ -26,17 +26,19 @@ export const startingPoint = (lastEventId: string | undefined, from: string | un
 /**
  * A tenant's events as Server-Sent Events: `id` resumes right after the event, `event` is its type, `data`
  * the opened CloudEvent. Stops when `ended` is done; a failure arrives as `event: problem`, then the end.
+ * `place`: the cursor `from` stands for, told first, so that whoever leaves before the first event comes back to it.
  */
 export const eventStream = (
   { tail }: EventTail["Service"],
   ended: Effect.Effect<void>,
-  options: { readonly tenant: string; readonly from: string; readonly subject?: string }
+  options: { readonly tenant: string; readonly from: string; readonly subject?: string; readonly place?: string }
 ): HttpServerResponse.HttpServerResponse => {
-  const events = tail(options).pipe(
+  const { place, ...wanted } = options
+  const events = tail(place === undefined ? wanted : { ...wanted, from: place }).pipe(
     Stream.mapArray((batch) => [batch.map(frame).join("")] as const),
     Stream.catch((error) => Stream.succeed(failure(error)))
   )
-  const body = Stream.succeed(`retry: ${retryMillis}\n\n`).pipe(
+  const body = Stream.succeed(`${place === undefined ? "" : `id: ${place}\n`}retry: ${retryMillis}\n\n`).pipe(
     Stream.concat(Stream.merge(events, pings, { haltStrategy: "left" })),
     Stream.interruptWhen(ended),
     Stream.encodeText

@@ -93,7 +93,7 @@ const keepNamed = Effect.fnUntraced(function*(dir: string, log: EventLog, first:
       yield* Effect.logWarning("the log was restored: raising its epoch", { log: log.name, epoch: mark.log_epoch })
     } else if (lastSeq > mark.high_water) {
       mark = { ...mark, high_water: lastSeq }
-      yield* kept.save(mark)
+      yield* kept.save(mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
     }
   }
 })

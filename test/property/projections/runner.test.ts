@@ -83,6 +83,18 @@ describe("the runner", () => {
       assert.strictEqual(yield* rowsOf("write"), 1)
     }).pipe(Effect.provide(database())))
 
+  it.effect("takes nothing behind tables that were emptied meanwhile: the beginning would be missing for good", () =>
+    Effect.gen(function*() {
+      const projections = yield* Projections
+      yield* projections.absorb(offer(1, message(1)))
+      yield* projections.reset
+      // the reader had read on, and hears of it only now
+      assert.strictEqual((yield* projections.absorb({ ...offer(2, message(2)), after: 1 })).seq, 0)
+      assert.strictEqual(yield* rowsOf("write"), 0)
+      for (const n of [1, 2]) yield* projections.absorb({ ...offer(n, message(n)), after: n - 1 })
+      assert.strictEqual(yield* rowsOf("write"), 2)
+    }).pipe(Effect.provide(database())))
+
   it.effect("keeps what is there when it is opened again, and starts anew when a shape differs", () =>
     Effect.gen(function*() {
       const path = join(yield* temporaryFolder, "projections.db")

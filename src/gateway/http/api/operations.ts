@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
-import { Registered } from "../../../../streams/Backend.ts"
+import { BackupPlan, BackupRow, Registered } from "../../../../streams/Backend.ts"
 import { Operator, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
 import { Facts, ProgressLine } from "../wire.ts"
@@ -56,6 +56,12 @@ export class Hosted extends HttpApiGroup.make("hosted").add(
     params: { peer_id: Schema.String },
     query: { cause: Schema.optionalKey(Schema.Literals(["requested", "lost", "compromised"])) },
     success: sentence,
+    error: refusals(404, 409, 503)
+  }),
+  HttpApiEndpoint.get("backupPlan", "/backup", { success: BackupPlan, error: refusals(409, 503) }),
+  HttpApiEndpoint.get("backupPart", "/backup/:part", {
+    params: { part: Schema.String.check(Schema.isMaxLength(64)) },
+    success: HttpApiSchema.StreamNdjson({ schema: BackupRow }),
     error: refusals(404, 409, 503)
   })
 ).middleware(Operator) {}

@@ -5,7 +5,7 @@ import { type Check, checkId } from "../../checks.ts"
 import { Api } from "../api.ts"
 import { checked, jsonOf, required } from "../body.ts"
 import { refused } from "../problems.ts"
-import { json } from "../respond.ts"
+import { json, ndjson } from "../respond.ts"
 
 /** Characters of a user name, which the operator chooses. */
 const userMaxLength = 256
@@ -23,7 +23,9 @@ export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(func
         const peer = yield* checked("peer_id", params.peer_id, checkId)
         yield* refused(control.revoke(peer, query.cause ?? "requested"))
         return json({ sentence: `${peer} is revoked: nothing flows to or from it any more.` })
-      })
+      }),
+    backupPlan: () => Effect.map(refused(control.backupPlan), (plan) => json(plan)),
+    backupPart: ({ params }) => ndjson(control.backupPart(params.part))
   }).handleRaw("enroll", ({ request }) =>
     Effect.gen(function*() {
       const user = yield* required(yield* jsonOf(request), "user", checkUser)

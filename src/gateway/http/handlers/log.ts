@@ -48,7 +48,8 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
       Effect.gen(function*() {
         const { ended, tenant } = yield* Caller
         const from = yield* startingPoint(headers["last-event-id"], query.from)
-        return eventStream(tail, Effect.raceFirst(closing.begun, ended), { tenant, from, ...(query.subject === undefined ? {} : { subject: query.subject }) })
+        const place = from === "now" ? { place: yield* tail.now(tenant) } : {}
+        return eventStream(tail, Effect.raceFirst(closing.begun, ended), { tenant, from, ...place, ...(query.subject === undefined ? {} : { subject: query.subject }) })
       })
   }).handleRaw("import", ({ query, request }) =>
     Effect.gen(function*() {
