@@ -63,8 +63,9 @@ export class Projections extends Context.Service<Projections, {
   /**
    * The log is another history of the same events (it was lost, or restored from an older copy): its places count
    * no longer, and reading begins at its beginning. What was read stays on show, and is recognised when it comes again.
+   * Where the log has several partitions, `tenants` says who lives in the one this cursor reads; all without it.
    */
-  readonly newEpoch: (cursor: string, epoch: string) => Effect.Effect<void, SqliteFailed>
+  readonly newEpoch: (cursor: string, epoch: string, tenants?: ReadonlyArray<string>) => Effect.Effect<void, SqliteFailed>
   /** Empty all tables and cursors. Safe at any time: everything comes back by reading the inputs again. */
   readonly reset: Effect.Effect<void, SqliteFailed>
 }>()("projections/Projections") {
@@ -105,8 +106,8 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
     keepAbsorbing: (offer) => onceThereIsRoom(take(offer)),
     reached: (cursor, seq) => unless(cursor, seq, reached(cursor, seq)),
     settled: (cursor, seq) => unless(cursor, seq, Effect.raceFirst(reached(cursor, seq), outOfRoom)),
-    newEpoch: (cursor, epoch) =>
-      onceThereIsRoom(move((tx) => forgetPlaces(tx, cursor, epoch), (held) => new Map(held).set(cursor, { seq: 0, epoch }))),
+    newEpoch: (cursor, epoch, tenants) =>
+      onceThereIsRoom(move((tx) => forgetPlaces(tx, cursor, epoch, tenants), (held) => new Map(held).set(cursor, { seq: 0, epoch }))),
     reset: move((tx) => Effect.andThen(dropAll(tx), create(tx, projections)), () => new Map())
   })
 })
@@ -169,10 +170,11 @@ const cutAtErasures = (entries: ReadonlyArray<Entry>): ReadonlyArray<ReadonlyArr
   return parts
 }
 
-const forgetPlaces = Effect.fnUntraced(function*(tx: Transaction, cursor: string, epoch: string) {
-  yield* tx.run("update event set seq = null where seq is not null")
-  yield* tx.run("update early set seq = null where seq is not null")
-  yield* tx.run("delete from chain_head")
+const forgetPlaces = Effect.fnUntraced(function*(tx: Transaction, cursor: string, epoch: string, tenants: ReadonlyArray<string> | undefined) {
+  const [among, names] = tenants === undefined ? ["true", []] as const : ["tenant in (select id from tenant where name in (select value from json_each(?)))", [JSON.stringify(tenants)]] as const
+  yield* tx.run(`update event set seq = null where seq is not null and ${among}`, ...names)
+  yield* tx.run(`update early set seq = null where seq is not null and ${among}`, ...names)
+  yield* tx.run(`delete from chain_head where ${among}`, ...names)
   yield* tx.run("insert into cursor values (?, 0, ?) on conflict do update set seq = 0, epoch = excluded.epoch", cursor, epoch)
 })
 

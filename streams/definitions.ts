@@ -1,6 +1,6 @@
 import { Duration } from "effect"
 import { journalMaxBytes, payloadMaxBytes, telemetryOutMaxBytes } from "./limits.ts"
-import { patterns } from "./subjects.ts"
+import { patterns, subjects } from "./subjects.ts"
 
 const GiB = 1024 ** 3
 
@@ -23,6 +23,8 @@ export interface StreamDefinition {
   /** Replicas on a cluster; one server alone has one. */
   readonly replicas: 1 | 3
   readonly why: string
+  /** What arrives on the first is kept under the second. */
+  readonly storedAs?: { readonly arriving: string; readonly kept: string }
 }
 
 const durable = {
@@ -107,6 +109,26 @@ export const streams = {
     why: "Raised and resolved once each."
   }
 } as const satisfies Record<string, StreamDefinition>
+
+/** How many streams the log may be spread over: each is a Raft group with a leader of its own. */
+export const partitionsMax = 64
+
+/**
+ * The log's streams: `LOG` alone, or `LOG_0 … LOG_<count-1>`, each with some of the tenants.
+ *
+ * No two streams of an account may listen on one subject, and a tenant's subjects do not say where it lives: so a
+ * partition listens on a subject with its number in front, which it takes off before it keeps a message. Whoever reads
+ * finds `log.<tenant>.…` in every one.
+ */
+export const logPartitions = (count: number): ReadonlyArray<StreamDefinition> =>
+  count === 1
+    ? [streams.log]
+    : Array.from({ length: count }, (_, index) => ({
+      ...streams.log,
+      name: `${streams.log.name}_${index}`,
+      subjects: [subjects.partition(index, patterns.log)],
+      storedAs: { arriving: subjects.partition(index, patterns.log), kept: patterns.log }
+    }))
 
 /** The mirror is JetStream's own; only its name is ours. */
 export const mirrorName = "MIRROR"

@@ -13,6 +13,7 @@ import { isToken } from "./ids.ts"
  * | `telemetry.<type>`                  | local         | relay              | TELEMETRY_OUT |
  * | `log.<tenant>.conv.<conversation>`  | ingest        | everyone of the tenant | LOG, MIRROR |
  * | `log.<tenant>.settings`, `.peer.<peer>`, `.commit.<author>` | ingest | 〃 | LOG, MIRROR |
+ * | `part.<n>.log.<tenant>.…`           | ingest        | nobody: the partition stores it as `log.<tenant>.…` | LOG_<n> |
  * | `telemetry.<tenant>.<peer>.<type>`  | ingest        | roll-ups           | TELEMETRY |
  * | `audit.<tenant or _>.<event type>`  | hosted        | operators          | AUDIT   |
  * | `alerts.<tenant or _>.<kind>`       | hosted        | operators          | ALERTS  |
@@ -32,7 +33,8 @@ export const subjects = {
   logTenant: (tenant: string) => `${join("log", tenant)}.>`,
   telemetry: (tenant: string, peer: string, type: string) => join("telemetry", tenant, peer, telemetryToken(type)),
   ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
-  deliver: (peer: string) => join("deliver", peer, "log")
+  deliver: (peer: string) => join("deliver", peer, "log"),
+  partition: (index: number, subject: string) => `${join("part", String(index))}.${subject}`
 } as const
 
 export const patterns = {
@@ -42,7 +44,8 @@ export const patterns = {
   telemetry: "telemetry.*.*.*",
   audit: "audit.*.*",
   alerts: "alerts.*.*",
-  ingest: "ingest.*.*.*"
+  ingest: "ingest.*.*.*",
+  partition: "part.*.log.>"
 } as const
 
 /** Telemetry types are free text; in subjects their other characters become `_`, and 64 are kept. */

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Exit, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Exit, Schema, SubscriptionRef } from "effect"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import { greatestLamport } from "../../projections/conversations/queries.ts"
@@ -9,11 +9,10 @@ import { peerPositions } from "../../projections/syncState/queries.ts"
 import { streams } from "../../streams/definitions.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
-import { connect } from "../nats/connect.ts"
+import { connect, type Wired } from "../nats/connect.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { guardDisk } from "../nats/diskGuard.ts"
-import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
 import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
@@ -25,12 +24,15 @@ import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Depl
 import { startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
 import { makeKeyring } from "./Keyring.ts"
-import { joinedMark, markFile, type MarkStore, openMark } from "./LogMark.ts"
+import { followRevocations } from "./followRevocations.ts"
+import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
+import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import type { RateLimits } from "./RateBudget.ts"
-import { loadRevocations } from "./Revocations.ts"
 import { finishRestore } from "./restoredFolder.ts"
+import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
+import type { TenantRecord } from "./TenantRecord.ts"
 import { makeTenants } from "./Tenants.ts"
 
 /** Everything a hosted process can be told at its start. */
@@ -56,9 +58,8 @@ export interface HostedOptions {
 /** The hosted backend cannot start. Nothing was changed; the hint says what to do. */
 export class HostedStartError extends Schema.TaggedError<HostedStartError>()("HostedStartError", { why: Schema.String, hint: Schema.String }) {}
 
-/** The tables' position in the log. */
-export const logCursor = "log"
-const bucket = "TENANTS"
+/** The tenant store. */
+export const bucket = "TENANTS"
 /** Peers that were silent for longer do not hold back `everywhere`. */
 const activeFor = Duration.days(30)
 
@@ -74,23 +75,26 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   const masterKey = yield* openMasterKey(dataDir)
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
-    const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix })
-    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, serverVersion: "", server: undefined }
+    const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
+    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
-  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, serverVersion: hub.serverVersion, server: hub.server }
+  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server }
 })
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
 export interface Found {
   readonly identity: BackendIdentity["Service"]
   readonly storeKey: SecretKey
-  readonly log: EventLog
+  /** One, or as many as the log is spread over. */
+  readonly logs: ReadonlyArray<EventLog>
   readonly tenantStore: KeyValue
-  /** None where another process keeps it. */
-  readonly marks: MarkStore | undefined
+  /** None where another process keeps them. */
+  readonly marks: ((log: EventLog) => MarkStore) | undefined
+  /** Told of each tenant's record as the store tells it. */
+  readonly heard?: (record: TenantRecord) => Effect.Effect<void>
   readonly connection: Connection
   readonly peers: Peers
   readonly options: Pick<HostedOptions, "limits" | "onBroken">
@@ -98,38 +102,42 @@ export interface Found {
 
 /** What the hub does for one peer. */
 export interface Peers {
-  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void, LogUnavailable>
-  /** How many messages of the tenant the log holds up to there. */
-  readonly countThrough: (tenant: string, seq: number) => Effect.Effect<number | undefined, LogUnavailable>
+  /** The peer's mirror is whole up to `from`. */
+  readonly ensureConsumer: (log: string, tenant: string, peer: string, from: number) => Effect.Effect<void, LogUnavailable>
+  /** How many messages of the tenant that log holds up to there. */
+  readonly countThrough: (log: string, tenant: string, seq: number) => Effect.Effect<number | undefined, LogUnavailable>
 }
 
 /** The parts that stand on it: opened once, before anything is served. */
 export const openParts = Effect.fn("openParts")(function*(found: Found) {
-  const { identity, log, marks } = found
+  const { identity, logs, marks } = found
   const projections = yield* Projections
   const sqlite = yield* Sqlite
   const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
-  const mark = { now: marks === undefined ? yield* joinedMark(log) : yield* openMark(marks, log, () => uuidV7()) }
-  const tenants = yield* makeTenants(found.tenantStore, found.storeKey)
+  const marked = yield* Effect.forEach(logs, Effect.fnUntraced(function*(log) {
+    return [log, marks === undefined ? yield* awaitMark(log) : yield* openMark(marks(log), log, () => uuidV7())] as const
+  }))
+  const tenants = yield* makeTenants(found.tenantStore, found.storeKey, found.heard)
   yield* supervise(found.options, "tenant store", tenants.run)
   yield* tenants.ready
   // before anything is remembered: places of another epoch are none
-  const position = (yield* projections.positions).get(logCursor)
-  const epoch = String(mark.now.log_epoch)
-  if (position !== undefined && position.epoch !== epoch) yield* projections.newEpoch(logCursor, epoch)
+  const partitions = yield* openPartitions(marked, tenants)
+  for (const partition of partitions.all) yield* meetEpoch(projections, partition, partitions)
   const settings = new Map<string, InForce>()
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
-    ...found, projections, sqlite, ask, tenants, settings,
+    ...found, projections, sqlite, ask, partitions, tenants, settings,
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
     /** What ingest opened and the projections have not come to yet. */
     opened: new OpenedCache(),
-    /** The log's identity; replaced as it grows, or as its owner says. */
-    mark,
-    logIdentity: () => ({ id: mark.now.log_id, epoch: mark.now.log_epoch }),
+    /** Which log a tenant's events are in. */
+    logIdentity: (tenant: string) => {
+      const { log_epoch, log_id } = partitions.of(tenant).mark
+      return { id: log_id, epoch: log_epoch }
+    },
     /** Counts up whenever the tables were emptied. */
     reread: yield* SubscriptionRef.make(0),
     refreshSettings: (tenant: string) => Effect.map(ask(settingsOf(tenant)), (inForce) => { settings.set(tenant, inForce) }),
@@ -145,6 +153,25 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
 
 export type Parts = Effect.Success<ReturnType<typeof openParts>>
 
+/** In a deployment of one process that one is the admin too: it cuts the leafs of revoked machines, whoever revoked them. */
+const adminRole = Effect.fnUntraced(function*({ dataDir }: HostedOptions, { deployment, system }: Effect.Success<ReturnType<typeof attach>>) {
+  if (system === undefined || deployment.hub === undefined) return undefined
+  const revocations = yield* loadRevocations(dataDir)
+  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all) })
+})
+
+const awaitStreams = Effect.fnUntraced(function*(service: Wired, count: number) {
+  for (const log of logsOf(service, count)) yield* awaitMark(log)
+  yield* refuseOtherCount(service, count)
+})
+
+/** The tables' places in a log that was restored or replaced count no longer: read it from its beginning. */
+export const meetEpoch = Effect.fnUntraced(function*(projections: Projections["Service"], partition: Partition, { tenantsOf }: Pick<Partitions, "tenantsOf">) {
+  const position = (yield* projections.positions).get(partition.cursor)
+  const epoch = String(partition.mark.log_epoch)
+  if (position !== undefined && position.epoch !== epoch) yield* projections.newEpoch(partition.cursor, epoch, tenantsOf(partition))
+})
+
 /** Own the data directory, and put in place what a restore left ready: before any file in it is opened. */
 export const claimDirectory = Effect.fnUntraced(function*({ dataDir }: HostedOptions) {
   if (!(yield* holdDirectory(dataDir))) {
@@ -156,26 +183,32 @@ export const claimDirectory = Effect.fnUntraced(function*({ dataDir }: HostedOpt
 /** What every part of a hosted process stands on, its own hub or the cluster it joins included. */
 export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
   const attached = yield* attach(options)
-  const { deployment, replicas, service } = attached
-  for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
+  const { count, deployment, replicas, service } = attached
+  const cutting = yield* adminRole(options, attached)
+  // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
+  if (options.cluster !== undefined) yield* awaitStreams(service, count)
+  else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
   // whoever runs the servers of a cluster watches their disks
   const disk = attached.server === undefined ? undefined : yield* guardDisk({ directory: join(options.dataDir, "nats", "store"), server: attached.server })
-  const log = jetStreamLog(service, streams.log.name)
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
     storeKey: deployment.storeKey,
-    log: disk?.guard(log) ?? log,
+    logs: logsOf(service, count).map((log) => disk?.guard(log) ?? log),
     tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
-    marks: options.cluster === undefined ? markFile(options.dataDir) : undefined,
+    marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
+    ...(cutting === undefined ? {} : { heard: cutting.heard }),
     connection: service,
     peers: {
-      ensureConsumer: (tenant, peer) => Effect.asVoid(ensurePeerConsumer(service, { tenant, peer })),
-      countThrough: (tenant, seq) => countThrough(service, { stream: streams.log.name, filter: subjects.logTenant(tenant), through: seq })
+      ensureConsumer: (log, tenant, peer, from) => Effect.asVoid(ensurePeerConsumer(service, { log, tenant, peer, from })),
+      countThrough: (log, tenant, seq) => countThrough(service, { stream: log, filter: subjects.logTenant(tenant), through: seq })
     }
   })
-  yield* keepOut({ ...attached, tenants: parts.tenants, dataDir: options.dataDir })
-  return { ...attached, ...parts, disk: disk?.disk, options }
+  if (cutting !== undefined) {
+    yield* keepOut({ cutting, tenants: parts.tenants, dataDir: options.dataDir })
+    yield* supervise(options, "revocations", cutting.run)
+  }
+  return { ...attached, ...parts, disk: disk?.disk, options, cutting }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>
@@ -190,10 +223,3 @@ const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<Effect.Success<t
   }
   return view
 })
-
-/** Completes with the next change of a counter. */
-export const nextBump = (ref: SubscriptionRef.SubscriptionRef<number>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const before = SubscriptionRef.getUnsafe(ref)
-    return SubscriptionRef.changes(ref).pipe(Stream.filter((value) => value !== before), Stream.runHead, Effect.asVoid)
-  })

@@ -33,25 +33,35 @@ export interface Committer {
   readonly run: Effect.Effect<never>
 }
 
+/** Bytes of commits that wait in this process, whichever partition they wait for. */
+export interface Waits {
+  bytes: number
+}
+
+/** One committer for each partition: an atomic batch goes into one stream. */
+export const committerAcross = (all: ReadonlyArray<Committer>, indexOf: (tenant: string) => number): Committer => ({
+  commit: (ready) => all[indexOf(ready.chain.slice(0, ready.chain.indexOf(".")))]!.commit(ready),
+  run: Effect.andThen(Effect.forEach(all, ({ run }) => run, { concurrency: "unbounded", discard: true }), Effect.never)
+})
+
 /**
  * @param fence reads the current last sequence of a chain's commit subject from the stream's leader
  */
-export const makeCommitter = Effect.fn("Committer.make")(function*(log: EventLog, fence: (chain: string) => Effect.Effect<number | undefined>) {
+export const makeCommitter = Effect.fn("Committer.make")(function*(log: EventLog, fence: (chain: string) => Effect.Effect<number | undefined>, waits: Waits = { bytes: 0 }) {
   const queue = yield* Queue.unbounded<Waiting>()
-  let waitingBytes = 0
   let held: Array<Waiting> = []
 
   const commit = (ready: Ready) =>
     Effect.gen(function*() {
-      if (waitingBytes + ready.bytes > ingestWaitingMaxBytes) return { _tag: "busy" } as const
-      waitingBytes += ready.bytes
+      if (waits.bytes + ready.bytes > ingestWaitingMaxBytes) return { _tag: "busy" } as const
+      waits.bytes += ready.bytes
       const answer = yield* Deferred.make<Outcome>()
       yield* Queue.offer(queue, { ...ready, answer })
       return yield* Deferred.await(answer)
     })
 
   const answer = (waiting: Waiting, outcome: Outcome) => {
-    waitingBytes -= waiting.bytes
+    waits.bytes -= waiting.bytes
     return Deferred.succeed(waiting.answer, outcome)
   }
 

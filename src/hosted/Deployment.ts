@@ -2,6 +2,7 @@ import { Effect, Option, Redacted, Result, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
+import { partitionsMax } from "../../streams/definitions.ts"
 import { serviceCredentials, HubSecrets, makeHubSecrets, PeersSigner, peersSigner } from "../nats/hubSecrets.ts"
 import { BackendIdentity, loadIdentity } from "../security/BackendIdentity.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
@@ -103,6 +104,10 @@ const Cluster = Schema.Struct({
   servers: Schema.NonEmptyArray(Schema.String),
   leaf_urls: Schema.Array(Schema.String),
   replicas: Schema.Int,
+  /** How many streams the log is spread over; one without it. Fixed when the cluster is made. */
+  partitions: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: partitionsMax }))),
+  /** Who signed the servers' certificates, as PEM, where they speak TLS and it is nobody the system knows. */
+  ca: Schema.optionalKey(Schema.String),
   deployment: Schema.String
 })
 export type Cluster = typeof Cluster.Type
@@ -122,7 +127,7 @@ const ClusterJson = Schema.fromJsonString(Cluster)
 const context = "cluster"
 
 /** Write `cluster.json`, which `maestra hosted up --cluster FILE` reads. Secret by encryption; mode 0600 all the same. */
-export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }, where: { readonly servers: readonly [string, ...Array<string>]; readonly leafUrls: ReadonlyArray<string>; readonly replicas: number }) {
+export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }, where: { readonly servers: readonly [string, ...Array<string>]; readonly leafUrls: ReadonlyArray<string>; readonly replicas: number; readonly partitions?: number; readonly ca?: string }) {
   const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
   const secret = (kind: string) => Effect.map(keystore.get(`${deployment.identity.identity.backend_id}/${kind}`), (found) => Option.isSome(found) ? Redacted.value(found.value) : "")
   const service = yield* serviceCredentials(deployment.hub)
@@ -140,6 +145,8 @@ export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string,
     servers: where.servers,
     leaf_urls: where.leafUrls,
     replicas: where.replicas,
+    ...(where.partitions === undefined ? {} : { partitions: where.partitions }),
+    ...(where.ca === undefined ? {} : { ca: where.ca }),
     deployment: toBase64url(encryptUnder(masterKey, JSON.stringify(joined), context))
   }
   yield* Effect.promise(() => replaceFile(join(dataDir, "cluster.json"), `${JSON.stringify(cluster, null, 2)}\n`))

@@ -46,6 +46,14 @@ export const makeHeads = (log: EventLog): Heads => {
   }
 }
 
+/** Each tenant's chains stand in its own partition. */
+export const headsAcross = (all: ReadonlyArray<Heads>, indexOf: (tenant: string) => number): Heads => ({
+  peek: (tenant, author) => all[indexOf(tenant)]!.peek(tenant, author),
+  read: (tenant, author, keys) => all[indexOf(tenant)]!.read(tenant, author, keys),
+  moved: (tenant, author, place) => all[indexOf(tenant)]!.moved(tenant, author, place),
+  forget: () => all.forEach((heads) => heads.forget())
+})
+
 /** Somebody with access to the store spoiled the last record: look for the last one that holds. Rare, so a full read. */
 const lastValid = (log: EventLog, subject: string, through: number, keys: ReadonlyArray<AuthorKey>) =>
   log.readRange({ from: 1, through, filter: subject }).pipe(

@@ -24,7 +24,7 @@ export interface RegistrarContext {
   readonly sessionMax: Duration.Duration
   readonly leafUrls: ReadonlyArray<string>
   readonly logOf: (record: TenantRecord) => string
-  readonly logIdentity: () => { readonly id: string; readonly epoch: number }
+  readonly logIdentity: (tenant: string) => { readonly id: string; readonly epoch: number }
   readonly issueLeaf: (options: { readonly tenant: string; readonly peer: string; readonly transportKey: string; readonly expiresAt: number; readonly log: string }) => Effect.Effect<string, RegistrationRefused>
   readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void, RegistrationRefused>
 }
@@ -103,7 +103,7 @@ const replicate = Effect.fnUntraced(function*(context: RegistrarContext, record:
   const dataKey = context.dataKey(tenant)
   if (dataKey === undefined) return yield* refuse(503, "try-again", "The tenant's data key is not at hand; try again in a moment.")
   const log = context.logOf(record)
-  const { epoch, id } = context.logIdentity()
+  const { epoch, id } = context.logIdentity(tenant)
   const leaf_jwt = yield* context.issueLeaf({ tenant, peer, transportKey, expiresAt: millisOf(token.expires_at), log })
   yield* context.ensureConsumer(tenant, peer)
   const data_key = yield* wrapDataKey(dataKey, identity.wrap_key).pipe(Effect.mapError(({ why }) => refuse(400, "key-refused", why)))

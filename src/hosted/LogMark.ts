@@ -20,9 +20,9 @@ export interface MarkStore {
   readonly save: (mark: Mark) => Effect.Effect<void, MarkUnusable>
 }
 
-/** In `log.json` of the data directory. */
-export const markFile = (dataDir: string): MarkStore => {
-  const file = join(dataDir, "log.json")
+/** In `log.json` of the data directory, or one file for each partition. */
+export const markFile = (dataDir: string, log: Pick<EventLog, "name">): MarkStore => {
+  const file = join(dataDir, `${log.name.toLowerCase()}.json`)
   const unusable = (hint: string) => new MarkUnusable({ file, hint })
   return {
     load: Effect.tryPromise({
@@ -85,8 +85,13 @@ export const openMark = Effect.fn("LogMark.open")(function*(store: MarkStore, lo
   return mark
 })
 
+/** The log has no name yet: the process that owns it has not started. Nothing was changed; ask again. */
+export class Unnamed extends Schema.TaggedError<Unnamed>()("Unnamed", { log: Schema.String }) {}
+
 /** A joined process reads the log's identity where its owner wrote it. */
 export const joinedMark = Effect.fnUntraced(function*(log: EventLog) {
   const { lastSeq, metadata } = yield* log.info
-  return { log_id: metadata[idKey] ?? "", log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq } satisfies Mark
+  const id = metadata[idKey]
+  if (id === undefined) return yield* new Unnamed({ log: log.name })
+  return { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq } satisfies Mark
 })

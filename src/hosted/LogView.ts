@@ -28,6 +28,12 @@ export class LogView {
     return end
   }
 
+  /** The log these ends are of was restored or replaced: they are read again. Clocks do not go back. */
+  forget(tenant: string): void {
+    const { lamport } = this.of(tenant)
+    this.#ends.set(tenant, { lastSeq: 0, readSeq: 0, head: "", lamport })
+  }
+
   committed(tenant: string, lastSeq: number, lamport: number): void {
     const end = this.of(tenant)
     end.lastSeq = Math.max(end.lastSeq, lastSeq)
@@ -78,7 +84,8 @@ export interface ProjectorContext {
   readonly view: LogView
   readonly opened: OpenedCache
   readonly hosted: AuthorEntry
-  readonly epoch: () => number
+  /** The one the reading began in: a log that turns meanwhile is read again from its beginning. */
+  readonly epoch: string
   /** What the tables remember: chain heads and pinned keys, so that reading goes on where it stopped. */
   readonly remembered: Effect.Effect<{
     readonly heads: Iterable<readonly [string, string, ChainHead]>
@@ -110,7 +117,7 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       entries.sort((a, b) => a.seq - b.seq)
       if (entries.length === 0) return Effect.void
       const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
-      return projections.keepAbsorbing({ cursor: context.cursor, epoch: String(context.epoch()), entries, after }).pipe(
+      return projections.keepAbsorbing({ cursor: context.cursor, epoch: context.epoch, entries, after }).pipe(
         Effect.orDie,
         // never back: behind emptied tables nothing is taken until reading begins again
         Effect.tap(({ seq }) => Effect.sync(() => { after = Math.max(after, seq) })),

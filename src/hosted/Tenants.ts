@@ -1,7 +1,8 @@
-import { Effect, Option, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Duration, Effect, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { digestOf } from "../security/digest.ts"
 import { type KeyConflict, type KeyValue, type KeyValueUnavailable } from "../nats/keyValue.ts"
 import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
+import { nextBump } from "./nextBump.ts"
 import { type TenantRecord, TenantRecordJson } from "./TenantRecord.ts"
 
 /** The tenant store cannot be reached, or holds something this process cannot read. Nothing was changed. */
@@ -22,13 +23,16 @@ export interface Tenants {
   /** The loop that follows the store. Ends only by failing. */
   readonly run: Effect.Effect<never, TenantsUnavailable>
   readonly ready: Effect.Effect<void>
+  /** The store was restored with the log: what it says now counts, however old it looks, and it is read again. */
+  readonly restored: Effect.Effect<void>
 }
 
 const keyOf = (tenant: string) => `tenant.${tenant}`
 /** Each failed attempt means that another process succeeded. */
 const attemptsMax = 50
 
-export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey) {
+/** @param heard told of each record as it comes from the store: all of them at the start, then every change */
+export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey, heard: (record: TenantRecord) => Effect.Effect<void> = () => Effect.void) {
   const known = new Map<string, { readonly record: TenantRecord; readonly revision: number }>()
   const users = new Map<string, string>()
   const ready = yield* SubscriptionRef.make(false)
@@ -76,16 +80,8 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       return yield* new TenantsUnavailable({ hint: "other processes keep changing this tenant; try again", cause: "conflict" })
     })
 
-  const run = store.watch.pipe(
-    Stream.runForEach((entry) =>
-      Effect.gen(function*() {
-        if (entry._tag === "ready") return yield* SubscriptionRef.set(ready, true)
-        if (entry.value === undefined || !entry.key.startsWith("tenant.")) return
-        const record = yield* open(storeKey, entry.key, entry.value)
-        remember(record, entry.revision)
-      })),
-    Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
-    Effect.andThen(Effect.die("the tenant store's watch ended")))
+  const rereads = yield* SubscriptionRef.make(0)
+  const watched = follow(store, storeKey, SubscriptionRef.set(ready, true), (record, revision) => Effect.andThen(Effect.sync(() => remember(record, revision)), heard(record)))
 
   return {
     peek: (tenant) => known.get(tenant)?.record,
@@ -98,10 +94,27 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
         Effect.filterOrFail((done) => done !== undefined, () => unavailable("a tenant of that id exists")("conflict"))),
     update,
-    run,
+    run: watched.pipe(Effect.raceFirst(nextBump(rereads)), Effect.forever),
+    restored: Effect.andThen(
+      Effect.sync(() => { for (const [tenant, { record }] of known) known.set(tenant, { record, revision: 0 }) }),
+      SubscriptionRef.update(rereads, (n) => n + 1)),
     ready: SubscriptionRef.changes(ready).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   } satisfies Tenants
 })
+
+/** Every record of the store, then every change. Ends only by failing. */
+const follow = (store: KeyValue, storeKey: SecretKey, ready: Effect.Effect<void>, take: (record: TenantRecord, revision: number) => Effect.Effect<void>) =>
+  store.watch.pipe(
+    Stream.runForEach((entry) =>
+      Effect.gen(function*() {
+        if (entry._tag === "ready") return yield* ready
+        if (entry.value === undefined || !entry.key.startsWith("tenant.")) return
+        yield* take(yield* open(storeKey, entry.key, entry.value), entry.revision)
+      })),
+    // a cluster without a majority comes back; what is known serves until then
+    Effect.retry({ schedule: Schedule.spaced(Duration.seconds(1)), while: ({ _tag }) => _tag === "KeyValueUnavailable" }),
+    Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
+    Effect.andThen(Effect.die("the tenant store's watch ended")))
 
 const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable({ hint, cause })
 

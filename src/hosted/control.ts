@@ -1,21 +1,20 @@
 import { Clock, Duration, Effect, Redacted, Result, SubscriptionRef } from "effect"
-import { randomBytes } from "node:crypto"
+import { randomBytes, randomInt } from "node:crypto"
 import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
 import type { Disk } from "../nats/diskGuard.ts"
-import type { EventLog } from "../nats/EventLog.ts"
-import type { HubSecrets } from "../nats/hubSecrets.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
-import { revokeLeaf } from "../nats/revocation.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
 import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
 import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
+import type { Cutting } from "./followRevocations.ts"
 import type { LogView } from "./LogView.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
+import type { Partition, Partitions } from "./Partitions.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
 import type { Tenants } from "./Tenants.ts"
 
@@ -24,18 +23,14 @@ export interface HostedControlContext {
   readonly own: OwnCommits
   readonly identity: BackendIdentity["Service"]
   readonly service: Wired
-  /** The admin role's connection and keys; a joined process has neither. */
-  readonly system: Wired | undefined
-  readonly hub: HubSecrets | undefined
+  /** The admin role cuts leafs; where this process has it not, it hears of the revocation from the tenant store. */
+  readonly cutting: Cutting | undefined
   readonly publicUrl: string
   /** How long a pairing code waits for its device. */
   readonly pairingLife: Duration.Duration
   readonly view: LogView
-  readonly log: EventLog
-  readonly logIdentity: () => { readonly id: string; readonly epoch: number }
+  readonly partitions: Partitions
   readonly serverVersion: string
-  /** All leaf revocations now in force, for the hub's next start. */
-  readonly keepRevocations: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
   readonly backup: BackupContext
   /** Room under the hub's store; unknown to a process that joined a cluster. */
   readonly disk: SubscriptionRef.SubscriptionRef<Disk> | undefined
@@ -59,7 +54,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       const now = yield* Clock.currentTimeMillis
       const secret = randomBytes(32)
       const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
-      const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now))).pipe(Effect.mapError(unavailable)))
+      const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable)))
       const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
         const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
         return waiting.length >= pendingMax
@@ -95,17 +90,17 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       return rows.flat()
     }),
     status: Effect.gen(function*() {
-      const info = yield* Effect.option(context.log.info)
+      const logs = yield* Effect.forEach(context.partitions.all, stateOf)
       const all = [...tenants.all()]
-      const { epoch, id } = context.logIdentity()
       return {
         backend_id: context.identity.identity.backend_id,
         public_url: context.publicUrl,
         fingerprint: context.identity.keyId,
-        admin_role: context.hub !== undefined,
-        log_id: id,
-        log_epoch: epoch,
-        log: info._tag === "Some" ? { first_seq: info.value.firstSeq, last_seq: info.value.lastSeq, messages: info.value.messages, bytes: info.value.bytes } : null,
+        admin_role: context.cutting !== undefined,
+        log_id: logs[0]!.log_id,
+        log_epoch: Math.max(...logs.map(({ log_epoch }) => log_epoch)),
+        log: logs.length === 1 ? logs[0]!.log : null,
+        ...(logs.length === 1 ? {} : { partitions: logs }),
         tenants: all.map((record) => ({ tenant: record.tenant, user_id: record.user_id, devices: record.devices.length, last_seq: context.view.of(record.tenant).lastSeq })),
         peers: all.reduce((sum, record) => sum + record.devices.length, 0),
         ...(context.disk === undefined ? {} : { disk: roomOf(SubscriptionRef.getUnsafe(context.disk)) }),
@@ -120,10 +115,18 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
 
 const roomOf = ({ freeBytes, state }: Disk): DiskRoom => ({ state, free_bytes: freeBytes })
 
-const newTenant = (user: string, now: string): TenantRecord => {
+/** One partition, and what its stream holds; `null` while that does not answer. */
+const stateOf = ({ log, mark: { log_epoch, log_id } }: Partition) =>
+  Effect.map(Effect.option(log.info), (info) => ({
+    name: log.name, log_id, log_epoch,
+    log: info._tag === "Some" ? { first_seq: info.value.firstSeq, last_seq: info.value.lastSeq, messages: info.value.messages, bytes: info.value.bytes } : null
+  }))
+
+/** A tenant's partition is chosen here, once: by chance, which spreads many evenly without asking anybody. */
+const newTenant = (user: string, now: string, partitions: number): TenantRecord => {
   const tenant = newTenantId()
   const key = newDataKey(kidOf(tenant, 1))
-  return { tenant, user_id: user, partition: 0, data_keys: [{ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }], pending: [], devices: [], gone: [], created_at: now }
+  return { tenant, user_id: user, partition: randomInt(partitions), data_keys: [{ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }], pending: [], devices: [], gone: [], created_at: now }
 }
 
 /**
@@ -139,13 +142,8 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
     const device = current.devices.find(({ peer_id }) => peer_id === peer)
     return Result.succeed(device === undefined ? current : shutOut(current, device, isoTime(now)))
   }).pipe(Effect.mapError(unavailable))
-  const keys = after.gone.find(({ peer_id }) => peer_id === peer)?.transport_keys ?? []
-  if (context.system !== undefined && context.hub !== undefined && keys.length > 0) {
-    const second = Math.floor(now / 1000)
-    yield* revokeLeaf(context.system, context.hub, Object.fromEntries(keys.map((key) => [key, second]))).pipe(
-      Effect.flatMap(context.keepRevocations), Effect.mapError(unavailable))
-  }
-  yield* deletePeerConsumer(context.service, { peer }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
+  if (context.cutting !== undefined) yield* context.cutting.cut(after).pipe(Effect.mapError(unavailable))
+  yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
   if (was === undefined) return
   yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))
 })

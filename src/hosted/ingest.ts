@@ -3,7 +3,6 @@ import { isoTime } from "../../streams/time.ts"
 import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
 import { parseIngest, patterns, subjects } from "../../streams/subjects.ts"
 import type { Connection, Request } from "../nats/Connection.ts"
-import type { EventLog } from "../nats/EventLog.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
 import { type Admitted, admit, admitSender, type Facts, follow, type Refusal } from "./admit.ts"
@@ -18,10 +17,10 @@ export interface LogIdentity {
 
 export interface IngestContext {
   readonly connection: Connection
-  readonly log: EventLog
   readonly heads: Heads
   readonly committer: Committer
-  readonly identity: () => LogIdentity
+  /** Which log a tenant's commits go to. */
+  readonly identity: (tenant: string) => LogIdentity
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
   readonly facts: (tenant: string, sender: string, now: string, millis: number) => Facts | undefined
   /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
@@ -35,8 +34,8 @@ export interface IngestContext {
   }>
   /** Replies that are answered: those the server rewrote, and hosted processes' own inboxes. */
   readonly mayAnswer: (reply: string) => boolean
-  /** A lost consumer of a peer is made again when it asks where its head is. */
-  readonly ensureConsumer: (tenant: string, peer: string) => Effect.Effect<void>
+  /** A lost consumer of a peer is made again when it asks where its head is; its mirror is whole up to `from`. */
+  readonly ensureConsumer: (tenant: string, peer: string, from: number) => Effect.Effect<void>
   /** How many messages of the tenant the log holds up to there; `undefined` where the log does not answer. */
   readonly countThrough: (tenant: string, seq: number) => Effect.Effect<number | undefined>
 }
@@ -64,20 +63,20 @@ const encoder = new TextEncoder()
 
 const handle = (context: IngestContext, request: Request): Effect.Effect<object> => {
   const at = parseIngest(request.subject)
-  if (Result.isFailure(at)) return Effect.succeed(wrap(context, { verdict: "invalid", event_id: "", why: at.failure }))
+  if (Result.isFailure(at)) return Effect.succeed(wrap(context, "", { verdict: "invalid", event_id: "", why: at.failure }))
   const { peer, tenant, what } = at.success
   switch (what) {
     case "commit":
-      return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, answer)))
+      return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, tenant, answer)))
     case "head":
       return answerHead(context, tenant, peer, request.data)
     default:
-      return Effect.succeed(wrap(context, { verdict: "invalid", event_id: "", why: `nothing is served on …${what}` }))
+      return Effect.succeed(wrap(context, tenant, { verdict: "invalid", event_id: "", why: `nothing is served on …${what}` }))
   }
 }
 
-const wrap = (context: IngestContext, answer: Answer): Verdict => {
-  const { epoch, id } = context.identity()
+const wrap = (context: IngestContext, tenant: string, answer: Answer): Verdict => {
+  const { epoch, id } = context.identity(tenant)
   return { ...answer, log_id: id, log_epoch: epoch } as Verdict
 }
 
@@ -174,16 +173,17 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   const now = isoTime(millis)
   const facts = context.facts(tenant, sender, now, millis)
   const heard = admitSender(facts)
-  if (Result.isFailure(heard)) return wrap(context, heard.failure)
+  if (Result.isFailure(heard)) return wrap(context, tenant, heard.failure)
   const request = readHeadRequest(decoder.decode(data))
-  if (Result.isFailure(request)) return wrap(context, { verdict: "invalid", event_id: "", why: request.failure.message })
+  if (Result.isFailure(request)) return wrap(context, tenant, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, heard.success.keys).pipe(Effect.timeout(Duration.seconds(5))))
-  if (Result.isFailure(place)) return wrap(context, { verdict: "busy" })
-  yield* context.ensureConsumer(tenant, sender)
-  const { mirror } = request.success
+  if (Result.isFailure(place)) return wrap(context, tenant, { verdict: "busy" })
+  const { log_epoch, mirror, mirror_seq } = request.success
+  // a mirror that asks to be compared, or is of another epoch, may lack what lies before its end
+  yield* context.ensureConsumer(tenant, sender, mirror === undefined && log_epoch === context.identity(tenant).epoch ? mirror_seq : 0)
   const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
-  const { epoch, id } = context.identity()
+  const { epoch, id } = context.identity(tenant)
   const { head } = place.success
   return {
     verdict: "head",

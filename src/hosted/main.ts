@@ -3,16 +3,14 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
-import { streams } from "../../streams/definitions.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
-import { type Base, claimDirectory, type HostedOptions, HostedStartError, logCursor, openBase, supervise } from "./Base.ts"
+import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { serveIngest } from "./ingest.ts"
 import { maintainHosted } from "./maintenance.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
-import { saveRevocations } from "./Revocations.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 
@@ -34,7 +32,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const base = yield* openBase(options)
   const chains = yield* openChains(base)
   const ingest = ingestOf(base, chains)
-  yield* supervise(options, "projection", keepProjecting(base))
+  yield* supervise(options, "projection", keepProjecting(base, chains))
   yield* supervise(options, "committer", chains.committer.run)
   yield* supervise(options, "ingest", serveIngest(ingest))
   yield* supervise(options, "log mark", keepMark(base))
@@ -44,12 +42,12 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
 
 /** The ports a gateway stands on. */
 const services = (base: Base, own: OwnCommits) => {
-  const { ask, hosted, identity, keyring, log, options, projections, view } = base
+  const { ask, hosted, identity, keyring, options, partitions, projections, view } = base
   const registrar = registrarOf(base, own)
-  const reading = { log, hosted, open: keyring.open }
+  const reading = { logOf: (tenant: string) => partitions.of(tenant).log, hosted, open: keyring.open }
   return Context.make(Writer, Writer.of({
     write: (tenant, drafts) => own.write(tenant, drafts),
-    settled: (tenant) => projections.settled(logCursor, view.of(tenant).lastSeq),
+    settled: (tenant) => projections.settled(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Registrar, Registrar.of({
@@ -64,19 +62,23 @@ const services = (base: Base, own: OwnCommits) => {
     })),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
-      hub: base.deployment.hub,
       publicUrl: options.publicUrl,
       pairingLife: options.pairingLife ?? pairingLifeMax,
-      backup: { ...base, adminRole: base.deployment.hub !== undefined, dataDir: options.dataDir, backendId: identity.identity.backend_id },
-      keepRevocations: (all) => saveRevocations(options.dataDir, all)
+      backup: { ...base, logIdentity: () => identityOf(base), adminRole: base.deployment.hub !== undefined, dataDir: options.dataDir, backendId: identity.identity.backend_id }
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({
       ...reading, projections,
-      cursor: logCursor,
+      cursors: partitions.all.map(({ cursor }) => cursor),
       sqlite: base.sqlite,
       reread: SubscriptionRef.update(base.reread, (n) => n + 1)
     })))
   )
+}
+
+/** What a backup is of: the log of a hub of one server, and the first partition where there are several. */
+const identityOf = ({ partitions }: Base) => {
+  const { log_epoch, log_id } = partitions.all[0]!.mark
+  return { id: log_id, epoch: log_epoch }
 }
 
 const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({
@@ -84,10 +86,10 @@ const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({
   dataKey: base.keyring.current,
   publicUrl: base.options.publicUrl,
   sessionMax: base.options.sessionMax ?? sessionLongest,
-  logOf: () => streams.log.name,
+  logOf: ({ tenant }) => base.partitions.of(tenant).log.name,
   issueLeaf: (request) => issueLeaf(base.deployment.signer, request).pipe(Effect.mapError(({ hint }) => new RegistrationRefused({ status: 400, type: "transport-key", hint }))),
   ensureConsumer: (tenant, peer) =>
-    base.peers.ensureConsumer(tenant, peer).pipe(
+    base.peers.ensureConsumer(base.partitions.of(tenant).log.name, tenant, peer, 0).pipe(
       Effect.mapError(() => new RegistrationRefused({ status: 503, type: "try-again", hint: "The hub does not answer right now; try again in a moment." })))
 })
 

@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
 import { stateDigest } from "../../projections/conversations/digest.ts"
-import type { Projections } from "../../projections/runner.ts"
+import type { Positions, Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { CommandFailed, type Maintenance, type Progress } from "../../streams/Backend.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
@@ -12,11 +12,12 @@ import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
 import { LogAudit } from "../security/LogAudit.ts"
 
 export interface HostedMaintenanceContext {
-  readonly log: EventLog
+  readonly logOf: (tenant: string) => EventLog
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
   readonly hosted: AuthorEntry
   readonly projections: Projections["Service"]
-  readonly cursor: string
+  /** The tables' positions, one for each partition of the log. */
+  readonly cursors: ReadonlyArray<string>
   readonly reread: Effect.Effect<void>
   readonly sqlite: Sqlite["Service"]
 }
@@ -28,18 +29,20 @@ export const maintainHosted = (context: HostedMaintenanceContext): Maintenance["
   verify: (tenant) =>
     Stream.unwrap(Effect.gen(function*() {
       const audit = new LogAudit(new AuthorKeys(context.hosted), { open: context.open, isOwn: () => false })
-      const { lastSeq } = yield* context.log.info.pipe(Effect.mapError(() => notNow))
+      const { lastSeq } = yield* context.logOf(tenant).info.pipe(Effect.mapError(() => notNow))
       const digest = stateDigest(tenant).pipe(Effect.provideService(Sqlite, context.sqlite), Effect.map((digest) => ({ digest, tenant })), Effect.orDie)
-      return auditLog(context.log, { through: lastSeq, filter: subjects.logTenant(tenant) }, audit, digest).pipe(Stream.mapError(() => notNow))
+      return auditLog(context.logOf(tenant), { through: lastSeq, filter: subjects.logTenant(tenant) }, audit, digest).pipe(Stream.mapError(() => notNow))
     })),
   rebuild: Stream.unwrap(Effect.gen(function*() {
-    const of = (yield* context.projections.positions).get(context.cursor)?.seq ?? 0
+    const before = yield* context.projections.positions
+    const sum = (at: Positions) => context.cursors.reduce((all, cursor) => all + Math.min(at.get(cursor)?.seq ?? 0, before.get(cursor)?.seq ?? 0), 0)
+    const of = sum(before)
     yield* context.projections.reset.pipe(Effect.mapError(({ hint }) => new CommandFailed({ status: 503, type: "not-stored", hint })))
     yield* context.reread
     return context.projections.changes.pipe(
-      Stream.map((at): Progress => {
-        const seq = Math.min(at.get(context.cursor)?.seq ?? 0, of)
-        return { done: seq >= of, at: seq, of, ...(seq >= of ? { result: { events: of } } : {}) }
+      Stream.map((now): Progress => {
+        const at = sum(now)
+        return { done: at >= of, at, of, ...(at >= of ? { result: { events: of } } : {}) }
       }),
       Stream.takeUntil((progress) => progress.done))
   }))

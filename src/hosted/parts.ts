@@ -1,73 +1,120 @@
-import { Duration, Effect, Result } from "effect"
+import { Duration, Effect, Result, SubscriptionRef } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
 import { openData } from "../security/envelopes.ts"
 import type { Facts } from "./admit.ts"
-import { logCursor, nextBump, type Parts } from "./Base.ts"
-import { type Committer, makeCommitter } from "./Committer.ts"
-import { type Heads, makeHeads } from "./Heads.ts"
+import { meetEpoch, type Parts } from "./Base.ts"
+import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
+import { type Heads, headsAcross, makeHeads } from "./Heads.ts"
 import type { IngestContext } from "./ingest.ts"
 import { joinedMark } from "./LogMark.ts"
 import { project } from "./LogView.ts"
+import { nextBump } from "./nextBump.ts"
 import { makeOwnCommits } from "./OwnCommits.ts"
+import type { Partition } from "./Partitions.ts"
 import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
+import type { Tenants } from "./Tenants.ts"
 import { remembered } from "./tablesOf.ts"
 
 const retryEvery = Duration.seconds(1)
 const markEvery = Duration.seconds(1)
 const identityEvery = Duration.seconds(2)
 
-/** Keep the tables in step with the log, for ever; from their cursor again after they were emptied. */
-export const keepProjecting = (base: Parts): Effect.Effect<never> =>
-  Effect.raceFirst(
-    project({
-      ...base,
-      cursor: logCursor,
-      epoch: () => base.mark.now.log_epoch,
-      remembered: base.ask(remembered),
-      open: (tenant, envelope) => {
-        const held = base.opened.take(envelope)
-        return held === undefined ? base.keyring.open(tenant, envelope) : Result.succeed(held)
-      },
-      settingsChanged: base.refreshSettings
-    }).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
-    nextBump(base.reread)
-  ).pipe(Effect.forever)
+/** Keep the tables in step with every partition of the log, for ever; from their cursors again after they were emptied. */
+export const keepProjecting = (base: Parts, chains: Pick<Chains, "heads">): Effect.Effect<never> =>
+  Effect.andThen(
+    Effect.forEach(base.partitions.all, (partition) => keepProjectingOne(base, partition, chains), { concurrency: "unbounded", discard: true }),
+    Effect.never)
 
-/** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
-export const keepMark = (base: Parts) => {
-  const { log, mark, marks, projections } = base
-  if (marks === undefined) {
-    return Effect.sleep(identityEvery).pipe(Effect.andThen(joinedMark(log)), Effect.map((now) => { mark.now = now }), Effect.ignore, Effect.forever)
-  }
-  return Effect.gen(function*() {
-    yield* Effect.sleep(markEvery)
-    const at = (yield* projections.positions).get(logCursor)?.seq ?? 0
-    if (at <= mark.now.high_water) return
-    mark.now = { ...mark.now, high_water: at }
-    // late is harmless; a full disk is not a reason to stop
-    yield* marks.save(mark.now).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
+const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Chains, "heads">): Effect.Effect<never> => {
+  const { ask, partitions, projections, view } = base
+  const mine = <A extends readonly [string, ...Array<unknown>]>(rows: Iterable<A>) => [...rows].filter(([tenant]) => partitions.of(tenant) === partition)
+  let read = String(partition.mark.log_epoch)
+  return Effect.suspend(() => {
+    const epoch = String(partition.mark.log_epoch)
+    const turned = epoch !== read
+    read = epoch
+    // what was known of the log's ends and chains was of the log before
+    const forget = Effect.sync(() => {
+      heads.forget()
+      for (const tenant of partitions.tenantsOf(partition)) view.forget(tenant)
+    })
+    return Effect.when(Effect.andThen(forget, Effect.orDie(meetEpoch(projections, partition, partitions))), Effect.succeed(turned)).pipe(
+      Effect.andThen(Effect.raceFirst(
+        project({
+          ...base,
+          log: partition.log,
+          cursor: partition.cursor,
+          epoch,
+          remembered: Effect.map(ask(remembered), ({ heads, keys }) => ({ heads: mine(heads), keys: mine(keys) })),
+          open: (tenant, envelope) => {
+            const held = base.opened.take(envelope)
+            return held === undefined ? base.keyring.open(tenant, envelope) : Result.succeed(held)
+          },
+          settingsChanged: base.refreshSettings
+        }).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
+        Effect.raceFirst(nextBump(base.reread), nextBump(partition.turned))
+      )))
   }).pipe(Effect.forever)
 }
 
+/** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
+export const keepMark = (base: Parts) => {
+  const { marks, partitions, projections, tenants } = base
+  if (marks === undefined) {
+    return Effect.sleep(identityEvery).pipe(
+      Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition, tenants)), { discard: true })),
+      Effect.forever)
+  }
+  return Effect.gen(function*() {
+    yield* Effect.sleep(markEvery)
+    for (const partition of partitions.all) {
+      const at = (yield* projections.positions).get(partition.cursor)?.seq ?? 0
+      if (at <= partition.mark.high_water) continue
+      partition.mark = { ...partition.mark, high_water: at }
+      // late is harmless; a full disk is not a reason to stop
+      yield* marks(partition.log).save(partition.mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
+    }
+  }).pipe(Effect.forever)
+}
+
+const follow = Effect.fnUntraced(function*(partition: Partition, tenants: Tenants) {
+  const before = partition.mark.log_epoch
+  partition.mark = yield* joinedMark(partition.log)
+  if (partition.mark.log_epoch === before) return
+  yield* Effect.logWarning("the log was restored; reading it again", { log: partition.log.name, epoch: partition.mark.log_epoch })
+  // on a hub of one server the tenant store lies beside the log
+  yield* tenants.restored
+  yield* SubscriptionRef.update(partition.turned, (n) => n + 1)
+})
+
 /** Heads, and the committer that extends them. */
-export const openChains = Effect.fnUntraced(function*({ hosted, log, tenants }: Parts) {
-  const heads = makeHeads(log)
+export interface Chains {
+  readonly heads: Heads
+  readonly committer: Committer
+}
+
+export const openChains = Effect.fnUntraced(function*({ hosted, partitions, tenants }: Parts) {
+  const indexOf = (tenant: string) => partitions.of(tenant).index
+  const heads = headsAcross(partitions.all.map(({ log }) => makeHeads(log)), indexOf)
   const fence = (chain: string) => {
     const [tenant = "", author = ""] = chain.split(".")
     const keys = author === "hosted" ? hosted.keys : tenants.peek(tenant)?.devices.find(({ peer_id }) => peer_id === author)?.keys ?? []
     return heads.read(tenant, author, keys).pipe(Effect.map(({ fence }) => fence), Effect.orElseSucceed(() => undefined))
   }
-  return { heads, committer: yield* makeCommitter(log, fence) }
+  const waits = { bytes: 0 }
+  const committers = yield* Effect.forEach(partitions.all, ({ log }) => makeCommitter(log, fence, waits))
+  return { heads, committer: committerAcross(committers, indexOf) } satisfies Chains
 })
 
-export const ingestOf = (base: Parts, chains: { readonly heads: Heads; readonly committer: Committer }): IngestContext => {
-  const { ask, connection, log, logIdentity, mark, opened, peers, positions, view } = base
+export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
+  const { ask, connection, logIdentity, opened, partitions, peers, positions, view } = base
+  const logOf = (tenant: string) => partitions.of(tenant).log.name
   const budget = makeRateBudget({ ...defaultLimits, ...base.options.limits })
   return {
     ...chains,
-    connection, log,
+    connection,
     identity: logIdentity,
     mayAnswer: isOwnReply,
     offered: ({ events }) => {
@@ -75,12 +122,12 @@ export const ingestOf = (base: Parts, chains: { readonly heads: Heads; readonly 
     },
     committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
     facts: (tenant, sender, now, millis) => factsOf(base, tenant, sender, now, (bytes, backlog) => budget(`${tenant}.${sender}`, bytes, backlog, millis)),
-    ensureConsumer: (tenant, peer) => Effect.ignore(peers.ensureConsumer(tenant, peer)),
-    countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(tenant, seq), () => undefined),
+    ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
+    countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(logOf(tenant), tenant, seq), () => undefined),
     reported: (tenant, sender, request, now) =>
       Effect.gen(function*() {
         // a place in another epoch is none
-        const log_seq = request.log_epoch === mark.now.log_epoch ? request.mirror_seq : 0
+        const log_seq = request.log_epoch === logIdentity(tenant).epoch ? request.mirror_seq : 0
         yield* ask(reportPositions(tenant, [{ peer_id: sender, log_seq, seen_at: now }]))
         return { tenantLastSeq: view.of(tenant).lastSeq, positions: yield* positions(tenant) }
       })

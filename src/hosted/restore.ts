@@ -83,13 +83,13 @@ const stage = Effect.fnUntraced(function*(order: RestoreOrder, log: BackupSet, k
   const revocations = merge(yield* loadRevocations(staging), yield* loadRevocations(dataDir), Math.floor(now / 1000))
   yield* saveRevocations(staging, revocations)
 
-  const known = [yield* markFile(staging).load, yield* markFile(dataDir).load].map(Option.map(({ log_epoch }) => log_epoch))
+  const known = [yield* markFile(staging, streams.log).load, yield* markFile(dataDir, streams.log).load].map(Option.map(({ log_epoch }) => log_epoch))
   const epochs = [log.manifest.log_epoch, ...known.flatMap(Option.toArray)]
   const restored = yield* Effect.scoped(Effect.gen(function*() {
     const hub = yield* startHub({ dataDir: staging, secrets: deployment.hub, natsPort: -1, leafPort: -1, revocations, onProgress: () => Effect.void })
     return yield* restoreStreams(order, hub.service, [log, keys], epochs, now)
   }))
-  yield* markFile(staging).save({ log_id: log.manifest.log_id, log_epoch: restored.epoch, high_water: restored.lastSeq })
+  yield* markFile(staging, streams.log).save({ log_id: log.manifest.log_id, log_epoch: restored.epoch, high_water: restored.lastSeq })
   const note: Note = { log_set: log.name, keys_set: keys.name, log_epoch: restored.epoch, events: restored.messages, streams: restored.names }
   return note
 })

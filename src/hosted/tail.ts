@@ -10,7 +10,7 @@ import { type ChainHead, LogReader } from "../security/LogReader.ts"
 import { readLog } from "../security/openLog.ts"
 
 export interface HostedTailContext {
-  readonly log: EventLog
+  readonly logOf: (tenant: string) => EventLog
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
   readonly hosted: AuthorEntry
   readonly remembered: Effect.Effect<{ readonly heads: Iterable<readonly [string, string, ChainHead]>; readonly keys: Iterable<readonly [string, string, AuthorEntry]> }>
@@ -35,7 +35,7 @@ export const tailHosted = (
     const { seq, since } = yield* Effect.fromResult(placeOf(options.from, context.end(options.tenant)))
     const { keys } = yield* context.remembered
     const reader = new LogReader(new AuthorKeys(context.hosted, keys))
-    return context.log.read({ from: seq + 1, filter: subjects.logTenant(options.tenant) }).pipe(
+    return context.logOf(options.tenant).read({ from: seq + 1, filter: subjects.logTenant(options.tenant) }).pipe(
       Stream.map((batch) =>
         readLog(reader, batch, { open: context.open, isOwn: () => false }).flatMap((item) =>
           item.kind === "problem" ? [] : item.events.flatMap((event): ReadonlyArray<Tailed> => {

@@ -47,8 +47,12 @@ export interface LinkedContext extends TwinContext {
   readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
 }
 
-/** A commit's bytes may go through a thin line; what comes on top is the hosted side's work, a second at most. */
-const commitPatience = (bytes: number) => Duration.millis(5000 + bytes / 32)
+/**
+ * A commit's bytes may go through a thin line; what comes on top is the hosted side's work, a second at most. A hosted
+ * process that died with a request says nothing: the next one gets it after this, well within the five seconds in which
+ * a dead process's work is taken over. Asking again too early costs a repeated answer and nothing else.
+ */
+const commitPatience = (bytes: number) => Duration.millis(2000 + bytes / 32)
 const headPatience = Duration.seconds(5)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)

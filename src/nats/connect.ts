@@ -43,6 +43,8 @@ export interface ConnectOptions {
   readonly auth?: { readonly user: string; readonly pass: string } | { readonly creds: string }
   /** Shown in the server's monitoring. */
   readonly name: string
+  /** Who signed the server's certificate, as PEM, where it is nobody the system knows. */
+  readonly ca?: string
   /** Default `_INBOX`. Permissions of a peer cover only its own. */
   readonly inboxPrefix?: string
 }
@@ -97,11 +99,15 @@ export const connect = (options: ConnectOptions): Effect.Effect<Wired, ConnectFa
     }
   })
 
-const dialOptions = ({ auth, name, server }: ConnectOptions, inboxPrefix: string) => ({
+const dialOptions = ({ auth, ca, name, server }: ConnectOptions, inboxPrefix: string) => ({
   servers: [server].flat(),
   name,
   inboxPrefix,
   ...(auth !== undefined && ("creds" in auth ? { authenticator: credsAuthenticator(new TextEncoder().encode(auth.creds)) } : auth)),
+  // beyond this machine a server that speaks no TLS is refused, whatever it says of itself
+  ...(ca !== undefined ? { tls: { ca } } : [server].flat().every(isLoopback) ? {} : { tls: {} }),
+  // the addresses we were given; the ones servers tell one another may mean nothing here
+  ignoreClusterUpdates: true,
   maxReconnectAttempts: -1,
   reconnectTimeWait: Duration.toMillis(reconnectWait),
   reconnectJitter: 50,
@@ -112,6 +118,8 @@ const dialOptions = ({ auth, name, server }: ConnectOptions, inboxPrefix: string
   ignoreAuthErrorAbort: true,
   noAsyncTraces: true
 })
+
+const isLoopback = (address: string) => /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/.test(address)
 
 const hintOf = (server: string, cause: unknown) =>
   cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError

@@ -13,6 +13,17 @@ interface Listener {
   readonly port: number
 }
 
+/** What a server of a cluster knows of the others. Routes speak TLS with certificates both ways, on loopback too. */
+export interface HubCluster {
+  readonly listen: Listener
+  /** All servers of the cluster, this one among them: `nats-route://host:port`. */
+  readonly routes: ReadonlyArray<string>
+  /** PEM files; the authority is the cluster's own and vouches for its servers only. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly caFile: string }
+  /** Where it stands. The replicas of a stream go to servers of different zones. */
+  readonly zone: string
+}
+
 export interface HubOptions {
   readonly serverName: string
   /** For hosted processes. */
@@ -30,6 +41,8 @@ export interface HubOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string }
   /** True when a proxy in front of a non-loopback listener speaks TLS. */
   readonly tlsInFront?: boolean
+  /** One of several servers that are one hub. */
+  readonly cluster?: HubCluster
   readonly logs?: ReadonlyArray<string>
   /** Everything known to be revoked; without it a restart from a lost `jwtDir` would let revoked machines in again. */
   readonly revocations?: Revocations
@@ -41,33 +54,70 @@ export interface HubOptions {
  */
 export const renderHubConfig = (secrets: HubSecrets, options: HubOptions): Effect.Effect<string, HubExposed> =>
   Effect.gen(function*() {
+    yield* refuseExposed(options)
+    return textOf([...serverLines(options), yield* renderAccounts(secrets, options)])
+  })
+
+/** The same for one of several servers, with the accounts in a file of their own (`renderAccounts`). */
+export const renderServerConfig = (options: HubOptions & { readonly accountsFile: string }): Effect.Effect<string, HubExposed> =>
+  Effect.as(refuseExposed(options), textOf([...serverLines(options), `include ${quote(options.accountsFile)}`]))
+
+const refuseExposed = (options: HubOptions): Effect.Effect<void, HubExposed> =>
+  Effect.gen(function*() {
     const listeners = { client: options.client, leaf: options.leaf, ...(options.webSocket && { webSocket: options.webSocket }) }
     for (const [name, listener] of Object.entries(listeners)) {
       if (!isLoopback(listener) && options.tls === undefined && options.tlsInFront !== true) {
         return yield* new HubExposed({ listener: `${name} on ${listener.host}`, hint: "Give a certificate and key, or listen on 127.0.0.1 behind a proxy that speaks TLS." })
       }
     }
-    const jwts = yield* accountJwts(secrets, { logs: options.logs ?? defaultLogs, revocations: options.revocations ?? {} })
+  })
+
+const textOf = (lines: ReadonlyArray<string>) => [...lines.filter((line) => line !== ""), ""].join("\n")
+
+/**
+ * Operator and accounts: the same on every server of a hub. No seed is in it. Write it anew with every revocation:
+ * a server that lost its `jwtDir` starts from it.
+ */
+export const renderAccounts = (secrets: HubSecrets, options: Pick<HubOptions, "logs" | "revocations">): Effect.Effect<string> =>
+  Effect.map(accountJwts(secrets, { logs: options.logs ?? defaultLogs, revocations: options.revocations ?? {} }), (jwts) => {
     const publicKey = { system: publicOf(secrets.system), store: publicOf(secrets.store), peers: publicOf(secrets.peers) }
     return [
-      `server_name: ${quote(options.serverName)}`,
-      `listen: ${quote(address(options.client))}`,
-      tlsBlock(options, options.client),
-      ...(options.monitorPort === undefined ? [] : [`http: "127.0.0.1:${options.monitorPort}"`]),
-      `max_payload: ${payloadMaxBytes}`,
-      // A dead link is noticed after three silent pings at most.
-      `ping_interval: "3s"`,
-      `ping_max: 2`,
-      `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always, max_file_store: 4PB }`,
-      `leafnodes { ${listenAnd(options.leaf, tlsBlock(options, options.leaf))} }`,
-      ...(options.webSocket === undefined ? [] : [`websocket { ${listenAnd(options.webSocket, tlsBlock(options, options.webSocket) || "no_tls: true")} }`]),
       `operator: ${jwts.operator}`,
       `system_account: ${publicKey.system}`,
-      `resolver: { type: full, dir: ${quote(options.jwtDir)}, interval: "2m" }`,
-      `resolver_preload: { ${publicKey.system}: ${jwts.system}, ${publicKey.store}: ${jwts.store}, ${publicKey.peers}: ${jwts.peers} }`,
-      ""
-    ].filter((line, index, all) => line !== "" || index === all.length - 1).join("\n")
+      `resolver_preload: { ${publicKey.system}: ${jwts.system}, ${publicKey.store}: ${jwts.store}, ${publicKey.peers}: ${jwts.peers} }`
+    ].join("\n")
   })
+
+/** What one server is told of itself. */
+const serverLines = (options: HubOptions): ReadonlyArray<string> => [
+  `server_name: ${quote(options.serverName)}`,
+  `listen: ${quote(address(options.client))}`,
+  tlsBlock(options, options.client),
+  ...(options.monitorPort === undefined ? [] : [`http: "127.0.0.1:${options.monitorPort}"`]),
+  `max_payload: ${payloadMaxBytes}`,
+  // A dead link is noticed after three silent pings at most.
+  `ping_interval: "3s"`,
+  `ping_max: 2`,
+  ...(options.cluster === undefined ? [] : clusterLines(options.cluster)),
+  `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always, max_file_store: 4PB${options.cluster === undefined ? "" : `, unique_tag: ${quote(zoneTag)}`} }`,
+  `leafnodes { ${listenAnd(options.leaf, tlsBlock(options, options.leaf))} }`,
+  ...(options.webSocket === undefined ? [] : [`websocket { ${listenAnd(options.webSocket, tlsBlock(options, options.webSocket) || "no_tls: true")} }`]),
+  `resolver: { type: full, dir: ${quote(options.jwtDir)}, interval: "2m" }`
+]
+
+const zoneTag = "zone:"
+
+const clusterLines = ({ listen, routes, tls, zone }: HubCluster): ReadonlyArray<string> => [
+  `server_tags: [${quote(zoneTag + zone)}]`,
+  `cluster {`,
+  `  name: ${hubDomain}`,
+  `  ${listenAnd(listen, "")}`,
+  `  routes: [${routes.map(quote).join(", ")}]`,
+  // clients and leafs are told of all servers by us, not by the servers, whose own addresses may mean nothing outside
+  `  no_advertise: true`,
+  `  tls { cert_file: ${quote(tls.certFile)}, key_file: ${quote(tls.keyFile)}, ca_file: ${quote(tls.caFile)}, verify: true }`,
+  `}`
+]
 
 const publicOf = (seed: string) => keyOf(seed).getPublicKey()
 

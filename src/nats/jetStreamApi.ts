@@ -17,7 +17,8 @@ export const codes = {
   noMessageFound: 10037,
   insufficientStorage: 10047,
   streamNameInUse: 10058,
-  streamNotFound: 10059
+  streamNotFound: 10059,
+  consumerOffline: 10119
 } as const
 
 const apiTimeout = Duration.seconds(5)
@@ -26,12 +27,12 @@ const Refusal = Schema.Struct({ error: Schema.Struct({ code: Schema.Int, err_cod
 const isRefusal = Schema.is(Refusal)
 
 /** One call of `$JS.API.<call>`: JSON there, JSON back, decoded by `answer`. An answer of another shape is a defect. */
-export const api = <A, I>(wire: Wire, call: string, body: object | undefined, answer: Schema.Codec<A, I>): Effect.Effect<A, ApiError> =>
-  apiAt(wire, `$JS.API.${call}`, body, answer)
+export const api = <A, I>(wire: Wire, call: string, body: object | undefined, answer: Schema.Codec<A, I>, timeout = apiTimeout): Effect.Effect<A, ApiError> =>
+  apiAt(wire, `$JS.API.${call}`, body, answer, timeout)
 
 /** The same under another subject (a service imported from another account). */
-export const apiAt = <A, I>(wire: Wire, subject: string, body: object | undefined, answer: Schema.Codec<A, I>): Effect.Effect<A, ApiError> =>
-  Effect.suspend(() => wire.ask({ subject, data: body === undefined ? empty : encoder.encode(JSON.stringify(body)), timeout: apiTimeout })).pipe(
+export const apiAt = <A, I>(wire: Wire, subject: string, body: object | undefined, answer: Schema.Codec<A, I>, timeout = apiTimeout): Effect.Effect<A, ApiError> =>
+  Effect.suspend(() => wire.ask({ subject, data: body === undefined ? empty : encoder.encode(JSON.stringify(body)), timeout })).pipe(
     Effect.flatMap((message) => {
       const json: unknown = JSON.parse(message.string())
       if (isRefusal(json)) return Effect.fail(new ApiRefused({ code: json.error.err_code ?? json.error.code, why: json.error.description ?? "" }))

@@ -1,4 +1,4 @@
-import { Effect, Option, Schema, Semaphore, Stream } from "effect"
+import { Duration, Effect, Option, Schema, Semaphore, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import type { EventLog, LogInfo, Stored } from "./EventLog.ts"
 import { api, codes, Done, isCode, StreamInfo } from "./jetStreamApi.ts"
@@ -8,12 +8,19 @@ import { appendBatch, appendOne } from "./publishing.ts"
 /** Batches in flight from one log handle: the server takes 50 per stream from all its clients together. */
 const batchesInFlightMax = 8
 
-/** `EventLog` on a JetStream stream, which must exist (`ensureStream`). Stateless: make as many as you like. */
-export const jetStreamLog = (wire: Wire, stream: string): EventLog => {
+/** One message. While a stream has no leader nobody answers: ask again soon, for then there may be one. */
+const readTimeout = Duration.seconds(2)
+
+/**
+ * `EventLog` on a JetStream stream, which must exist (`ensureStream`). Stateless: make as many as you like.
+ *
+ * @param arriving the subject a message for this stream is published on, where that is not the one it is kept under
+ */
+export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: string) => string): EventLog => {
   const inFlight = Semaphore.makeUnsafe(batchesInFlightMax)
   const failed = unavailable(stream)
   const get = (query: object) =>
-    api(wire, `STREAM.MSG.GET.${stream}`, query, MessageAnswer).pipe(
+    api(wire, `STREAM.MSG.GET.${stream}`, query, MessageAnswer, readTimeout).pipe(
       Effect.map(({ message }) => Option.some(toStored(message))),
       Effect.catchIf((error) => isCode(error, codes.noMessageFound), () => Effect.succeed(Option.none<Stored>())),
       Effect.mapError(failed)
@@ -23,7 +30,8 @@ export const jetStreamLog = (wire: Wire, stream: string): EventLog => {
 
   return {
     name: stream,
-    append: (batch) => {
+    append: (given) => {
+      const batch = arriving === undefined ? given : given.map((message) => ({ ...message, subject: arriving(message.subject) }))
       const [only] = batch
       if (only === undefined) return Effect.die(new RangeError("an append of nothing"))
       return batch.length === 1 ? appendOne(wire, stream, only) : inFlight.withPermits(1)(appendBatch(wire, stream, batch))

@@ -1,8 +1,9 @@
-import { Effect } from "effect"
+import { createInbox } from "@nats-io/transport-node"
+import { Duration, Effect, type Schema } from "effect"
 import { peerConsumer } from "../../streams/definitions.ts"
 import type { Wire } from "./connect.ts"
 import type { LogUnavailable } from "./EventLog.ts"
-import { api, codes, ConsumerInfo, Done, isCode } from "./jetStreamApi.ts"
+import { api, codes, ConsumerInfo, Done, isCode, StreamInfo } from "./jetStreamApi.ts"
 import { unavailable } from "./orderedReader.ts"
 import { peerConsumerToJetStream } from "./toJetStream.ts"
 
@@ -11,23 +12,46 @@ export interface PeerConsumerOptions {
   readonly peer: string
   /** The tenant's log stream, on a cluster one of several. */
   readonly log?: string
+  /** The peer's mirror is whole up to there: one made anew goes on behind it. Without it, from the beginning. */
+  readonly from?: number
 }
+
+/** A consumer that is silent for so long is on a server that is gone. */
+const silence = Duration.millis(1500)
 
 /**
  * Make the durable consumer that feeds a peer's mirror, or bring an existing one into line; its position stays.
  * `created` is true when it was not there: a mirror that had one before must be reset (`recreateMirror`).
+ *
+ * It has one replica, so on a cluster it may live on a server that is gone, and then says nothing at all; the others say
+ * so only once they are sure. Where its stream does answer, it is made again on another server.
  */
-export const ensurePeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer, tenant }: PeerConsumerOptions): Effect.Effect<{ readonly created: boolean }, LogUnavailable> => {
+export const ensurePeerConsumer = (wire: Wire, options: PeerConsumerOptions): Effect.Effect<{ readonly created: boolean }, LogUnavailable> => {
+  const { from = 0, log = peerConsumer.stream, peer, tenant } = options
   const name = peerConsumer.nameOf(peer)
   const config = peerConsumerToJetStream(peerConsumer, { tenant, peer })
-  return api(wire, `CONSUMER.INFO.${log}.${name}`, undefined, ConsumerInfo).pipe(
-    Effect.as(false),
-    Effect.catchIf((error) => isCode(error, codes.consumerNotFound), () => Effect.succeed(true)),
-    Effect.tap(api(wire, `CONSUMER.CREATE.${log}.${name}`, { stream_name: log, config }, Done)),
+  const create = api(wire, `CONSUMER.CREATE.${log}.${name}`, { stream_name: log, config }, Done, silence)
+  const createAnew = Effect.andThen(create, from === 0 ? Effect.void : api(wire, `CONSUMER.RESET.${log}.${name}`, { seq: from + 1 }, Done, silence))
+  // nobody there can answer; the one who gives consumers their places hears it, and then the next request
+  const drop = Effect.sync(() => wire.nats.publish(`$JS.API.CONSUMER.DELETE.${log}.${name}`, undefined, { reply: createInbox(wire.inboxPrefix) }))
+  return api(wire, `CONSUMER.INFO.${log}.${name}`, undefined, ConsumerInfo, silence).pipe(
+    Effect.flatMap(({ config: is }) => Effect.as(isAsWanted(is, config) ? Effect.void : create, false)),
+    Effect.catchIf((error) => isCode(error, codes.consumerNotFound), () => Effect.as(createAnew, true)),
+    Effect.catchIf((error) => error._tag === "RequestTimedOut" || isCode(error, codes.consumerOffline), (gone) =>
+      api(wire, `STREAM.INFO.${log}`, undefined, StreamInfo, silence).pipe(
+        Effect.mapError(() => gone),
+        Effect.andThen(Effect.logWarning("a peer's consumer is on a server that does not answer; making it again on another", { peer, log })),
+        Effect.andThen(drop),
+        Effect.andThen(createAnew),
+        Effect.as(true))),
     Effect.map((created) => ({ created })),
     Effect.mapError(unavailable(log))
   )
 }
+
+/** The server leaves out what is false or zero. */
+const isAsWanted = (is: Readonly<Record<string, Schema.Json>>, wanted: Readonly<Record<string, unknown>>) =>
+  Object.entries(wanted).every(([key, value]) => is[key] === value)
 
 /** A revoked or erased peer gets nothing any more. Fine when there is none. */
 export const deletePeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer }: { readonly peer: string; readonly log?: string }): Effect.Effect<void, LogUnavailable> =>

@@ -10,8 +10,11 @@ export interface Appended {
   readonly last: number
 }
 
-/** Long enough for a commit of 4 MiB on a slow disk; the server itself forgets half a batch after 10 s. */
-const appendTimeout = Duration.seconds(10)
+/**
+ * Long enough for a commit of 4 MiB on a slow disk. A stream's leader that died says nothing, and nothing else goes into
+ * the stream while one waits for it: a new leader is there after four seconds at the earliest.
+ */
+const appendTimeout = Duration.seconds(4)
 /** Room for subject, headers and protocol beside the data in one message. */
 const overheadMaxBytes = 1024
 /** A batch the server gave up (too many at once, a message lost) left nothing behind: safe to send again. */

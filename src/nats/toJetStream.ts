@@ -39,6 +39,7 @@ export const toJetStream = (row: StreamDefinition, { metadata, replicas, sizeMax
   deny_purge: row.denyPurge,
   allow_atomic: row.atomicBatches,
   allow_direct: row.directReads,
+  ...(row.storedAs && { subject_transform: { src: row.storedAs.arriving, dest: row.storedAs.kept } }),
   ...(metadata && { metadata })
 })
 

@@ -51,7 +51,8 @@ describe("golden contract", () => {
       logTenant: subjects.logTenant(tenant),
       telemetry: subjects.telemetry(tenant, peer, "advisor.ask now"),
       ingest: (["commit", "telemetry", "head"] as const).map((what) => subjects.ingest(tenant, peer, what)),
-      deliver: subjects.deliver(peer)
+      deliver: subjects.deliver(peer),
+      partition: subjects.partition(3, subjects.logCommit(tenant, peer))
     } satisfies Record<keyof typeof subjects, unknown>
     const ofEvents = Object.fromEntries(types.map((type) => [type, logSubjectOf(tenant, type, "about")]))
     golden.matchesJson("subjects.json", { built, patterns, ofEvents })

@@ -98,7 +98,7 @@ describe("systemd units", () => {
     const hosted = service("maestra-hosted.service")
     assert.strictEqual(hosted.one("LoadCredential"), "master-key:/etc/maestra/master-key")
     assert.include(hosted.all("Environment"), "MAESTRA_MASTER_KEY_FILE=%d/master-key")
-    assert.deepStrictEqual(service("maestra-hub.service").all("LoadCredential").map((value) => value.split(":")[0]), ["tls.key", "tls.crt"])
+    assert.deepStrictEqual(service("maestra-hub.service").all("LoadCredential").map((value) => value.split(":")[0]), ["tls.key", "tls.crt", "route.key", "route.pem", "route-ca.pem"])
     for (const [name, unit] of units) {
       for (const value of [...unit.get("Service")!.get("Environment") ?? [], ...unit.get("Service")!.get("ExecStart")!]) {
         assert.notMatch(value, /(KEY|PASSPHRASE|TOKEN|SECRET)=/, name)

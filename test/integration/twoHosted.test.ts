@@ -1,12 +1,13 @@
 // Goal: two hosted processes on one hub serve one log: no event twice, no gap in any chain, either may die.
 // Method: a second real process joins by the first one's cluster file; two locals import at once; one process is killed.
+import { cpSync, rmSync } from "node:fs"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { join } from "node:path"
 import { conversations, importing, messagesOf, whole } from "../support/load.ts"
 import { type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
-const perLocal = 300
+const perLocal = 100
 
 let world: World
 let first: Backend
@@ -53,5 +54,25 @@ describe("two hosted processes on one hub", () => {
     await whole(tenant, first, [a, b])
     await second.start()
     await expectWhole(2)
+  })
+
+  it("the hub's store is put back from an older copy: the process that only joined goes on in the new epoch", { timeout }, async () => {
+    const store = join(first.dir, "nats/store")
+    await first.stop()
+    cpSync(store, `${store}.copy`, { recursive: true })
+    await first.start()
+    const loads = importBoth(2)
+    await Promise.all(loads.map(({ done }) => done))
+    await expectWhole(3)
+    await first.stop()
+    rmSync(store, { recursive: true })
+    cpSync(`${store}.copy`, store, { recursive: true })
+    await first.start()
+    await until(async () => (await second.http("GET", "/status")).json.log_epoch === 2, 20_000, () => second.log().slice(-1500))
+    await expectWhole(3)
+    const more = importBoth(3)
+    await Promise.all(more.map(({ done }) => done))
+    await expectWhole(4)
+    expect(second.log()).not.toContain("stopped")
   })
 })

@@ -9,7 +9,7 @@ import { type Link, makeLink } from "./tcpLink.ts"
 import type { SmallDisks } from "./smallDisks.ts"
 import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
+export const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 
 /** A message as the backends tell it. */
 export interface ToldMessage {
@@ -88,6 +88,8 @@ export interface Backend {
 
 export interface World {
   readonly dir: string
+  /** The environment its processes share: passphrase, master key, nats-server. */
+  readonly secrets: Readonly<Record<string, string>>
   readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks }) => Promise<Backend>
   readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean; readonly disks?: SmallDisks }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
@@ -118,6 +120,7 @@ export const makeWorld = async (): Promise<World> => {
   }
   return {
     dir,
+    secrets,
     hosted: async (name = "hosted", options = {}) => {
       const leaf = options.leafPort ?? await freePort()
       const nats = await freePort()
@@ -226,7 +229,7 @@ const jsonOf = <A>(text: string): A => {
 }
 
 /** Run the command line; its standard input is empty. */
-const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promise<Ran> =>
+export const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promise<Ran> =>
   new Promise((done, failed) => {
     const { MAESTRA_PARENT_PIPE: _, ...own } = env
     const child = spawn(args[0]!, args.slice(1), { env: own, stdio: ["ignore", "pipe", "pipe"] })

@@ -51,15 +51,31 @@ export interface Serving {
  * (`MAESTRA_PARENT_PIPE=1`: end of stdin), or a failure. What is written when it stops is fsynced already.
  */
 export const serve = ({ side, dir, url, layer, screen }: Serving) =>
+  stay({
+    name: `${side} backend`,
+    layer,
+    failed: (error) => notStarted(side, error),
+    ready: Effect.gen(function*() {
+      const startedAt = DateTime.formatIso(yield* DateTime.now)
+      const runtime = { pid: process.pid, url, started_at: startedAt }
+      yield* announce(dir, runtime)
+      yield* answer({ side, url, pid: runtime.pid, data_dir: dir }, screen)
+    })
+  })
+
+/** The same for whatever is built and then stays; `ready` runs once it is built. */
+export const stay = <R>(what: {
+  readonly name: string
+  readonly layer: (onBroken: (part: string) => Effect.Effect<void>) => Layer.Layer<never, unknown>
+  readonly failed: (error: unknown) => CliFailure
+  readonly ready: Effect.Effect<void, CliFailure, R>
+}) =>
   Effect.gen(function*() {
     yield* endsOnSignal
     const broken = yield* Deferred.make<never, CliFailure>()
-    yield* Layer.build(layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(side, part))))).pipe(Effect.mapError((error) => notStarted(side, error)))
-    yield* Effect.addFinalizer(() => Effect.logInfo(`stopping the ${side} backend`))
-    const startedAt = DateTime.formatIso(yield* DateTime.now)
-    const runtime = { pid: process.pid, url, started_at: startedAt }
-    yield* announce(dir, runtime)
-    yield* answer({ side, url, pid: runtime.pid, data_dir: dir }, screen)
+    yield* Layer.build(what.layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(what.name, part))))).pipe(Effect.mapError(what.failed))
+    yield* Effect.addFinalizer(() => Effect.logInfo(`stopping the ${what.name}`))
+    yield* what.ready
     yield* Effect.raceFirst(parentGone, Deferred.await(broken))
     yield* Effect.logInfo("the process that started this one is gone; stopping")
   }).pipe(Effect.scoped)
@@ -72,8 +88,8 @@ const parentGone = Effect.gen(function*() {
   yield* Stream.runDrain(stdio.stdin).pipe(Effect.ignore)
 }).pipe(Effect.orDie)
 
-const partEnded = (side: Side, part: string) =>
-  failed("part-ended", `a part of the ${side} backend has ended that never should: ${part}`, `What was acknowledged is safe. Start it again with \`maestra ${side} up\`; the log says why it ended.`)
+const partEnded = (name: string, part: string) =>
+  failed("part-ended", `a part of the ${name} has ended that never should: ${part}`, "What was acknowledged is safe. Start it again; the log says why it ended.")
 
 /** Whatever stopped a start, as a sentence: typed errors of the parts carry a hint, and often say why. */
 export const notStarted = (side: Side, error: unknown): CliFailure => {

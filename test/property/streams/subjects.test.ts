@@ -3,6 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { definitions, isEventType } from "../../../streams/catalog.ts"
+import { logPartitions, streams } from "../../../streams/definitions.ts"
 import { isToken } from "../../../streams/ids.ts"
 import { logSubjectOf, parseIngest, parseLog, patterns, subjects } from "../../../streams/subjects.ts"
 
@@ -21,6 +22,8 @@ const builders: ReadonlyArray<readonly [name: string, arity: number, build: (...
   ["deliver", 1, (a) => subjects.deliver(a!)]
 ]
 const fixed = ["journalSettings", "telemetryOut"]
+/** Made of another of these. */
+const around = ["partition"]
 
 const Token = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,64}$/))
 const tenant = "t_abcdefgh23456722"
@@ -29,7 +32,7 @@ const Hostile = Schema.Array(Schema.Literals([".", "*", ">", " ", "\r\n", "\0", 
 
 describe("subjects", () => {
   it("are all under test", () => {
-    assert.deepStrictEqual([...builders.map(([name]) => name), ...fixed].toSorted(), Object.keys(subjects).toSorted())
+    assert.deepStrictEqual([...builders.map(([name]) => name), ...fixed, ...around].toSorted(), Object.keys(subjects).toSorted())
   })
 
   for (const [name, arity, build] of builders) {
@@ -43,6 +46,13 @@ describe("subjects", () => {
     it.prop(`${name} refuses what is no token`, [Schema.String], ([text]) => refusesWith(text))
     it.prop(`${name} refuses what an attacker writes`, [Hostile], ([parts]) => refusesWith(parts.join("")))
   }
+
+  it("of a partition are those of the log behind its number, which alone it captures", () => {
+    assert.strictEqual(subjects.partition(3, subjects.logCommit(tenant, "p")), `part.3.log.${tenant}.commit.p`)
+    for (const row of logPartitions(8)) assert.deepStrictEqual(row.subjects, [row.storedAs?.arriving ?? ""])
+    assert.strictEqual(new Set(logPartitions(8).flatMap(({ subjects }) => subjects)).size, 8)
+    assert.deepStrictEqual(logPartitions(1), [streams.log])
+  })
 
   it("knows the edge of a token", () => {
     for (const bad of ["", "a".repeat(65), "a.b", "*", ">", "a b", "a\n", "ä", "../x"]) assert.isFalse(isToken(bad), JSON.stringify(bad))

@@ -70,8 +70,10 @@ export const up = Command.make(
     yield* refuseSecond("hosted", dir)
     const adminToken = yield* keptToken("hosted", dir)
     const httpPort = yield* freePort(flags.port, "--port")
-    const leafPort = yield* freePort(flags.leafPort, "--leaf-port")
-    const natsPort = yield* freePort(flags.natsPort, "--nats-port")
+    // one that joins a cluster runs no hub of its own
+    const joins = Option.isSome(flags.cluster)
+    const leafPort = joins ? flags.leafPort : yield* freePort(flags.leafPort, "--leaf-port")
+    const natsPort = joins ? flags.natsPort : yield* freePort(flags.natsPort, "--nats-port")
     const url = `http://127.0.0.1:${httpPort}`
     const publicUrl = Option.getOrElse(flags.publicUrl, () => url)
     const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
@@ -95,7 +97,7 @@ export const up = Command.make(
         }), Layer.effectDiscard(gateway)]))
     })
     const maestra = yield* commandPrefix
-    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls, dir, maestra }) })
+    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls: joins ? [] : leafUrls, dir, maestra }) })
   }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
 ).pipe(
   Command.withDescription("Run a hosted backend; Ctrl-C stops it"),
@@ -116,7 +118,7 @@ const screen = (at: { readonly url: string; readonly publicUrl: string; readonly
     table([
       ["  here", at.url],
       ...(at.publicUrl === at.url ? [] : [["  for others", at.publicUrl]]),
-      ["  leaf nodes", at.leafUrls.join(", ")],
+      ...(at.leafUrls.length === 0 ? [] : [["  leaf nodes", at.leafUrls.join(", ")]]),
       ["  data", at.dir]
     ]),
     "",

@@ -1,0 +1,122 @@
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Option from "effect/Option"
+import { join } from "node:path"
+import { clusterUp, madeLayout } from "../../../hosted/cluster/up.ts"
+import { described, initCluster } from "../../../hosted/cluster/init.ts"
+import { clusterStatus } from "../../../hosted/cluster/status.ts"
+import { layoutAcross, layoutHere, partitionsDefault } from "../../../hosted/cluster/layout.ts"
+import { partitionsMax } from "../../../../streams/definitions.ts"
+import { CliFailure, failed, misused } from "../../failure.ts"
+import { commandPrefix } from "../../prefix.ts"
+import { answer } from "../../print.ts"
+import { prepareFolder } from "../../serving/folder.ts"
+import { freePort } from "../../serving/ports.ts"
+import { logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
+import { dataDirOr } from "../../settings.ts"
+import { table } from "../../text.ts"
+import { homedir } from "node:os"
+
+const portsPerServer = 3
+const serversMax = 3
+
+/** `<data dir>/cluster`. */
+const clusterDir = Effect.map(dataDirOr(join(homedir(), ".8825")), (dir) => join(dir, "cluster"))
+
+type Described = ReturnType<typeof described>
+
+/** `hosted cluster init`: configurations, keys and `cluster.json`; again changes nothing. */
+const init = Command.make(
+  "init",
+  {
+    partitions: Flag.Int("partitions").pipe(
+      Flag.filter((count) => count >= 1 && count <= partitionsMax, (count) => `Expected 1 to ${partitionsMax}, got ${count}`),
+      Flag.withDescription(`Streams the log is spread over, for good (default ${partitionsDefault})`),
+      Flag.optional
+    ),
+    host: Flag.String("host").pipe(Flag.withDescription("A machine of its own for each server: give it three times. Without it all three run here, to try it out"), Flag.atLeast(0))
+  },
+  Effect.fn(function*({ host, partitions }) {
+    const dir = yield* clusterDir
+    yield* prepareFolder(dir)
+    const [a, b, c, ...more] = host
+    if (a !== undefined && (b === undefined || c === undefined || more.length > 0)) {
+      return yield* misused("hosts", `a cluster has ${serversMax} servers; got ${host.length} hosts`, "Give --host three times, or not at all.")
+    }
+    const count = Option.getOrElse(partitions, () => partitionsDefault)
+    const wanted = a !== undefined && b !== undefined && c !== undefined ? layoutAcross(count, [a, b, c]) : layoutHere(count, yield* freePorts(portsPerServer * serversMax))
+    const made = yield* initCluster(dir, wanted, { partitions: Option.isSome(partitions), hosts: a !== undefined }).pipe(Effect.mapError((error) => notMade(error)))
+    const maestra = yield* commandPrefix
+    const told = { ...described(dir, made.layout), changed: made.changed }
+    yield* answer(told, () => [
+      made.changed ? "the cluster is made" : "there is a cluster here already; nothing was changed", "",
+      facts(told), "",
+      `next:  ${maestra} hosted cluster up`,
+      `then:  ${maestra} hosted up --cluster ${told.cluster_file}    (as many as you like, each with its own --data-dir and the same MAESTRA_MASTER_KEY)`
+    ].join("\n"))
+  })
+).pipe(
+  Command.withDescription("Make a JetStream cluster of three servers"),
+  Command.withExamples([{ command: "maestra hosted cluster init --host a.example.org --host b.example.org --host c.example.org", description: "Files for three machines" }])
+)
+
+const notMade = (error: { readonly _tag: string; readonly hint?: string; readonly why?: string; readonly message: string }): CliFailure =>
+  failed(error._tag, `the cluster was not made: ${error.why ?? error.message}`, error.hint ?? "`maestra doctor` looks at what it needs.")
+
+/** Different ones: each is only known to be free until somebody takes it. */
+const freePorts = Effect.fnUntraced(function*(count: number) {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(yield* freePort(0, "--port"))
+  return [...ports]
+})
+
+/** `hosted cluster up`: the three servers and the admin role, in the foreground. */
+const up = Command.make(
+  "up",
+  {
+    ...logFlags,
+    only: Flag.String("only").pipe(Flag.withDescription("Run this part alone: hub-1, hub-2, hub-3 or admin; may be given several times"), Flag.atLeast(0))
+  },
+  Effect.fn(function*({ only }) {
+    const dir = yield* clusterDir
+    const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
+    yield* stay({
+      name: "cluster",
+      layer: (onBroken) => clusterUp({ dir, only, onProgress: logLine, onBroken }),
+      failed: (error) => notStarted("hosted", error),
+      ready: answer({ ...described(dir, layout), pid: process.pid }, () => ["the cluster is running", "", facts(described(dir, layout)), "", "Ctrl-C stops it."].join("\n"))
+    })
+  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+).pipe(Command.withDescription("Run the cluster's servers and its admin role; Ctrl-C stops them"))
+
+/** `hosted cluster status`: whether every copy of the log is whole, and a server may go. */
+const status = Command.make(
+  "status",
+  {},
+  Effect.fn(function*() {
+    const dir = yield* clusterDir
+    const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
+    const told = yield* clusterStatus(dir, layout).pipe(Effect.mapError(({ hint, why }) => failed("cluster-unreachable", `the cluster does not answer: ${why}`, hint)))
+    yield* answer(told, () => [
+      told.whole ? "every copy is whole; one server may be stopped" : "not every copy is whole: stop no server now", "",
+      table(told.streams.map(({ behind, leader, stream }) => [`  ${stream}`, leader === null ? "no leader" : `led by ${leader}`, behind.length === 0 ? "" : `behind: ${behind.join(", ")}`]))
+    ].join("\n"))
+    if (!told.whole) return yield* failed("not-whole", "not every copy is whole", "Wait a moment and ask again; a server that does not come back is started again first.")
+  })
+).pipe(Command.withDescription("Whether every copy of the log is whole; exit code 1 where not"))
+
+const facts = (told: Described) =>
+  table([
+    ["  servers", told.servers.map(({ client_port, host }) => `${host}:${client_port}`).join(", ")],
+    ["  leaf nodes", told.leaf_urls.join(", ")],
+    ["  partitions", String(told.partitions)],
+    ["  file to join by", told.cluster_file],
+    ["  data", told.dir]
+  ])
+
+/** `hosted cluster …`: a hub of three servers, where one machine is outgrown. */
+export const cluster = Command.make("cluster").pipe(
+  Command.withDescription("A JetStream cluster of three servers for hosted processes"),
+  Command.withSubcommands([init, up, status])
+)

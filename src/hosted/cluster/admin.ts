@@ -1,0 +1,99 @@
+import { Duration, Effect, Option, Schedule } from "effect"
+import { v7 as uuidV7 } from "uuid"
+import { logPartitions, streams } from "../../../streams/definitions.ts"
+import { connect, type Wired } from "../../nats/connect.ts"
+import type { EventLog } from "../../nats/EventLog.ts"
+import { serviceCredentials, systemCredentials } from "../../nats/hubSecrets.ts"
+import { jetStreamKeyValue } from "../../nats/keyValue.ts"
+import { ensureStream } from "../../nats/provision.ts"
+import { bucket } from "../Base.ts"
+import { openDeployment, openMasterKey } from "../Deployment.ts"
+import { followRevocations } from "../followRevocations.ts"
+import { type Mark, markFile, openMark } from "../LogMark.ts"
+import { logsOf } from "../Partitions.ts"
+import { loadRevocations, saveRevocations } from "../Revocations.ts"
+import { makeTenants } from "../Tenants.ts"
+import { writeAccounts } from "./init.ts"
+import { addressesOf, type ClusterLayout, logsIn, replicasOnCluster } from "./layout.ts"
+
+/** While the servers find one another and choose a leader: two minutes. */
+const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 240 } as const
+
+/**
+ * The admin role of a cluster, once: it makes the streams, names each log, notices one that was restored, and cuts the
+ * leafs of revoked machines. It holds the operator's keys, which hosted processes do not; they go on without it.
+ *
+ * Returns when hosted processes can join; `run` never ends by itself.
+ */
+export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layout: ClusterLayout) {
+  const deployment = yield* openDeployment(dir, yield* openMasterKey(dir))
+  const secrets = deployment.hub
+  const server = addressesOf(layout)
+  const service = yield* serviceCredentials(secrets)
+  const system = yield* systemCredentials(secrets)
+  const stored = yield* connect({ server, auth: { creds: service.creds }, name: "cluster admin", inboxPrefix: service.inboxPrefix }).pipe(Effect.retry(forming))
+  const over = yield* connect({ server, auth: { creds: system.creds }, name: "cluster admin, accounts", inboxPrefix: system.inboxPrefix }).pipe(Effect.retry(forming))
+
+  const rows = [...logPartitions(layout.partitions), streams.telemetry, streams.audit, streams.alerts]
+  for (const row of rows) yield* ensureStream(stored, row, { replicas: replicasOnCluster }).pipe(Effect.retry(forming))
+  const marks = yield* Effect.forEach(logsOf(stored, layout.partitions), (log) => Effect.map(nameLog(dir, log), (mark) => ({ log, mark })), { concurrency: 8 })
+
+  const revocations = yield* loadRevocations(dir)
+  const cutting = yield* followRevocations({
+    system: over,
+    secrets,
+    logs: logsIn(layout),
+    revocations,
+    keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, secrets, all)))
+  })
+  const tenants = yield* tenantsOf(stored, deployment, cutting.heard)
+  return {
+    run: Effect.all([
+      tenants.run,
+      cutting.run,
+      ...marks.map(({ log, mark }) => keepNamed(dir, log, mark))
+    ], { concurrency: "unbounded", discard: true })
+  }
+})
+
+const tenantsOf = Effect.fnUntraced(function*(stored: Wired, deployment: Effect.Success<ReturnType<typeof openDeployment>>, heard: Parameters<typeof makeTenants>[2]) {
+  const store = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
+  return yield* makeTenants(store, deployment.storeKey, heard)
+})
+
+const lookEvery = Duration.seconds(1)
+/** Looks in a row: a leader that was just chosen may for a moment not know all it holds. */
+const shorterLooks = 10
+
+/** Name a log, or adopt its name. One that looks shorter than it was is looked at for a while before it is taken for restored. */
+const nameLog = Effect.fnUntraced(function*(dir: string, log: EventLog) {
+  const kept = markFile(dir, log)
+  const held = yield* kept.load
+  for (let looks = 0; looks < shorterLooks && Option.isSome(held); looks++) {
+    const { lastSeq } = yield* log.info.pipe(Effect.retry(forming))
+    if (lastSeq >= held.value.high_water) break
+    yield* Effect.sleep(lookEvery)
+  }
+  return yield* openMark(kept, log, () => uuidV7()).pipe(Effect.retry({ ...forming, while: ({ _tag }) => _tag === "LogUnavailable" }))
+})
+
+/** Remember outside the cluster how far a log has gone; raise its epoch when it is shorter and stays so. */
+const keepNamed = Effect.fnUntraced(function*(dir: string, log: EventLog, first: Mark) {
+  const kept = markFile(dir, log)
+  let mark = first
+  let shorter = 0
+  for (;;) {
+    yield* Effect.sleep(lookEvery)
+    const info = yield* Effect.option(log.info)
+    if (Option.isNone(info)) continue
+    const { lastSeq } = info.value
+    shorter = lastSeq < mark.high_water ? shorter + 1 : 0
+    if (shorter >= shorterLooks) {
+      mark = yield* openMark(kept, log, () => uuidV7()).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed(mark)))
+      yield* Effect.logWarning("the log was restored: raising its epoch", { log: log.name, epoch: mark.log_epoch })
+    } else if (lastSeq > mark.high_water) {
+      mark = { ...mark, high_water: lastSeq }
+      yield* kept.save(mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
+    }
+  }
+})

@@ -1,0 +1,54 @@
+import { Effect, Exit, Layer, Option } from "effect"
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
+import { findServer } from "../../nats/binary.ts"
+import { startServer } from "../../nats/ServerProcess.ts"
+import { holdDirectory } from "../../nats/storeLock.ts"
+import { openAdmin } from "./admin.ts"
+import { ClusterRefused, type ClusterLayout, isOnThisMachine, readLayout } from "./layout.ts"
+
+export interface ClusterUp {
+  readonly dir: string
+  /** Parts to run, by name: `hub-1`, `hub-2`, `hub-3`, `admin`. All of them without it. */
+  readonly only: ReadonlyArray<string>
+  readonly onProgress: (line: string) => Effect.Effect<void>
+  /** The admin role ended, which it never should. The servers hold what was acknowledged. */
+  readonly onBroken: (part: string) => Effect.Effect<void>
+}
+
+const adminName = "admin"
+
+/** Servers of the try-out and the admin role, running as long as the layer lives. */
+export const clusterUp = (options: ClusterUp): Layer.Layer<never, ClusterRefused> =>
+  Layer.effectDiscard(start(options)).pipe(Layer.catch((error) => Layer.effectDiscard(Effect.fail(refused(error)))))
+
+const refused = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): ClusterRefused =>
+  error instanceof ClusterRefused ? error : new ClusterRefused({ why: error._tag, hint: error.hint ?? error.message })
+
+const start = Effect.fn("cluster.up")(function*({ dir, onBroken, onProgress, only }: ClusterUp) {
+  const layout = yield* madeLayout(dir)
+  const known = [...layout.servers.map(({ name }) => name), adminName]
+  const unknown = only.find((name) => !known.includes(name))
+  if (unknown !== undefined) return yield* new ClusterRefused({ why: `there is no ${unknown} in this cluster`, hint: `--only takes ${known.join(", ")}.` })
+  const wanted = (name: string) => only.length === 0 || only.includes(name)
+  const servers = isOnThisMachine(layout) ? layout.servers.filter(({ name }) => wanted(name)) : []
+  if (servers.length > 0) {
+    const binary = yield* findServer({ say: onProgress })
+    yield* Effect.forEach(servers, ({ name }) => startServer({ binary: binary.path, configFile: join(dir, name, "nats.conf"), runDir: join(dir, name) }), { concurrency: "unbounded", discard: true })
+  }
+  if (!wanted(adminName)) return
+  const lock = join(dir, adminName)
+  yield* Effect.promise(() => mkdir(lock, { recursive: true, mode: 0o700 }))
+  if (!(yield* holdDirectory(lock))) return yield* new ClusterRefused({ why: "the admin role runs already", hint: `One process is the admin of ${dir}. Stop that one first, or leave it out with --only.` })
+  const admin = yield* openAdmin(dir, layout)
+  yield* admin.run.pipe(
+    Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal("the admin role stopped", exit), onBroken(adminName))),
+    Effect.forkScoped)
+})
+
+/** The cluster of this folder. */
+export const madeLayout = (dir: string): Effect.Effect<ClusterLayout, ClusterRefused> =>
+  Effect.flatMap(readLayout(dir), Option.match({
+    onNone: () => Effect.fail(new ClusterRefused({ why: `there is no cluster in ${dir}`, hint: "Make one with `maestra hosted cluster init`." })),
+    onSome: Effect.succeed
+  }))

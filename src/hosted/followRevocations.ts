@@ -1,0 +1,64 @@
+import { Clock, Duration, Effect, Queue, Schedule, Semaphore } from "effect"
+import { millisOf } from "../../streams/time.ts"
+import type { Connection } from "../nats/Connection.ts"
+import type { HubSecrets } from "../nats/hubSecrets.ts"
+import { merge, revokeLeaf } from "../nats/revocation.ts"
+import type { TenantRecord } from "./TenantRecord.ts"
+
+export interface AdminRole {
+  readonly system: Connection
+  readonly secrets: HubSecrets
+  /** The log's streams, as the accounts name them. */
+  readonly logs: ReadonlyArray<string>
+  /** In force at the start. */
+  readonly revocations: Readonly<Record<string, number>>
+  readonly keep: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
+}
+
+/** What the admin role does about them; a process without it does nothing. */
+export type Cutting = Effect.Success<ReturnType<typeof followRevocations>>
+
+const retryEvery = Duration.seconds(1)
+
+/**
+ * Cut the leafs of the machines the tenant store says are gone, whichever process shut them out: most hosted processes
+ * hold no operator's keys. They refuse the machine from the moment they hear of it; this ends its link as well.
+ *
+ * `heard` takes each record as the store tells it; `run` does the work, again and again until the hub has taken it.
+ */
+export const followRevocations = Effect.fn("followRevocations")(function*(role: AdminRole) {
+  const waiting = yield* Queue.unbounded<Readonly<Record<string, number>>>()
+  let inForce = role.revocations
+
+  // one at a time: each stands on what the hub held before
+  const turn = Semaphore.makeUnsafe(1)
+  const cut = (found: Readonly<Record<string, number>>) => cutMissing(found).pipe(turn.withPermits(1))
+  const cutMissing = Effect.fnUntraced(function*(found: Readonly<Record<string, number>>) {
+    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    // what has expired by itself since need not be cut
+    const missing = Object.entries(merge({}, found, now)).filter(([key, second]) => (inForce[key] ?? 0) < second)
+    if (missing.length === 0) return
+    inForce = yield* revokeLeaf(role.system, role.secrets, Object.fromEntries(missing), { logs: role.logs })
+    yield* role.keep(inForce)
+    yield* Effect.logInfo("leafs of revoked machines cut", { keys: missing.length })
+  })
+
+  return {
+    heard: (record: Gone): Effect.Effect<void> => record.gone.length === 0 ? Effect.void : Effect.asVoid(Queue.offer(waiting, keysOf(record))),
+    /** The same now, for a caller who wants to know that it is done. */
+    cut: (record: Gone) => cut(keysOf(record)),
+    run: Effect.forever(Effect.gen(function*() {
+      const found = Object.assign({}, ...(yield* Queue.takeAll(waiting)))
+      yield* cut(found).pipe(
+        Effect.tapError(({ hint }) => Effect.logWarning("a revoked machine's leaf is not cut yet; trying again", { hint })),
+        Effect.retry(Schedule.spaced(retryEvery)),
+        Effect.orDie)
+    }))
+  }
+})
+
+type Gone = Pick<TenantRecord, "gone">
+
+/** Every key a machine that is gone ever came with, and the second since when it may not. */
+const keysOf = ({ gone }: Gone): Readonly<Record<string, number>> =>
+  Object.fromEntries(gone.flatMap(({ at, transport_keys }) => transport_keys.map((key) => [key, Math.floor(millisOf(at) / 1000)])))

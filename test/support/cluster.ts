@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { globSync, readFileSync, rmSync } from "node:fs"
+import { createConnection } from "node:net"
+import { join } from "node:path"
+import { main, run, until, type World } from "./world.ts"
+
+/** A process of a cluster, to be killed and started again. */
+export interface Part {
+  readonly name: string
+  readonly running: () => boolean
+  /** Started, and ready for what it is for. */
+  readonly start: () => Promise<void>
+  /** SIGTERM, and its end. */
+  readonly stop: () => Promise<void>
+  /** SIGKILL, and its end. */
+  readonly kill: () => Promise<void>
+  readonly log: () => string
+}
+
+export interface ServerPart extends Part {
+  readonly clientPort: number
+  /** Whether its store has such a folder. */
+  readonly holds: (ending: string) => boolean
+  /** Remove everything it has stored; while it is down. */
+  readonly wipe: () => void
+}
+
+export interface Cluster {
+  /** What hosted processes join by. */
+  readonly file: string
+  readonly dir: string
+  readonly servers: ReadonlyArray<ServerPart>
+  readonly admin: Part
+  /** Wait until every copy of the log is whole, as `maestra hosted cluster status` says: then one server may go. */
+  readonly whole: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+interface Told {
+  readonly cluster_file: string
+  readonly dir: string
+  readonly servers: ReadonlyArray<{ readonly name: string; readonly client_port: number }>
+}
+
+/** `maestra hosted cluster init`, then its three nats-servers, each a child of ours, and the admin role as a process of its own. */
+export const makeCluster = async (world: World, partitions: number): Promise<Cluster> => {
+  const home = join(world.dir, "hub")
+  const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home }
+  const made = await run([process.execPath, main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
+  if (made.code !== 0) throw new Error(`cluster init: ${made.err}`)
+  const told: Told = JSON.parse(made.out)
+  const servers = told.servers.map(({ client_port, name }): ServerPart => {
+    const folder = join(told.dir, name)
+    const part = partOf({
+      name,
+      command: [world.secrets["NATS_SERVER"]!, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
+      env: {},
+      isReady: () => greets(client_port),
+      log: () => readFileSync(join(folder, "server.log"), "utf8")
+    })
+    return { ...part, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
+  })
+  let said = ""
+  const admin = partOf({
+    name: "admin",
+    command: [process.execPath, main, "hosted", "cluster", "up", "--only", "admin"],
+    env: { ...env, MAESTRA_PARENT_PIPE: "1" },
+    isReady: () => said.includes("the cluster is running"),
+    hear: (text) => { said += text },
+    begin: () => { said = "" },
+    log: () => said
+  })
+  await Promise.all(servers.map((server) => server.start()))
+  await admin.start()
+  const all = [admin, ...servers]
+  return {
+    file: told.cluster_file, dir: told.dir, servers, admin,
+    whole: async () => {
+      let said = ""
+      await until(async () => {
+        const { code, err, out } = await run([process.execPath, main, "hosted", "cluster", "status", "--json"], env)
+        said = out + err
+        return code === 0
+      }, readyWithinMs, () => `the copies do not become whole: ${said}`)
+    },
+    close: async () => {
+      for (const part of all) await part.kill()
+    }
+  }
+}
+
+const readyWithinMs = 60_000
+
+const partOf = (what: {
+  readonly name: string
+  readonly command: ReadonlyArray<string>
+  readonly env: NodeJS.ProcessEnv
+  readonly isReady: () => Promise<boolean> | boolean
+  readonly log: () => string
+  readonly hear?: (text: string) => void
+  readonly begin?: () => void
+}): Part => {
+  let child: ChildProcess | undefined
+  const running = () => child !== undefined && child.exitCode === null && child.signalCode === null
+  const end = async (signal: NodeJS.Signals) => {
+    if (child === undefined || !running()) return
+    const gone = once(child, "exit")
+    child.kill(signal)
+    await gone
+  }
+  return {
+    name: what.name,
+    running,
+    log: what.log,
+    start: async () => {
+      if (!running()) {
+        what.begin?.()
+        const started = child = spawn(what.command[0]!, what.command.slice(1), { env: what.env, stdio: ["pipe", "pipe", "pipe"] })
+        for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => what.hear?.(bytes.toString()))
+      }
+      await until(async () => {
+        if (!running()) throw new Error(`${what.name} ended while starting:\n${what.log().slice(-3000)}`)
+        return await what.isReady()
+      }, readyWithinMs, () => `${what.name} did not start:\n${what.log().slice(-3000)}`)
+    },
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL")
+  }
+}
+
+const greets = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = createConnection(port, "127.0.0.1")
+    const answer = (is: boolean) => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.once("data", (bytes) => answer(String(bytes).startsWith("INFO")))
+    socket.once("error", () => answer(false))
+    socket.once("close", () => answer(false))
+  })
