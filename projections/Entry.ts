@@ -56,9 +56,10 @@ export interface CommitEntry {
   readonly time: string
 }
 
-/** Something in the log that could not be taken. Kept and listed, never dropped in silence. */
+/** Something in the log, or where it says so in the journal, that could not be taken. Kept and listed, never dropped in silence. */
 export interface ProblemEntry {
   readonly kind: "problem"
+  readonly log?: Input
   readonly seq: number
   readonly tenant: string
   readonly what: ProblemKind

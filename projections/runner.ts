@@ -175,6 +175,8 @@ const forgetPlaces = Effect.fnUntraced(function*(tx: Transaction, cursor: string
   yield* tx.run(`update event set seq = null where seq is not null and ${among}`, ...names)
   yield* tx.run(`update early set seq = null where seq is not null and ${among}`, ...names)
   yield* tx.run(`delete from chain_head where ${among}`, ...names)
+  // what was wrong there lay at places of that history; what still is will be found again
+  yield* tx.run(`delete from problem where journal = 0 and ${among}`, ...names)
   yield* tx.run("insert into cursor values (?, 0, ?) on conflict do update set seq = 0, epoch = excluded.epoch", cursor, epoch)
 })
 

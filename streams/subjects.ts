@@ -41,6 +41,7 @@ export const patterns = {
   journal: "journal.>",
   telemetryOut: "telemetry.*",
   log: "log.>",
+  logCommits: "log.*.commit.*",
   telemetry: "telemetry.*.*.*",
   audit: "audit.*.*",
   alerts: "alerts.*.*",

@@ -25,7 +25,7 @@ export const syncState: Projection = {
       tx.put(putHeads, JSON.stringify(rows))
     }
     if (batch.problems.length > 0) {
-      const rows = batch.problems.map((p) => [p.tenantId, p.seq, p.what, p.detail])
+      const rows = batch.problems.map((p) => [p.tenantId, p.seq, p.what, p.detail, p.log === "journal" ? 1 : 0])
       tx.put(addProblems, JSON.stringify(rows))
     }
   }),

@@ -140,6 +140,8 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
     },
     /** Counts up whenever the tables were emptied. */
     reread: yield* SubscriptionRef.make(0),
+    /** Counts up whenever somebody found the log otherwise than it should be. */
+    doubted: yield* SubscriptionRef.make(0),
     refreshSettings: (tenant: string) => Effect.map(ask(settingsOf(tenant)), (inForce) => { settings.set(tenant, inForce) }),
     /** Reported places of the peers that count: not revoked, heard of in the last thirty days. */
     positions: (tenant: string) =>

@@ -46,10 +46,18 @@ export const committerAcross = (all: ReadonlyArray<Committer>, indexOf: (tenant:
 
 /**
  * @param fence reads the current last sequence of a chain's commit subject from the stream's leader
+ * @param fallen is told when the log gives a place away a second time: it lost its end while this process ran
  */
-export const makeCommitter = Effect.fn("Committer.make")(function*(log: EventLog, fence: (chain: string) => Effect.Effect<number | undefined>, waits: Waits = { bytes: 0 }) {
+export const makeCommitter = Effect.fn("Committer.make")(function*(
+  log: EventLog,
+  fence: (chain: string) => Effect.Effect<number | undefined>,
+  waits: Waits = { bytes: 0 },
+  fallen: Effect.Effect<void> = Effect.void
+) {
   const queue = yield* Queue.unbounded<Waiting>()
   let held: Array<Waiting> = []
+  /** Where the last batch ended. */
+  let end = 0
 
   const commit = (ready: Ready) =>
     Effect.gen(function*() {
@@ -79,6 +87,8 @@ export const makeCommitter = Effect.fn("Committer.make")(function*(log: EventLog
   const settle = (group: ReadonlyArray<Waiting>, outcome: Outcome) =>
     Effect.gen(function*() {
       if (outcome._tag !== "committed") return yield* Effect.forEach(group, (waiting) => answer(waiting, outcome), { discard: true })
+      if (outcome.first <= end) yield* fallen
+      end = outcome.last
       let first = outcome.first
       for (const waiting of group) {
         yield* answer(waiting, { _tag: "committed", first, last: first + waiting.messages.length - 1 })

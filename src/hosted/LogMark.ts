@@ -5,7 +5,15 @@ import type { EventLog } from "../nats/EventLog.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** Which log this deployment keeps, and how far it is known to have gone. Kept outside the stream store. */
-const Mark = Schema.Struct({ log_id: Schema.String, log_epoch: Schema.Int, high_water: Schema.Int })
+const Mark = Schema.Struct({
+  log_id: Schema.String,
+  log_epoch: Schema.Int,
+  high_water: Schema.Int,
+  /** Digest of the places in the log where something is wrong and has led to a new epoch: the same again leads to none. */
+  damage: Schema.optionalKey(Schema.String),
+  /** The epoch in which what this side wrote itself was found in the log, or written again. */
+  own_complete_in: Schema.optionalKey(Schema.Int)
+})
 export type Mark = typeof Mark.Type
 
 /** The mark's file cannot be read or written, so a restored log could not be told from the real one. Nothing was served. */
@@ -60,7 +68,7 @@ export const judge = (
     return { log_id: stream.id ?? newId(), log_epoch: stream.epoch ?? 1, high_water: stream.lastSeq }
   }
   return stream.lastSeq < held.high_water
-    ? { log_id: held.log_id, log_epoch: Math.max(held.log_epoch, stream.epoch ?? 0) + 1, high_water: stream.lastSeq }
+    ? { ...held, log_epoch: Math.max(held.log_epoch, stream.epoch ?? 0) + 1, high_water: stream.lastSeq }
     : { ...held, log_epoch: Math.max(held.log_epoch, stream.epoch ?? 0), high_water: stream.lastSeq }
 }
 
@@ -85,6 +93,9 @@ export const openMark = Effect.fn("LogMark.open")(function*(store: MarkStore, lo
   return mark
 })
 
+/** The mark of a log that lost something it had committed: peers compare their chains with it, and send what it lacks. */
+export const nextEpoch = (held: Mark, found: { readonly lastSeq: number; readonly damage: string }): Mark => ({ ...held, log_epoch: held.log_epoch + 1, high_water: found.lastSeq, damage: found.damage })
+
 /** The log has no name yet: the process that owns it has not started. Nothing was changed; ask again. */
 export class Unnamed extends Schema.TaggedError<Unnamed>()("Unnamed", { log: Schema.String }) {}
 
@@ -93,5 +104,6 @@ export const joinedMark = Effect.fnUntraced(function*(log: EventLog) {
   const { lastSeq, metadata } = yield* log.info
   const id = metadata[idKey]
   if (id === undefined) return yield* new Unnamed({ log: log.name })
-  return { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq } satisfies Mark
+  const mark: Mark = { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq }
+  return mark
 })

@@ -28,6 +28,11 @@ export class LogView {
     return end
   }
 
+  /** The greatest sequence known to be committed by any of them: their log cannot end before it. */
+  greatest(tenants: ReadonlyArray<string>): number {
+    return tenants.reduce((greatest, tenant) => Math.max(greatest, this.#ends.get(tenant)?.lastSeq ?? 0), 0)
+  }
+
   /** The log these ends are of was restored or replaced: they are read again. Clocks do not go back. */
   forget(tenant: string): void {
     const { lamport } = this.of(tenant)
@@ -92,6 +97,8 @@ export interface ProjectorContext {
     readonly keys: Iterable<readonly [string, string, AuthorEntry]>
   }>
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
+  /** Told of anything in the log that should not be there, or should. */
+  readonly doubt: Effect.Effect<void>
   /** Told after the tables hold a tenant's new settings. */
   readonly settingsChanged: (tenant: string) => Effect.Effect<void>
 }
@@ -117,10 +124,12 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       entries.sort((a, b) => a.seq - b.seq)
       if (entries.length === 0) return Effect.void
       const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
+      const isDamaged = items.some(({ kind }) => kind === "problem")
       return projections.keepAbsorbing({ cursor: context.cursor, epoch: context.epoch, entries, after }).pipe(
         Effect.orDie,
         // never back: behind emptied tables nothing is taken until reading begins again
         Effect.tap(({ seq }) => Effect.sync(() => { after = Math.max(after, seq) })),
-        Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })))
+        Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })),
+        Effect.andThen(isDamaged ? context.doubt : Effect.void))
     }))
 })

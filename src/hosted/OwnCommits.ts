@@ -28,6 +28,8 @@ export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | 
 /** The hosted backend's own writes: commits by author `hosted`, in the same chain whichever process makes them. */
 export interface OwnCommits {
   readonly write: (tenant: string, drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>
+  /** Events of this author that the log lost, once more as they were: ids and stamps are theirs. In the order of their lamports. */
+  readonly again: (tenant: string, events: ReadonlyArray<Opened>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>
 }
 
 /** Another process may have been first on the chain; the next attempt stands on what it wrote. */
@@ -41,7 +43,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     return held
   }
 
-  const attempt = Effect.fnUntraced(function*(tenant: string, drafts: ReadonlyArray<Draft>, ids: ReadonlyArray<string>) {
+  const attempt = Effect.fnUntraced(function*(tenant: string, make: Make, ids: ReadonlyArray<string>) {
     const key = context.dataKey(tenant)
     if (key === undefined) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "enrol the user first" })
     const { identity, keys } = context
@@ -50,11 +52,10 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     const millis = yield* Clock.currentTimeMillis
     const time = isoTime(millis)
     const lamport = context.greatestLamport(tenant)
-    const sealed = drafts.map((draft, index) => {
-      const envelope = plain(draft.fact, { ...draft, id: ids[index]!, source, time, lamport: lamport + 1 + index })
+    const sealed = make({ source, time, lamport }).map(({ envelope, fact }) => {
       const bytes = sealEnvelope(envelope, key)
-      const opened: Opened = { envelope: { ...envelope, datacontenttype: "application/jose" }, fact: draft.fact }
-      return { subject: logSubjectOf(tenant, draft.fact.type satisfies EventType, draft.subject), bytes, hash: digestOf(bytes), opened }
+      const opened: Opened = { envelope: { ...envelope, datacontenttype: "application/jose" }, fact }
+      return { subject: logSubjectOf(tenant, fact.type satisfies EventType, envelope.subject), bytes, hash: digestOf(bytes), opened }
     })
     const from = (head?.to ?? 0) + 1
     const record = yield* identity.signCommit({
@@ -62,7 +63,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
       sync_id: uuidV7(),
       journal: head?.journal ?? uuidV7(),
       from,
-      to: from + drafts.length - 1,
+      to: from + sealed.length - 1,
       ids: idsDigest(ids),
       hashes: sealed.map(({ hash }) => hash),
       prev: head?.digest ?? "",
@@ -70,13 +71,13 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
       time
     })
     const parsed = yield* Effect.fromResult(parseCommit(record)).pipe(Effect.orDie)
-    const admitted: Admitted = { events: sealed, greatestLamport: lamport + drafts.length }
+    const admitted: Admitted = { events: sealed, greatestLamport: Math.max(lamport, sealed.at(-1)?.opened.envelope.lamport ?? 0) }
     const answer = yield* extend(context, tenant, parsed, admitted, keys)
     if (answer.verdict === "committed") {
       const first = answer.log_seq - sealed.length
       return sealed.map(({ opened: { envelope } }, index): Written => ({
         id: envelope.id,
-        stamp: { lamport: envelope.lamport, time, source },
+        stamp: { lamport: envelope.lamport, time: envelope.time, source },
         position: first + index
       }))
     }
@@ -85,6 +86,11 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     return yield* unavailable(answer.verdict)
   })
 
+  const commit = (tenant: string, ids: ReadonlyArray<string>, make: Make) =>
+    attempt(tenant, make, ids).pipe(
+      Effect.retry({ schedule: retries, while: (error) => error._tag === "StoreUnavailable" }),
+      turnOf(tenant).withPermits(1))
+
   return {
     write: (tenant, drafts) =>
       Effect.suspend(() => {
@@ -92,9 +98,14 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
         if (drafts.length > commitEventsMax) return Effect.fail(new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${commitEventsMax} at most` }))
         // the ids stay the same over the attempts, so a commit whose answer got lost is found again by them
         const ids = drafts.map((draft) => draft.id ?? uuidV7())
-        return attempt(tenant, drafts, ids).pipe(Effect.retry({ schedule: retries, while: (error) => error._tag === "StoreUnavailable" }))
-      }).pipe(turnOf(tenant).withPermits(1))
+        return commit(tenant, ids, ({ lamport, source, time }) =>
+          drafts.map((draft, index) => ({ fact: draft.fact, envelope: plain(draft.fact, { ...draft, id: ids[index]!, source, time, lamport: lamport + 1 + index }) })))
+      }),
+    again: (tenant, events) => commit(tenant, events.map(({ envelope }) => envelope.id), () => events)
   } satisfies OwnCommits
 })
+
+/** The events of a commit, given how the log stands as it is made. */
+type Make = (now: { readonly source: string; readonly time: string; readonly lamport: number }) => ReadonlyArray<Opened>
 
 const unavailable = (_: unknown) => new StoreUnavailable({ hint: "the log does not answer right now; try again in a moment" })

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Redacted, Result, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Redacted, Result, Semaphore, SubscriptionRef } from "effect"
 import { randomBytes, randomInt } from "node:crypto"
 import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
@@ -48,6 +48,8 @@ const unavailable = ({ hint }: { readonly hint: string }) => failed(503, "try-ag
 
 export const makeHostedControl = (context: HostedControlContext): HostedControl["Service"] => {
   const { tenants } = context
+  // two at the same moment for a user nobody knows yet would make two tenants of one person
+  const enrolling = Semaphore.makeUnsafe(1)
   return HostedControl.of({
     enroll: Effect.fnUntraced(function*(user) {
       if (user === "" || user.length > userMaxLength || !user.isWellFormed()) return yield* failed(400, "user-id", `A user id has 1 to ${userMaxLength} characters.`)
@@ -63,7 +65,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
       const code = encodePairingCode({ url: context.publicUrl, fingerprint: context.identity.keyId, userId: user, secret: Redacted.make(new Uint8Array(secret)) })
       return { code, user_id: user, tenant: record.tenant, expires_at }
-    }),
+    }, enrolling.withPermits(1)),
     peers: Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* Effect.forEach([...tenants.all()], (record) =>

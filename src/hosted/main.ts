@@ -8,6 +8,7 @@ import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBa
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { serveIngest } from "./ingest.ts"
+import { watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
@@ -37,6 +38,8 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "ingest", serveIngest(ingest))
   yield* supervise(options, "log mark", keepMark(base))
   const own = yield* ownOf(base, ingest)
+  // whoever joined another's hub follows that one's word
+  if (base.marks !== undefined) yield* supervise(options, "log watch", watchLog(base, base.service, own))
   return services(base, own)
 })
 
@@ -70,7 +73,8 @@ const services = (base: Base, own: OwnCommits) => {
       ...reading, projections,
       cursors: partitions.all.map(({ cursor }) => cursor),
       sqlite: base.sqlite,
-      reread: SubscriptionRef.update(base.reread, (n) => n + 1)
+      reread: SubscriptionRef.update(base.reread, (n) => n + 1),
+      doubted: SubscriptionRef.update(base.doubted, (n) => n + 1)
     })))
   )
 }

@@ -20,6 +20,8 @@ export interface HostedMaintenanceContext {
   readonly cursors: ReadonlyArray<string>
   readonly reread: Effect.Effect<void>
   readonly sqlite: Sqlite["Service"]
+  /** Something in the log is not as it should be: whoever watches it is told to look. */
+  readonly doubted: Effect.Effect<void>
 }
 
 const notNow = new CommandFailed({ status: 503, type: "not-reachable", hint: "the log does not answer right now; try again in a moment" })
@@ -31,7 +33,9 @@ export const maintainHosted = (context: HostedMaintenanceContext): Maintenance["
       const audit = new LogAudit(new AuthorKeys(context.hosted), { open: context.open, isOwn: () => false })
       const { lastSeq } = yield* context.logOf(tenant).info.pipe(Effect.mapError(() => notNow))
       const digest = stateDigest(tenant).pipe(Effect.provideService(Sqlite, context.sqlite), Effect.map((digest) => ({ digest, tenant })), Effect.orDie)
-      return auditLog(context.logOf(tenant), { through: lastSeq, filter: subjects.logTenant(tenant) }, audit, digest).pipe(Stream.mapError(() => notNow))
+      return auditLog(context.logOf(tenant), { through: lastSeq, filter: subjects.logTenant(tenant) }, audit, digest).pipe(
+        Stream.tap(({ result }) => result?.["ok"] === false ? context.doubted : Effect.void),
+        Stream.mapError(() => notNow))
     })),
   rebuild: Stream.unwrap(Effect.gen(function*() {
     const before = yield* context.projections.positions

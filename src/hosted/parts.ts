@@ -52,7 +52,8 @@ const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Ch
             const held = base.opened.take(envelope)
             return held === undefined ? base.keyring.open(tenant, envelope) : Result.succeed(held)
           },
-          settingsChanged: base.refreshSettings
+          settingsChanged: base.refreshSettings,
+          doubt: SubscriptionRef.update(base.doubted, (n) => n + 1)
         }).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
         Effect.raceFirst(nextBump(base.reread), nextBump(partition.turned))
       )))
@@ -61,22 +62,20 @@ const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Ch
 
 /** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
 export const keepMark = (base: Parts) => {
-  const { marks, partitions, projections, tenants } = base
+  const { marks, partitions, tenants, view } = base
   if (marks === undefined) {
     return Effect.sleep(identityEvery).pipe(
       Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition, tenants)), { discard: true })),
       Effect.forever)
   }
-  return Effect.gen(function*() {
-    yield* Effect.sleep(markEvery)
-    for (const partition of partitions.all) {
-      const at = (yield* projections.positions).get(partition.cursor)?.seq ?? 0
-      if (at <= partition.mark.high_water) continue
-      partition.mark = { ...partition.mark, high_water: at }
-      // late is harmless; a full disk is not a reason to stop
-      yield* marks(partition.log).save(partition.mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
-    }
-  }).pipe(Effect.forever)
+  const keep = Effect.forEach(partitions.all, (partition) => {
+    const at = view.greatest(partitions.tenantsOf(partition))
+    if (at <= partition.mark.high_water) return Effect.void
+    partition.mark = { ...partition.mark, high_water: at }
+    // late is harmless; a full disk is not a reason to stop
+    return marks(partition.log).save(partition.mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
+  }, { discard: true })
+  return Effect.sleep(markEvery).pipe(Effect.andThen(keep), Effect.forever, Effect.ensuring(keep))
 }
 
 const follow = Effect.fnUntraced(function*(partition: Partition, tenants: Tenants) {
@@ -95,7 +94,7 @@ export interface Chains {
   readonly committer: Committer
 }
 
-export const openChains = Effect.fnUntraced(function*({ hosted, partitions, tenants }: Parts) {
+export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partitions, tenants }: Parts) {
   const indexOf = (tenant: string) => partitions.of(tenant).index
   const heads = headsAcross(partitions.all.map(({ log }) => makeHeads(log)), indexOf)
   const fence = (chain: string) => {
@@ -104,7 +103,7 @@ export const openChains = Effect.fnUntraced(function*({ hosted, partitions, tena
     return heads.read(tenant, author, keys).pipe(Effect.map(({ fence }) => fence), Effect.orElseSucceed(() => undefined))
   }
   const waits = { bytes: 0 }
-  const committers = yield* Effect.forEach(partitions.all, ({ log }) => makeCommitter(log, fence, waits))
+  const committers = yield* Effect.forEach(partitions.all, ({ log }) => makeCommitter(log, fence, waits, SubscriptionRef.update(doubted, (n) => n + 1)))
   return { heads, committer: committerAcross(committers, indexOf) } satisfies Chains
 })
 

@@ -72,7 +72,13 @@ export interface ChainPosition {
  */
 export const relaySession = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosition): Effect.fn.Return<SessionEnd, LogUnavailable> {
   const batches = yield* Queue.bounded<ReadonlyArray<Stored>>(readAhead)
-  const reader = yield* context.cursor.read.pipe(Stream.runForEach((batch) => Queue.offer(batches, batch)), Effect.forkChild)
+  // a cursor that was lost stands at the beginning until it is moved: what the chain covers is not taken again
+  const behindStart = (batch: ReadonlyArray<Stored>) => batch[0]!.seq > start.to ? batch : batch.filter(({ seq }) => seq > start.to)
+  const reader = yield* context.cursor.read.pipe(
+    Stream.map(behindStart),
+    Stream.filter((batch) => batch.length > 0),
+    Stream.runForEach((batch) => Queue.offer(batches, batch)),
+    Effect.forkChild)
   const failed = Fiber.join(reader).pipe(Effect.andThen(Effect.never))
   return yield* Effect.raceFirst(loop(context, start, batches), failed)
 }, Effect.scoped)

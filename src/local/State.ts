@@ -40,11 +40,17 @@ export interface State {
   readonly mirrorMade: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever the tables were emptied: the logs are read again from their cursors. */
   readonly reread: SubscriptionRef.SubscriptionRef<number>
+  /** The journal sequence up to which our chain and the log agreed when they were last compared, and the log's epoch then. */
+  readonly shared: SubscriptionRef.SubscriptionRef<{ readonly epoch: string; readonly to: number } | undefined>
+  /** The epoch in which the log lacks something that was sent: the relay opens a new journal and clears this. */
+  readonly lackedIn: SubscriptionRef.SubscriptionRef<string | undefined>
   /** Counts up whenever settings changed. */
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
   readonly errors: Array<Noted>
   /** When another server of this machine's name last took its place at the hub, in milliseconds since 1970; 0: never. */
   thrownOutAt: number
+  /** Since when hosted answers speak of an older epoch of the log than ours, and of no other. */
+  olderEpochSince: number | undefined
   retries: Record<string, number>
   /** Shared forms of own events on their way, until their echo comes: `null` where nothing differs. */
   readonly onTheirWay: Map<string, SharedForm | null>
@@ -62,9 +68,12 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     relayWanted: yield* SubscriptionRef.make(0),
     mirrorMade: yield* SubscriptionRef.make(0),
     reread: yield* SubscriptionRef.make(0),
+    shared: yield* SubscriptionRef.make<{ readonly epoch: string; readonly to: number } | undefined>(undefined),
+    lackedIn: yield* SubscriptionRef.make<string | undefined>(undefined),
     settingsSeen: yield* SubscriptionRef.make(0),
     errors: [],
     thrownOutAt: 0,
+    olderEpochSince: undefined,
     retries: {},
     onTheirWay: new Map()
   }

@@ -12,6 +12,13 @@ export interface Tables {
   readonly greatestLamport: Effect.Effect<number>
   /** For each event that need not be sent: why (in the log already, or set aside). */
   readonly notToSend: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, string>>
+  /** Is one of these neither in the log, as far as it was read, nor withheld? */
+  readonly lacks: (eventIds: ReadonlyArray<string>) => Effect.Effect<boolean>
+  /** The epoch of the log in which all that was sent was found, or sent again: kept with the tables, and gone with them. */
+  readonly comparedIn: Effect.Effect<string | undefined>
+  readonly keepCompared: (epoch: string) => Effect.Effect<void>
+  /** Places in the log where something is wrong. */
+  readonly problemPlaces: Effect.Effect<ReadonlySet<number>>
   /** Our own forms of events: what was written here. Only those that were written here. */
   readonly ownForms: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
   readonly counts: Effect.Effect<{ readonly conversations: number; readonly messages: number; readonly conflicts: number; readonly quarantined: number; readonly setAside: number }>

@@ -1,13 +1,16 @@
-import { Effect, Result, Stream } from "effect"
+import { Duration, Effect, Result, Schema, Stream } from "effect"
 import type { Entry } from "../../projections/Entry.ts"
 import type { Projections } from "../../projections/runner.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { decode, interpret } from "../../streams/Envelope.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
+import { isStreamGone } from "../nats/jetStreamApi.ts"
 import type { LamportClock } from "./Journal.ts"
 import { awaitBump, bump, type State } from "./State.ts"
 
 export const journalCursor = "journal"
+
+const lookEvery = Duration.seconds(2)
 
 export interface JournalReaderContext {
   readonly state: State
@@ -31,6 +34,24 @@ export const projectJournal = Effect.fn("local.projectJournal")(function*(contex
       Stream.buffer({ capacity: 1 }),
       Stream.runForEach((read) => take(context, createdAt, read)))
     yield* Effect.raceFirst(reading, awaitBump(context.state.reread))
+  }
+})
+
+/** Somebody deleted the journal's stream under us. What was sent is in the log; what was not is gone with it. */
+export class JournalGone extends Schema.TaggedError<JournalGone>()("JournalGone", { hint: Schema.String }) {}
+
+/**
+ * End when the journal is gone, or is another one than it was: nothing that was read from it counts any more. The next
+ * start makes a new one, reads the log to its end and goes on from there.
+ */
+export const watchJournal = Effect.fn("local.watchJournal")(function*(journal: EventLog) {
+  const { createdAt } = yield* journal.info
+  for (;;) {
+    yield* Effect.sleep(lookEvery)
+    const now = yield* Effect.result(journal.info)
+    if (Result.isFailure(now) ? isStreamGone(now.failure) : now.success.createdAt !== createdAt) {
+      return yield* new JournalGone({ hint: "The JOURNAL stream was deleted while this backend ran. Start it again: it takes back from the log what was sent." })
+    }
   }
 })
 
@@ -68,7 +89,7 @@ const readBatch = (context: JournalReaderContext, batch: ReadonlyArray<Stored>):
     const opened = Result.flatMap(envelope, (plain) => interpret(plain, plain.data))
     if (Result.isFailure(opened)) {
       const parked = opened.failure._tag === "EventFromTheFuture"
-      return { kind: "problem", seq: stored.seq, tenant: selfTenant, what: parked ? "parked" : "malformed", detail: `journal event at ${stored.seq}: ${parked ? "newer than this program reads: update this device" : "cannot be read"}` }
+      return { kind: "problem", log: "journal", seq: stored.seq, tenant: selfTenant, what: parked ? "parked" : "malformed", detail: `journal event at ${stored.seq}: ${parked ? "newer than this program reads: update this device" : "cannot be read"}` }
     }
     if (opened.success.fact.type === "settings.changed") settings = true
     context.clock.seen = Math.max(context.clock.seen, opened.success.envelope.lamport)

@@ -1,4 +1,4 @@
-import { Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
@@ -6,12 +6,13 @@ import { deleteMirror, jetStreamMirror, type Mirror } from "../nats/mirror.ts"
 import type { StreamRefused } from "../nats/provision.ts"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
 import type { Base } from "./Base.ts"
+import { type CompareContext, compareEpochs } from "./compareEpochs.ts"
 import { turn } from "./control.ts"
 import { journalCursor } from "./journalLoop.ts"
 import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.ts"
 import type { PairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
-import { keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
+import { askHead, keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump } from "./State.ts"
 import { watchTwin } from "./twins.ts"
 import { type Movement, watch } from "./watchdog.ts"
@@ -73,7 +74,8 @@ export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (
     base.keepRegistered,
     keepReporting(relay),
     watch(base.state, movementOf(base)),
-    watchTwin(relay)
+    watchTwin(relay),
+    compareEpochs(comparisonOf(base, relay))
   ], { concurrency: "unbounded", discard: true })
 })
 
@@ -104,6 +106,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
         projections.keepAbsorbing({ cursor: withheldCursor, epoch: "", entries: [{ kind: "withheld", seq: (at.get(withheldCursor)?.seq ?? 0) + 1, tenant: selfTenant, eventIds, why }] })).pipe(Effect.orDie, Effect.asVoid),
     seen: () => ({ ...seen }),
     heardPositions: Effect.fnUntraced(function*(positions) {
+      state.olderEpochSince = undefined
       // emptied tables have forgotten them
       const places = JSON.stringify([SubscriptionRef.getUnsafe(state.reread), ...positions.map(({ log_seq, peer_id, seen_at }) => [peer_id, log_seq, seen_at.slice(0, "2026-11-22".length)])])
       if (places === heardPlaces) return
@@ -131,7 +134,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
       Stream.runHead,
       Effect.asVoid),
     logChanged: (id, epoch) => logChanged(base, id, epoch),
-    renew: Effect.asVoid(base.renew),
+    renew: base.renew,
     leave: base.leave
   }
 }
@@ -156,6 +159,16 @@ const mirrorOf = (base: LinkedBase): MirrorContext => {
   }
 }
 
+const comparisonOf = ({ journalLog, projections, state, tables }: LinkedBase, relay: LinkedContext): CompareContext => ({
+  state, tables,
+  journal: journalLog,
+  logEnd: Effect.option(askHead(relay)).pipe(Effect.map(Option.match({
+    onNone: () => undefined,
+    onSome: (answer) => answer?.verdict === "head" && answer.log_epoch === relay.paired().log_epoch ? answer.tenant_last_seq : undefined
+  }))),
+  logRead: (seq) => projections.reached(logCursor, seq)
+})
+
 const movementOf = ({ journal, seen, state }: LinkedBase): Effect.Effect<Movement> =>
   Effect.sync(() => {
     const relayed = SubscriptionRef.getUnsafe(state.relayed).to
@@ -169,6 +182,10 @@ const movementOf = ({ journal, seen, state }: LinkedBase): Effect.Effect<Movemen
 
 const saveRetries = Schedule.spaced("5 seconds")
 
+/** A hosted process that has not heard of a new epoch yet hears of it within seconds; one that says so for longer means it. */
+const staleMax = Duration.seconds(15)
+const staleWait = Duration.millis(500)
+
 /** The log over there is another one, or in another epoch: it was lost, restored or replaced. */
 const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epoch: number) {
   const { state, store } = base
@@ -177,6 +194,11 @@ const logChanged = Effect.fnUntraced(function*(base: LinkedBase, id: string, epo
   if (id !== held.with.log_id) {
     yield* SubscriptionRef.set(state.needs, "the hosted side has another log than the one this machine belongs to. If it was replaced on purpose: `maestra local unpair`, then pair again")
     return
+  }
+  if (epoch < held.with.log_epoch) {
+    const now = yield* Clock.currentTimeMillis
+    state.olderEpochSince ??= now
+    if (now - state.olderEpochSince < Duration.toMillis(staleMax)) return yield* Effect.sleep(staleWait)
   }
   const next = { ...held, with: { ...held.with, log_epoch: epoch } }
   // on a full disk: the new epoch waits for room, and with it all that depends on it

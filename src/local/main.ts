@@ -10,7 +10,7 @@ import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keyId } from "../security/keys.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
-import { journalCursor, projectJournal } from "./journalLoop.ts"
+import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
 import { followPairing } from "./linked.ts"
 import { maintainLocal } from "./maintenance.ts"
 import { logCursor } from "./mirrorLoop.ts"
@@ -41,6 +41,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   let askNow: Effect.Effect<void> = Effect.void
   yield* supervise(options, "journal", base.journal.run)
   yield* supervise(options, "journal projection", projectJournal(base.reading).pipe(Effect.orDie))
+  yield* supervise(options, "journal stream", watchJournal(base.journalLog))
   yield* supervise(options, "pairing", followPairing(base, (ask) => { askNow = ask }))
   return services(base, options, Effect.suspend(() => askNow))
 })

@@ -23,6 +23,14 @@ export interface MaintenanceContext {
   readonly tables: Tables
 }
 
+/** What the tables saw nothing of when they read it has happened to the copy since: fetch it again. */
+const mendCopy = Effect.fnUntraced(function*({ state, tables }: MaintenanceContext, audit: LogAudit) {
+  const named = yield* tables.problemPlaces
+  if (audit.result().problems.every(({ seq }) => named.has(seq))) return
+  yield* Effect.logWarning("the mirror is damaged; fetching it again")
+  yield* bump(state.mirrorWanted)
+})
+
 const unavailable = ({ stream }: LogUnavailable) => new CommandFailed({ status: 503, type: "not-reachable", hint: `${stream} does not answer right now; try again in a moment` })
 
 /** Check the mirror from its beginning, and build the tables again from journal and mirror. */
@@ -40,7 +48,7 @@ export const maintainLocal = (context: MaintenanceContext): Maintenance["Service
         { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn: () => false })
       const { lastSeq } = yield* mirror.info
       const digest = context.tables.digest.pipe(Effect.map((digest) => ({ digest, tenant: selfTenant })))
-      return auditLog(mirror, { through: lastSeq }, audit, digest)
+      return auditLog(mirror, { through: lastSeq }, audit, digest).pipe(Stream.tap(({ result }) => result?.["ok"] === false ? mendCopy(context, audit) : Effect.void))
     })).pipe(Stream.mapError((error) => error._tag === "LogUnavailable" ? unavailable(error) : error)),
   rebuild: Stream.unwrap(Effect.gen(function*() {
     const journalEnd = (yield* context.journal.info).lastSeq

@@ -41,17 +41,18 @@ export const epochOf = (paired: PairedWith): string => `${paired.log_id}/${paire
 const tenantOf = (epoch: string): string | undefined => epoch.split("/")[2]
 
 const retryEvery = Duration.seconds(1)
+const lookEvery = Duration.seconds(2)
 
 /**
  * Keep the mirror whole and the tables in step with it, for ever.
  *
  * A mirror made anew continues at the hub's ack floor, not at its own beginning, and says it lags by
- * nothing: whenever it is new, shorter than what was read from it before, of another epoch, or leaves a gap in a
- * chain, it is deleted, the hub is told to start at 1, and it is made again (DESIGN.md 6).
+ * nothing: whenever it is new, shorter than what was read from it before, of another epoch, gone, or shows anything
+ * that a damaged copy would show, it is deleted, the hub is told to start at 1, and it is made again (DESIGN.md 6).
  */
 export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorContext) {
   const { state } = context
-  let gapsMended = ""
+  let mended = ""
   let again = false
   for (;;) {
     const wanted = SubscriptionRef.getUnsafe(state.mirrorWanted)
@@ -66,15 +67,25 @@ export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorCont
     // once per epoch: what is still missing after that is missing over there
     const epoch = epochOf(context.paired())
     const ended = yield* Effect.raceFirst(
-      read(context, gapsMended !== epoch).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed("unavailable" as const))),
-      Effect.raceFirst(awaitRef(state.mirrorWanted, (now) => now !== wanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const))))
-    if (ended === "gap") {
+      read(context, mended !== epoch).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed("unavailable" as const))),
+      Effect.raceFirst(isGone(context), Effect.raceFirst(awaitRef(state.mirrorWanted, (now) => now !== wanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const)))))
+    if (ended === "damaged") {
       again = true
-      gapsMended = epoch
+      mended = epoch
     }
     if (ended === "unavailable") yield* Effect.sleep(retryEvery)
   }
 })
+
+/** Completes when somebody deleted the mirror under us. */
+const isGone = (context: MirrorContext) =>
+  Effect.gen(function*() {
+    for (;;) {
+      yield* Effect.sleep(lookEvery)
+      const info = yield* Effect.result(context.info)
+      if (Result.isSuccess(info) && Option.isNone(info.success)) return "gone" as const
+    }
+  })
 
 const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boolean) {
   const { projections } = context
@@ -100,8 +111,8 @@ const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boo
  */
 const othersLog = ({ projections, state }: MirrorContext) => projections.reset.pipe(Effect.orDie, Effect.andThen(bump(state.reread)))
 
-/** Read from the tables' position on. Where `mend`, ends before the first gap in a chain. */
-const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"gap" | "unavailable", LogUnavailable> {
+/** Read from the tables' position on. Where `mend`, ends before the first thing that a damaged copy would show. */
+const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"damaged" | "unavailable", LogUnavailable> {
   const { projections } = context
   const paired = context.paired()
   const epoch = epochOf(paired)
@@ -113,13 +124,13 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   const hosted = { backendId: paired.hosted.backend_id, keys: hostedKeys(paired) }
   const reader = new LogReader(new AuthorKeys(hosted, keys), from === 0 ? [] : heads)
   const isOwn = (envelope: Envelope) => envelope.source === context.source
-  let gap = false
+  let damaged = false
   let after = from
 
   const takeBatch = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
     if (items.length === 0) return
-    gap = mend && items.some((item) => item.kind === "problem" && item.what === "gap")
-    if (gap) return
+    damaged = mend && items.some(({ kind }) => kind === "problem")
+    if (damaged) return
     const opened = yield* openOwn(context, items)
     for (const item of opened) learnClock(context, item)
     const entries = fromLog(opened, {
@@ -174,9 +185,9 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
     Stream.mapEffect(takeBatch),
-    Stream.takeWhile(() => !gap),
+    Stream.takeWhile(() => !damaged),
     Stream.runDrain)
-  return "gap"
+  return "damaged"
 })
 
 const hostedKeys = ({ hosted }: PairedWith) => [{ keyId: keyIdOf(hosted.public_key), publicKey: hosted.public_key }]

@@ -126,11 +126,19 @@ export const renew = Effect.fnUntraced(function*(context: RegistrationContext): 
     return true
   }
   note(context.state, yield* Clock.currentTimeMillis, `renewing the registration: ${result.failure.hint}`)
-  if (result.failure._tag === "CommandFailed" && (result.failure.status === 403 || result.failure.status === 410 || result.failure.status === 409 || result.failure.status === 401)) {
-    yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
-  }
+  if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
   return false
 })
+
+/**
+ * What trying again does not change, so that a person has to. A token refused for its times is not among it: one of
+ * the two clocks is wrong, and will be put right.
+ */
+const isFinal = ({ status, type }: CommandFailed): boolean =>
+  status === 403 || status === 409 || status === 410 || (status === 401 && type !== clockRefusal)
+
+/** How hosted names a token it refuses for its times (or for being another pair's, which a renewal's never is). */
+const clockRefusal = "token-refused"
 
 /** Renew in time, for ever. Never while paused: resuming renews first. */
 export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<never> {

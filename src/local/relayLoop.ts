@@ -9,6 +9,7 @@ import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { sharedId } from "../security/sharedId.ts"
 import type { Journal } from "./Journal.ts"
+import { epochOf } from "./mirrorLoop.ts"
 import { onVerdict } from "./onVerdict.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
@@ -42,7 +43,8 @@ export interface LinkedContext extends TwinContext {
   readonly tablesInEpoch: Effect.Effect<void>
   /** The log over there is in another epoch, or is another log. */
   readonly logChanged: (id: string, epoch: number) => Effect.Effect<void>
-  readonly renew: Effect.Effect<void>
+  /** Whether it was renewed. */
+  readonly renew: Effect.Effect<boolean>
   /** Journal ids: the present one, all of them, and opening a new one. */
   readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
 }
@@ -53,6 +55,8 @@ export interface LinkedContext extends TwinContext {
  * a dead process's work is taken over. Asking again too early costs a repeated answer and nothing else.
  */
 const commitPatience = (bytes: number) => Duration.millis(2000 + bytes / 32)
+/** After a renewal that did not come about: hosted is away, or a clock is wrong. */
+const renewPause = Duration.seconds(2)
 const headPatience = Duration.seconds(5)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
@@ -151,12 +155,15 @@ const step = Effect.fnUntraced(function*(context: LinkedContext, carried: Sessio
   })
   switch (decision._tag) {
     case "twin":
-      if (isThrownOut(context.state, yield* Clock.currentTimeMillis)) return yield* reopen(context, end.head?.digest ?? genesis)
+      if (isThrownOut(context.state, yield* Clock.currentTimeMillis)) return yield* reopen(context, end.head?.digest ?? genesis, anotherJournal)
       return { _tag: "twin" } satisfies SessionEnd
     case "reopen":
-      return yield* reopen(context, decision.prev)
+      return yield* reopen(context, decision.prev, anotherJournal)
     case "continue": {
+      const epoch = epochOf(context.paired())
+      if (SubscriptionRef.getUnsafe(context.state.lackedIn) === epoch) return yield* reopen(context, decision.prev, undefined)
       yield* context.tablesInEpoch
+      yield* SubscriptionRef.set(context.state.shared, { epoch, to: decision.to })
       if ((yield* context.cursor.position) !== decision.to) yield* context.cursor.moveTo(decision.to)
       if (decision.to > SubscriptionRef.getUnsafe(context.state.relayed).to) {
         // committed without our hearing of it: where it lies in the log is at or before the tenant's end as it is now
@@ -182,14 +189,16 @@ const compareHeads = Effect.fnUntraced(function*(context: LinkedContext): Effect
   return { _tag: "regate", settingsSeq: 0 }
 })
 
+const anotherJournal = "the journal here is not the one the hosted log knows; reading the log to its end, then sending what it lacks"
+
 /**
- * The journal here is not the one the log knows: it was lost, restored from a copy, or copied. Open a new one on
- * top of the head; nothing is stamped before the mirror has been read to its end.
+ * The journal here is not the one the log knows (it was lost, restored from a copy, or copied), or the log lost some
+ * of what it had. Open a new one on top of the head; nothing is stamped before the mirror has been read to its end.
  */
-const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string) {
+const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string, why: string | undefined) {
   yield* context.journal.hold
   return yield* Effect.gen(function*() {
-    yield* Effect.logWarning("the journal here is not the one the hosted log knows; reading the log to its end, then sending what it lacks")
+    if (why !== undefined) yield* Effect.logWarning(why)
     context.mirrorDoubted()
     // nothing of ours lies in the log behind our own last record
     const answer = yield* askHead(context)
@@ -209,6 +218,7 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string)
     const id = uuidV7()
     yield* context.journals.open(id)
     yield* context.cursor.moveTo(0)
+    yield* SubscriptionRef.set(context.state.lackedIn, undefined)
     yield* SubscriptionRef.update(context.state.relayed, (held) => ({ ...held, to: 0 }))
     yield* context.journal.release
     return yield* relaySession(relayContext(context), { journal: id, prev, to: 0 })
@@ -271,7 +281,7 @@ const act = Effect.fnUntraced(function*(context: LinkedContext, end: SessionEnd 
     case "reconcile":
       return end
     case "renew":
-      yield* context.renew
+      if (!(yield* context.renew)) yield* Effect.sleep(renewPause)
       return undefined
     case "regate":
       yield* context.mirrorReached(end.settingsSeq).pipe(Effect.timeoutOption(mirrorPatience))

@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import type { Shared } from "../../projections/Entry.ts"
 import { conflicts } from "../../projections/conversations/history.ts"
 import { stateDigest } from "../../projections/conversations/digest.ts"
@@ -11,7 +11,7 @@ import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { allAuthors, allHeads, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
 import { syncState } from "../../projections/syncState/projection.ts"
-import { problemCounts, problems, reportPositions } from "../../projections/syncState/queries.ts"
+import { note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { alreadyThere } from "./prepare.ts"
 import type { Tables } from "./Tables.ts"
@@ -21,6 +21,7 @@ export const projectionsLayer = (path: string) =>
   Projections.layer([conversations, peers, settings, syncState]).pipe(Layer.provideMerge(Sqlite.layer({ path })))
 
 const listedMax = 100
+const comparedKey = "compared in epoch"
 
 /** A failing SQLite is a defect here: the process stops with its hint, and starts again from the logs. */
 export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(function*() {
@@ -34,6 +35,10 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
     notToSend: (ids) =>
       ask(Effect.map(placesOf(selfTenant, ids), (places) => new Map(places.flatMap(({ eventId, seq, withheld }): ReadonlyArray<readonly [string, string]> =>
         seq !== null ? [[eventId, alreadyThere]] : withheld?.startsWith("set aside") === true ? [[eventId, withheld]] : [])))),
+    lacks: (ids) => ask(Effect.map(placesOf(selfTenant, ids), (places) => places.length < new Set(ids).size)),
+    comparedIn: ask(Effect.map(note(selfTenant, comparedKey), (value) => Option.match(value, { onNone: () => undefined, onSome: String }))),
+    keepCompared: (epoch) => ask(putNote(selfTenant, comparedKey, epoch)),
+    problemPlaces: ask(Effect.map(problemPlaces, (places) => places.get(selfTenant) ?? new Set<number>())),
     ownForms: (ids) =>
       ask(Effect.map(formsOf(selfTenant, ids), (forms) => new Map(forms.map(({ content, conversation, eventId, message_id }): readonly [string, Shared] => [eventId, {
         conversation,

@@ -1,7 +1,7 @@
 import { Effect, Schema, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import type { Cursor, LogUnavailable } from "./EventLog.ts"
-import { api, ConsumerInfo, Done } from "./jetStreamApi.ts"
+import { api, type ApiError, codes, ConsumerInfo, Done, isCode } from "./jetStreamApi.ts"
 import { countFrom, openingRetries, orderedRead, unavailable } from "./orderedReader.ts"
 
 export interface CursorOptions {
@@ -19,10 +19,14 @@ export interface CursorOptions {
  */
 export const openCursor = (wire: Wire, { name, stream }: CursorOptions): Effect.Effect<Cursor, LogUnavailable> => {
   const failed = unavailable(stream)
-  const info = Effect.mapError(api(wire, `CONSUMER.INFO.${stream}.${name}`, undefined, ConsumerInfo), failed)
+  const config = { durable_name: name, deliver_policy: "all", ack_policy: "all", replay_policy: "instant" }
+  const make = api(wire, `CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config }, Done)
+  // deleted under us: a new one stands at the beginning, which is safe, and is moved by whoever knows better
+  const evenIfDeleted = <A>(call: Effect.Effect<A, ApiError>) =>
+    call.pipe(Effect.catchIf((error) => isCode(error, codes.consumerNotFound), () => Effect.andThen(make, call)), Effect.mapError(failed))
+  const info = evenIfDeleted(api(wire, `CONSUMER.INFO.${stream}.${name}`, undefined, ConsumerInfo))
   const position = Effect.map(info, ({ ack_floor }) => ack_floor.stream_seq)
-  const moveTo = (seq: number) =>
-    api(wire, `CONSUMER.RESET.${stream}.${name}`, { seq: seq + 1 }, ResetAnswer).pipe(Effect.asVoid, Effect.mapError(failed))
+  const moveTo = (seq: number) => Effect.asVoid(evenIfDeleted(api(wire, `CONSUMER.RESET.${stream}.${name}`, { seq: seq + 1 }, ResetAnswer)))
   const cursor: Cursor = {
     position,
     pending: Effect.flatMap(position, (seq) => countFrom(wire, { stream, from: seq + 1 })),
@@ -30,8 +34,7 @@ export const openCursor = (wire: Wire, { name, stream }: CursorOptions): Effect.
     ack: moveTo,
     moveTo
   }
-  const config = { durable_name: name, deliver_policy: "all", ack_policy: "all", replay_policy: "instant" }
-  return api(wire, `CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config }, Done).pipe(Effect.as(cursor), Effect.mapError(failed))
+  return make.pipe(Effect.as(cursor), Effect.mapError(failed))
 }
 
 const ResetAnswer = Schema.Struct({ reset_seq: Schema.Int })

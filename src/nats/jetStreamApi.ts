@@ -58,4 +58,7 @@ export const ConsumerInfo = Schema.Struct({
 /** For answers that say nothing beyond yes. */
 export const Done = Schema.Struct({})
 
+/** Does the server answer, and say that there is no such stream? */
+export const isStreamGone = ({ cause }: { readonly cause: unknown }): boolean => cause instanceof ApiRefused && cause.code === codes.streamNotFound
+
 export const isCode = (error: ApiError, code: number) => error._tag === "ApiRefused" && error.code === code

@@ -66,15 +66,17 @@ export const verified = async (backend: Backend, tenant: string): Promise<Verifi
   return JSON.parse(answer.text.trim().split("\n").at(-1)!).result
 }
 
-interface LogEvent {
+export interface LogEvent {
   readonly id: string
   readonly type: string
   readonly subject: string
-  readonly data: { readonly message_id?: string }
+  readonly source: string
+  readonly lamport: number
+  readonly data: { readonly message_id?: string; readonly content?: string }
 }
 
 /** The first `count` events of the hosted log, in order. Read as any tool does: the event stream from its start. */
-const eventsOf = async (hosted: Backend, tenant: string, count: number): Promise<ReadonlyArray<LogEvent>> => {
+export const eventsOf = async (hosted: Backend, tenant: string, count: number): Promise<ReadonlyArray<LogEvent>> => {
   const token = readFileSync(`${hosted.dir}/admin-token`, "utf8").trim()
   const response = await fetch(`${hosted.url()}/events?from=start&tenant=${tenant}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(30_000) })
   const events: Array<LogEvent> = []
@@ -94,7 +96,7 @@ const eventsOf = async (hosted: Backend, tenant: string, count: number): Promise
 }
 
 /** Those among them that are there more than once: by event id, and by message where it was written once only. */
-const doubled = (events: ReadonlyArray<LogEvent>): ReadonlyArray<string> => {
+export const doubled = (events: ReadonlyArray<LogEvent>): ReadonlyArray<string> => {
   const seen = new Set<string>()
   return events.flatMap(({ data, id, subject, type }) => {
     const names = type === "message.appended" ? [id, `${subject}/${data.message_id}`] : [id]

@@ -3,8 +3,9 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 /** A TCP relay in front of the hub's leaf port that can be cut: silently (nothing passes, nothing closes) or by closing. */
 export interface Link {
   readonly port: number
-  readonly cut: (how?: "silent" | "close") => void
-  readonly mend: () => void
+  /** `leaf`: only connections of the nats-server of that name, as it introduces itself; without it all. */
+  readonly cut: (how?: "silent" | "close", leaf?: string) => void
+  readonly mend: (leaf?: string) => void
   /** Bytes that passed, both ways, since the start. */
   readonly bytes: () => number
   /** Everything that passed, both ways, while recording. */
@@ -12,10 +13,22 @@ export interface Link {
   readonly close: () => void
 }
 
+type State = "up" | "silent" | "close"
+
+/** How a leaf introduces itself: `CONNECT {…"name":"<its server name>"…}`, in the clear. */
+const introduction = /^CONNECT \{.*"name":"([^"]+)"/
+
 /** Relay what connects here to a port of this machine. */
 export const makeLink = async (target: number): Promise<Link> => {
-  const pairs = new Set<readonly [Socket, Socket]>()
-  let state: "up" | "silent" | "close" = "up"
+  interface Pair {
+    readonly near: Socket
+    readonly far: Socket
+    leaf: string | undefined
+  }
+  const pairs = new Set<Pair>()
+  let state: State = "up"
+  const states = new Map<string, State>()
+  const stateOf = ({ leaf }: Pair): State => state !== "up" || leaf === undefined ? state : states.get(leaf) ?? "up"
   let bytes = 0
   let recorded: Array<Buffer> | undefined
   const server: Server = createServer((near) => {
@@ -23,7 +36,7 @@ export const makeLink = async (target: number): Promise<Link> => {
     // cut in silence, a new connection is taken by nobody: it hangs, as behind a dead router
     if (state === "silent") return void near.on("error", () => {})
     const far = createConnection({ host: "127.0.0.1", port: target })
-    const pair = [near, far] as const
+    const pair: Pair = { near, far, leaf: undefined }
     pairs.add(pair)
     const end = () => {
       pairs.delete(pair)
@@ -32,7 +45,10 @@ export const makeLink = async (target: number): Promise<Link> => {
     }
     for (const [from, to] of [[near, far], [far, near]] as const) {
       from.on("data", (chunk: Buffer) => {
-        if (state !== "up") return
+        if (from === near) pair.leaf ??= introduction.exec(chunk.toString("latin1"))?.[1]
+        const now = stateOf(pair)
+        if (now === "close") return end()
+        if (now !== "up") return
         bytes += chunk.length
         recorded?.push(chunk)
         to.write(chunk)
@@ -44,23 +60,26 @@ export const makeLink = async (target: number): Promise<Link> => {
   await new Promise<void>((ready) => server.listen(0, "127.0.0.1", ready))
   const address = server.address()
   if (address === null || typeof address === "string") throw new Error("no port")
-  const drop = () => {
-    for (const [near, far] of pairs) {
-      near.destroy()
-      far.destroy()
+  const drop = (leaf?: string) => {
+    for (const pair of pairs) {
+      if (leaf !== undefined && pair.leaf !== leaf) continue
+      pair.near.destroy()
+      pair.far.destroy()
+      pairs.delete(pair)
     }
-    pairs.clear()
   }
   return {
     port: address.port,
-    cut: (how = "silent") => {
-      state = how
-      if (how === "close") drop()
+    cut: (how = "silent", leaf) => {
+      if (leaf === undefined) state = how
+      else states.set(leaf, how)
+      if (how === "close") drop(leaf)
     },
-    mend: () => {
+    mend: (leaf) => {
       // what was said into the silence is gone: those connections are of no use any more
-      if (state === "silent") drop()
-      state = "up"
+      if ((leaf === undefined ? state : states.get(leaf)) === "silent") drop(leaf)
+      if (leaf === undefined) state = "up"
+      else states.delete(leaf)
     },
     bytes: () => bytes,
     record: () => {

@@ -88,6 +88,8 @@ export interface Backend {
 
 export interface World {
   readonly dir: string
+  /** What hosted data lies under: for tests that do to the hub's store what a disk or an intruder does. */
+  readonly masterKey: string
   /** The environment its processes share: passphrase, master key, nats-server. */
   readonly secrets: Readonly<Record<string, string>>
   readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks }) => Promise<Backend>
@@ -119,7 +121,7 @@ export const makeWorld = async (): Promise<World> => {
     return backend
   }
   return {
-    dir,
+    dir, masterKey,
     secrets,
     hosted: async (name = "hosted", options = {}) => {
       const leaf = options.leafPort ?? await freePort()

@@ -13,6 +13,7 @@ import { CliFailure, failed } from "../failure.ts"
 import { answer } from "../print.ts"
 import type { Side } from "../settings.ts"
 import { announce } from "./folder.ts"
+import { onOffsetClock } from "./offsetClock.ts"
 
 /** The exit code when a signal ends the program: 130, but 0 for what is meant to be stopped that way. */
 export const SignalExit = Context.Reference<MutableRef.MutableRef<number>>("cli/SignalExit", { defaultValue: () => MutableRef.make(130) })
@@ -78,7 +79,7 @@ export const stay = <R>(what: {
     yield* what.ready
     yield* Effect.raceFirst(parentGone, Deferred.await(broken))
     yield* Effect.logInfo("the process that started this one is gone; stopping")
-  }).pipe(Effect.scoped)
+  }).pipe(Effect.scoped, onOffsetClock)
 
 /** Returns when the parent has ended, killed or not; never, where nobody asked for it. */
 const parentGone = Effect.gen(function*() {

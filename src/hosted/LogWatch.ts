@@ -1,0 +1,151 @@
+import { Duration, Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { unplacedOf } from "../../projections/conversations/unplaced.ts"
+import type { Envelope } from "../../streams/Envelope.ts"
+import { patterns } from "../../streams/subjects.ts"
+import type { LogUnavailable } from "../nats/EventLog.ts"
+import { AuthorKeys } from "../security/AuthorKeys.ts"
+import { digestOf } from "../security/digest.ts"
+import { LogReader } from "../security/LogReader.ts"
+import { readLogInTurns } from "../security/openLog.ts"
+import type { Parts } from "./Base.ts"
+import { metadataOf, nextEpoch } from "./LogMark.ts"
+import type { OwnCommits } from "./OwnCommits.ts"
+import type { Partition } from "./Partitions.ts"
+import { remembered } from "./tablesOf.ts"
+
+/** The whole log once a day; besides that at the start, whenever the hub's server was away, and when `verify` found something. */
+const lookEvery = Duration.hours(24)
+const retryEvery = Duration.seconds(1)
+/** Rest after each batch, in times of what it took: looking takes a quarter of one core at most. */
+const restTimes = 3
+
+/**
+ * See to it that the log still holds what was committed, for ever. A disk that fails, or somebody with access to it,
+ * takes committed events out of the middle, or cuts the end off while this process lives: a reader of the whole log
+ * finds places where something is wrong, and the tables know of more than is there. Then the log's epoch rises: every
+ * peer compares its chain with the log and sends once more what it lacks. What is wrong stays wrong and stays named;
+ * the same places lead to one new epoch only.
+ */
+export const watchLog = (base: Parts, hub: Hub, own: OwnCommits): Effect.Effect<never> =>
+  Effect.andThen(
+    Effect.forEach(base.partitions.all, (partition) => watchOne(base, partition, hub, own), { concurrency: "unbounded", discard: true }),
+    Effect.never)
+
+const watchOne = Effect.fn("hosted.watchLog")(function*(base: Parts, partition: Partition, hub: Hub, own: OwnCommits): Effect.fn.Return<never> {
+  let cut = ""
+  for (;;) {
+    const doubted = SubscriptionRef.getUnsafe(base.doubted)
+    yield* hub.awaitUp
+    const looked = yield* Effect.result(Effect.andThen(completeOwn(base, partition, own), look(base, partition)))
+    if (looked._tag === "Failure") {
+      yield* Effect.sleep(retryEvery)
+      continue
+    }
+    const { damage, missing, wrong } = looked.success
+    if (missing !== undefined && missing === cut) yield* Effect.logError(`the log lacks what it held, and a new epoch did not help: ${missing}`)
+    else if (missing !== undefined || (damage !== "" && damage !== partition.mark.damage)) {
+      cut = missing ?? ""
+      yield* raise(base, partition, looked.success)
+      yield* Effect.logWarning("the log lost something that was committed; a new epoch has begun, and peers send again what it lacks", { lost: missing ?? wrong, epoch: partition.mark.log_epoch })
+      continue
+    }
+    yield* Effect.sleep(lookEvery).pipe(
+      Effect.raceFirst(otherThan(base.doubted, doubted)),
+      Effect.raceFirst(wasAway(hub)))
+  }
+})
+
+/** Whether the hub's server is there. */
+export interface Hub {
+  readonly up: SubscriptionRef.SubscriptionRef<boolean>
+  readonly awaitUp: Effect.Effect<void>
+}
+
+/** Completes once a counter stands at another number than it did. */
+const otherThan = (ref: SubscriptionRef.SubscriptionRef<number>, before: number): Effect.Effect<void> =>
+  SubscriptionRef.changes(ref).pipe(Stream.filter((value) => value !== before), Stream.runHead, Effect.asVoid)
+
+/** The hub's server went and came back: what it then makes of its files may be another log. */
+const wasAway = ({ awaitUp, up }: Hub) =>
+  SubscriptionRef.changes(up).pipe(Stream.filter((is) => !is), Stream.runHead, Effect.andThen(awaitUp))
+
+interface Look {
+  readonly lastSeq: number
+  /** Digest of the places where something is wrong; none: nothing is. */
+  readonly damage: string
+  /** The first of them, in words. */
+  readonly wrong: string | undefined
+  /** What the tables have seen and the log has no more, in words, where no place shows it. */
+  readonly missing: string | undefined
+}
+
+const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Effect.fn.Return<Look, LogUnavailable> {
+  const { ask, hosted, keyring, partitions, view } = base
+  const { log, mark } = partition
+  const known = view.greatest(partitions.tenantsOf(partition))
+  const { heads, keys } = yield* ask(remembered)
+  const { lastSeq } = yield* log.info
+  const endsBefore = (end: number) => ({ lastSeq: end, damage: mark.damage ?? "", wrong: undefined, missing: `it ends at ${end}, and went to ${known}` })
+  if (lastSeq < known) return endsBefore(lastSeq)
+  const reader = new LogReader(new AuthorKeys(hosted, keys))
+  const places = new Set<number>()
+  let wrong: string | undefined
+  yield* log.readRange({ from: 1, through: lastSeq }).pipe(
+    Stream.runForEach((batch) =>
+      Effect.timed(readLogInTurns(reader, batch, { open: keyring.open, isOwn: saysNothingOfKeys })).pipe(
+        Effect.flatMap(([took, items]) => {
+          for (const item of items) {
+            if (item.kind !== "problem") continue
+            wrong ??= item.detail
+            places.add(item.seq)
+          }
+          return Effect.sleep(Duration.times(took, restTimes))
+        }))))
+  // the server finds out about a spoiled file by reading it, and forgets what lies behind
+  const after = (yield* log.info).lastSeq
+  if (after < lastSeq) return endsBefore(after)
+  const damage = places.size === 0 ? "" : digestOf(new TextEncoder().encode([...places].join()))
+  // a chain has moved on since the tables were asked, or stands where they say
+  const last = heads.find(([tenant, author, { digest, seq }]) => {
+    if (partitions.of(tenant) !== partition) return false
+    const found = reader.head(tenant, author)
+    return found === undefined || found.seq < seq || (found.seq === seq && found.digest !== digest)
+  })
+  return { lastSeq, damage, wrong, missing: last === undefined ? undefined : `the last commit of ${last[1]}, which was at ${last[2].seq}` }
+})
+
+/** Nothing is opened that teaches the reader no key. */
+const saysNothingOfKeys = ({ type }: Envelope) => !type.startsWith("peer.") && type !== "key.rotated"
+
+/** In each epoch once: what this side wrote itself has no other author to send it again. It stands in the tables as it was. */
+const completeOwn = Effect.fnUntraced(function*({ ask, hosted, marks, partitions, projections }: Parts, partition: Partition, own: OwnCommits) {
+  const { cursor, log, mark } = partition
+  if (mark.own_complete_in === mark.log_epoch) return
+  const end = Option.match(yield* log.last(patterns.logCommits), { onNone: () => 0, onSome: ({ seq }) => seq })
+  yield* projections.changes.pipe(
+    Stream.filter((at) => end === 0 || (at.get(cursor)?.epoch === String(mark.log_epoch) && (at.get(cursor)?.seq ?? 0) >= end)),
+    Stream.runHead)
+  const lost = (yield* ask(unplacedOf(hosted.backendId))).filter(({ tenant }) => partitions.of(tenant) === partition)
+  // one by one: it is rare, and contents may be as large as a commit
+  for (const { opened, tenant } of lost) {
+    yield* own.again(tenant, [opened]).pipe(
+      Effect.catchTag("WriteInvalid", ({ why }) => Effect.logError(`the log lost a write of this side, and does not take it again: ${why}`, { tenant, event: opened.envelope.id })))
+  }
+  if (lost.length > 0) yield* Effect.logWarning("written again, since the log no longer held them", { events: lost.length })
+  partition.mark = { ...partition.mark, own_complete_in: mark.log_epoch }
+  yield* keep(marks, partition)
+})
+
+const raise = Effect.fnUntraced(function*({ marks }: Parts, partition: Partition, found: Look) {
+  partition.mark = nextEpoch(partition.mark, found)
+  yield* keep(marks, partition)
+  // where the server is away again, the next start writes it
+  yield* Effect.ignore(partition.log.setMetadata(metadataOf(partition.mark)))
+  yield* SubscriptionRef.update(partition.turned, (n) => n + 1)
+})
+
+/** A full disk waits for room, and with it what depends on this. */
+const keep = (marks: Parts["marks"], { log, mark }: Partition) =>
+  marks === undefined ? Effect.void : marks(log).save(mark).pipe(Effect.tapError(({ hint }) => Effect.logError(hint)), Effect.retry(keepRetries), Effect.orDie)
+
+const keepRetries = Schedule.spaced("5 seconds")

@@ -1,0 +1,114 @@
+// Goal: what a thousand peers on one hub cost: registration, memory, how fast a write is committed and spread, and where it bends.
+// Method: the real hosted process and hub; the devices' servers are one nats-server with an account, a leaf link and a mirror
+// for each; raw signed commits over those links, evenly spread, faster from stretch to stretch. Counts are checked at the end.
+import { readFileSync, writeFileSync } from "node:fs"
+import { cpus } from "node:os"
+import { parseArgs } from "node:util"
+import { type Backend, makeWorld, until } from "../support/world.ts"
+import { quantile } from "./Row.ts"
+import { makeMirror, mirrored, startLeafServer } from "./peers/leafServer.ts"
+import { type Peered, writeSteadily } from "./peers/load.ts"
+import { registerDevices } from "./peers/registered.ts"
+import { environment, raised } from "./settings.ts"
+
+const { values: flags } = parseArgs({ options: {
+  peers: { type: "string", default: "1000" },
+  /** Only noted with the results: how many servers hold a message. */
+  replicas: { type: "string", default: "1" },
+  /** Join this deployment instead of running a hub. */
+  cluster: { type: "string" },
+  "per-user": { type: "string", default: "2" },
+  rates: { type: "string", default: "" },
+  seconds: { type: "string", default: "20" },
+  out: { type: "string", default: "peers.json" }
+} })
+const count = Number(flags.peers)
+const perUser = Number(flags["per-user"])
+/** Every peer an event every five seconds, then two, four and eight times as many. */
+const rates = flags.rates === "" ? [1, 2, 4, 8].map((times) => times * count / 5) : flags.rates.split(",").map(Number)
+/** Devices whose deliveries are timed; all are counted at the end. */
+const watchedMax = 100
+
+const say = (line: string) => void process.stderr.write(`${line}\n`)
+const residentMb = (pid: number) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024 / 1e6
+const rounded = (value: number) => Math.round(value * 100) / 100
+
+/** By tenant: what the fullest mirror of its devices holds, and how many hold less. */
+const heldBy = async (peers: ReadonlyArray<Peered>) => {
+  const counts: Array<number> = []
+  for (let at = 0; at < peers.length; at += 50) counts.push(...await Promise.all(peers.slice(at, at + 50).map(({ connection }) => mirrored(connection))))
+  return new Map([...Map.groupBy(peers.map(({ device }, at) => ({ tenant: device.tenant, count: counts[at]! })), ({ tenant }) => tenant)].map(([tenant, all]) => {
+    const most = Math.max(...all.map(({ count }) => count))
+    return [tenant, { most, behind: all.filter(({ count }) => count < most).length }] as const
+  }))
+}
+
+/** All mirrors together hold what the log holds. */
+const mirrorsWhole = (hosted: Backend, peers: ReadonlyArray<Peered>) =>
+  until(async () => {
+    const inLog = await logMessages(hosted)
+    const held = [...(await heldBy(peers)).values()]
+    return held.every(({ behind }) => behind === 0) && held.reduce((sum, { most }) => sum + most, 0) === inLog
+  }, 120_000, () => "the mirrors do not become whole").catch((error: Error) => say(error.message))
+
+const logMessages = async (hosted: Backend): Promise<number> =>
+  (await hosted.http<{ readonly log: { readonly messages: number } }>("GET", "/status")).json.log.messages
+
+const world = await makeWorld()
+let leafs: Awaited<ReturnType<typeof startLeafServer>> | undefined
+try {
+  const hosted = await world.hosted("hosted", { env: environment, ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }) })
+  const memory = () => ({ hosted: residentMb(hosted.pid()), hub: flags.cluster === undefined ? residentMb(hosted.natsPid()) : 0, leafs: leafs === undefined ? 0 : residentMb(leafs.pid) })
+  const before = memory()
+  say(`registering ${count} devices of ${Math.ceil(count / perUser)} users`)
+  const registered = await registerDevices(hosted, count, perUser)
+  const afterRegistering = memory()
+  say(`registered in ${registered.seconds.toFixed(1)} s; connecting their links`)
+  const connecting = performance.now()
+  leafs = await startLeafServer(registered.devices)
+  const linksSeconds = (performance.now() - connecting) / 1000
+  const peers: Array<Peered> = []
+  for (let at = 0; at < count; at += 50) {
+    peers.push(...await Promise.all(registered.devices.slice(at, at + 50).map(async (device) => ({ device, connection: await leafs!.dial(device) }))))
+  }
+  say("making their mirrors")
+  const mirroring = performance.now()
+  for (let at = 0; at < count; at += 20) await Promise.all(peers.slice(at, at + 20).map(({ connection, device }) => makeMirror(connection, device)))
+  await mirrorsWhole(hosted, peers)
+  const mirrorsSeconds = (performance.now() - mirroring) / 1000
+  const afterMirrors = memory()
+  const watched = new Set(peers.filter((_, at) => at % Math.ceil(count / watchedMax) === 0))
+  const stretches = []
+  for (const rate of rates) {
+    const stretch = await writeSteadily(peers, watched, rate, Number(flags.seconds))
+    stretches.push({ ...stretch, memory_mb: memory() })
+    say(JSON.stringify(stretches.at(-1)))
+  }
+  await mirrorsWhole(hosted, peers)
+  const inLog = await logMessages(hosted)
+  const held = await heldBy(peers)
+  const inMirrors = [...held.values()].reduce((sum, { most }) => sum + most, 0)
+  const behind = [...held.values()].reduce((sum, { behind }) => sum + behind, 0)
+  const result = {
+    peers: count, per_user: perUser, replicas: Number(flags.replicas), machine: `${cpus().length} cores`, note: raised,
+    registration: { per_s: rounded(count / registered.seconds), p50_ms: rounded(quantile(registered.took, 0.5)), p99_ms: rounded(quantile(registered.took, 0.99)), enrolments_per_s: rounded(count / registered.enrolledSeconds) },
+    links: { seconds: rounded(linksSeconds), per_s: rounded(count / linksSeconds) },
+    mirrors: { seconds: rounded(mirrorsSeconds), per_s: rounded(count / mirrorsSeconds) },
+    memory_mb: { before, after_registering: afterRegistering, after_mirrors: afterMirrors },
+    kb_per_peer: {
+      hosted: rounded((afterMirrors.hosted - before.hosted) * 1000 / count),
+      hub: rounded((afterMirrors.hub - before.hub) * 1000 / count),
+      leaf_side: rounded(afterMirrors.leafs * 1000 / count)
+    },
+    stretches,
+    /** All mirrors together hold what the log holds: nothing was left out of the figures. */
+    complete: { log_messages: inLog, in_mirrors: inMirrors, mirrors_behind: behind }
+  }
+  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
+  writeFileSync(flags.out, `${JSON.stringify(result, null, 2)}\n`)
+  await Promise.all(peers.map(({ connection }) => connection.close()))
+  if (behind > 0 || inLog !== inMirrors) process.exitCode = 1
+} finally {
+  await leafs?.close()
+  await world.close()
+}

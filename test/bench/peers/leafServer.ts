@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { connect, type NatsConnection } from "@nats-io/transport-node"
+import { Effect } from "effect"
+import { mirrorName, peerConsumer } from "../../../streams/definitions.ts"
+import { credsFile } from "../../../src/nats/leafCredentials.ts"
+import { mirrorToJetStream } from "../../../src/nats/toJetStream.ts"
+import { findBinary, freePort } from "../../support/natsServer.ts"
+import { until } from "../../support/world.ts"
+import type { Device } from "./registered.ts"
+
+/** Many local backends' servers in one process: an account, a leaf link and a mirror for each device. */
+export interface LeafServer {
+  readonly pid: number
+  /** A connection inside a device's account. */
+  readonly dial: (device: Device) => Promise<NatsConnection>
+  /** How many links are up. */
+  readonly links: () => Promise<number>
+  readonly close: () => Promise<void>
+}
+
+const quoted = (text: string) => JSON.stringify(text)
+
+export const startLeafServer = async (devices: ReadonlyArray<Device>): Promise<LeafServer> => {
+  const dir = mkdtempSync(join(tmpdir(), "maestra-leafs-"))
+  mkdirSync(join(dir, "creds"))
+  for (const { jwt, peer, seed } of devices) writeFileSync(join(dir, "creds", peer), credsFile(jwt, seed), { mode: 0o600 })
+  const [port, monitor] = [await Effect.runPromise(freePort), await Effect.runPromise(freePort)]
+  const config = [
+    `server_name: bench-leafs`,
+    `listen: "127.0.0.1:${port}"`,
+    `http: "127.0.0.1:${monitor}"`,
+    "max_payload: 8MB",
+    "max_connections: 20000",
+    `jetstream { store_dir: ${quoted(join(dir, "store"))}, domain: bench, sync_interval: always, max_file_store: 4PB }`,
+    "accounts {",
+    ...devices.map(({ peer }) => `  ${peer}: { jetstream: enabled, users: [{ user: ${quoted(peer)}, password: bench }] }`),
+    "}",
+    "leafnodes { reconnect: 1s, remotes: [",
+    ...devices.map(({ leafUrls, peer }) => `  { urls: [${leafUrls.map(quoted).join(", ")}], account: ${peer}, credentials: ${quoted(join(dir, "creds", peer))}, ignore_discovered_servers: true }`),
+    "] }",
+    ""
+  ].join("\n")
+  writeFileSync(join(dir, "leafs.conf"), config, { mode: 0o600 })
+  const log = join(dir, "leafs.log")
+  const child: ChildProcess = spawn(await Effect.runPromise(findBinary), ["-c", join(dir, "leafs.conf"), "-l", log], { stdio: "ignore" })
+  const links = async () => {
+    const answer = await fetch(`http://127.0.0.1:${monitor}/varz`).catch(() => undefined)
+    return answer === undefined ? 0 : ((await answer.json()) as { readonly leafnodes?: number }).leafnodes ?? 0
+  }
+  await until(async () => await links() === devices.length, 300_000, () => `not all links came up:\n${readFileSync(log, "utf8").slice(-2000)}`)
+  return {
+    pid: child.pid!,
+    links,
+    dial: ({ peer }) => connect({ servers: `127.0.0.1:${port}`, user: peer, pass: "bench", inboxPrefix: `_INBOX.${peer}`, name: peer, noAsyncTraces: true, timeout: 60_000 }),
+    close: async () => {
+      const gone = new Promise<void>((done) => child.once("exit", () => done()))
+      child.kill("SIGKILL")
+      await gone
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Make a device's mirror, exactly as a local backend does: the hub's consumer told to begin at 1 first. */
+export const makeMirror = async (connection: NatsConnection, { log, peer }: Device): Promise<void> => {
+  const config = mirrorToJetStream({ name: mirrorName, log, consumer: peerConsumer.nameOf(peer), peer })
+  await connection.request(`store.CONSUMER.RESET.${log}.${peerConsumer.nameOf(peer)}`, JSON.stringify({ seq: 1 }), { timeout: 60_000 })
+  const answer = (await connection.request(`$JS.API.STREAM.CREATE.${mirrorName}`, JSON.stringify(config), { timeout: 60_000 })).json<{ readonly error?: { readonly description: string } }>()
+  if (answer.error !== undefined) throw new Error(answer.error.description)
+}
+
+/** How many messages a device's mirror holds. */
+export const mirrored = async (connection: NatsConnection): Promise<number> =>
+  (await connection.request(`$JS.API.STREAM.INFO.${mirrorName}`, "", { timeout: 60_000 })).json<{ readonly state: { readonly messages: number } }>().state.messages

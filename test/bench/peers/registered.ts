@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto"
+import { Effect } from "effect"
+import { makeTransportKey } from "../../../src/nats/leafCredentials.ts"
+import { frame } from "../../../src/security/commit.ts"
+import { keyId } from "../../../src/security/keys.ts"
+import { localBackendId } from "../../../src/security/peerId.ts"
+import type { SessionToken } from "../../../src/security/sessionToken.ts"
+import { unwrapDataKey } from "../../../src/security/wrapping.ts"
+import { type Author, LogHistory } from "../../support/logHistory.ts"
+import { type Code, enrol, hour, makeRawPeer, type RawPeer, registerRaw, tokenFor } from "../../support/rawPeer.ts"
+import type { Backend } from "../../support/world.ts"
+
+/** One device as the real registrar let it in, and what it needs to write. */
+export interface Device {
+  readonly tenant: string
+  readonly peer: string
+  /** The stream its tenant lives in. */
+  readonly log: string
+  readonly leafUrls: ReadonlyArray<string>
+  readonly jwt: string
+  readonly seed: string
+  readonly author: Author
+  readonly history: LogHistory
+}
+
+/** Registrations at once: what a front door sees after a night. */
+const atOnce = 8
+
+/**
+ * Register `count` devices, so many to a user, through `POST /register-peer`. One key pair serves all of them: making
+ * two thousand RSA keys would take longer than what is measured, and the registrar does the same work.
+ */
+export const registerDevices = async (hosted: Backend, count: number, perUser: number) => {
+  const pair = await makeRawPeer("first")
+  const users = Array.from({ length: Math.ceil(count / perUser) }, (_, i) => `user-${i}`)
+  const codes: Array<Code> = []
+  const enrolBegan = performance.now()
+  await pooled(users.flatMap((user) => Array.from({ length: perUser }, () => user)).slice(0, count), async (user, at) => {
+    codes[at] = await evenIfClosed(() => enrol(hosted, user))
+  })
+  const enrolled = (performance.now() - enrolBegan) / 1000
+  const peers = await Promise.all(Array.from({ length: count }, async (_, i): Promise<RawPeer> => {
+    const backendId = localBackendId("bench", `${i}`)
+    return { ...pair, backendId, identity: { ...pair.identity, backend_id: backendId }, transport: await Effect.runPromise(makeTransportKey) }
+  }))
+  const tokens: Array<SessionToken> = []
+  await pooled(peers, async (peer, at) => {
+    tokens[at] = await evenIfClosed(() => tokenFor(hosted, peer, codes[at]!, { expires_at: new Date(Date.now() + 7 * hour).toISOString() }))
+  })
+  const histories = new Map<string, LogHistory>()
+  const devices: Array<Device> = []
+  const took: Array<number> = []
+  const began = performance.now()
+  await pooled(peers, async (peer, at) => {
+    const before = performance.now()
+    const answer = await evenIfClosed(() => registerRaw(hosted, peer, tokens[at]!))
+    took.push(performance.now() - before)
+    const { peer_id, replication } = answer.json
+    if (answer.status !== 200 && answer.status !== 201 || replication === undefined || peer_id === undefined) throw new Error(`register: ${answer.status} ${answer.text}`)
+    const key = await Effect.runPromise(unwrapDataKey(replication.data_key, peer.pair.privateKey, keyId(peer.pair.publicPem)))
+    const history = histories.get(replication.tenant) ?? new LogHistory(peer.pair, replication.tenant, key)
+    histories.set(replication.tenant, history)
+    devices[at] = {
+      tenant: replication.tenant, peer: peer_id, log: replication.log, leafUrls: replication.leaf_urls, jwt: replication.leaf_jwt, seed: peer.transport.seed, history,
+      author: { id: peer_id, backendId: peer.backendId, pair: peer.pair, journal: randomUUID(), prev: "", to: 0 }
+    }
+  })
+  return { devices, enrolledSeconds: enrolled, seconds: (performance.now() - began) / 1000, took }
+}
+
+/** A signed commit of one sealed message, as it goes over the wire. Its author's chain moves on. */
+export const nextCommit = ({ author, history }: Device): Uint8Array => {
+  const event = history.said(author, "bench", `${"a message of some length ".repeat(8)}${author.to}`)
+  return frame(history.record(author, [event]).data, [event.data])
+}
+
+/** A connection that idled may be closed by the server just as it is used again: what was asked is asked once more. */
+const evenIfClosed = <A>(ask: () => Promise<A>): Promise<A> => ask().catch(() => ask())
+
+const pooled = async <A>(items: ReadonlyArray<A>, each: (item: A, at: number) => Promise<void>) => {
+  let next = 0
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    while (next < items.length) {
+      const at = next++
+      await each(items[at]!, at)
+    }
+  }))
+}

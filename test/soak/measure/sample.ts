@@ -1,0 +1,45 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import type { Backend } from "../../support/world.ts"
+
+/** One process as the kernel sees it. */
+const processOf = (pid: number) => {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8")
+  const number = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? Number.NaN)
+  return { rss: number("VmRSS") * 1024 / 1e6, threads: number("Threads"), files: readdirSync(`/proc/${pid}/fd`).length }
+}
+
+const bytesUnder = (folder: string, is: (name: string) => boolean): number =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && is(join(entry.parentPath, entry.name)))
+      .reduce((sum, entry) => sum + sizeOf(join(entry.parentPath, entry.name)), 0)
+    : 0
+
+/** Files come and go while we count. */
+const sizeOf = (file: string): number => {
+  try {
+    return statSync(file).size
+  } catch {
+    return 0
+  }
+}
+
+/** Everything that could leak of one backend, by name. */
+export const sampleOf = (backend: Backend, probeFile: string): Readonly<Record<string, number>> => {
+  const agent = processOf(backend.pid())
+  const server = processOf(backend.natsPid())
+  const inside = existsSync(probeFile) ? JSON.parse(readFileSync(probeFile, "utf8")) as { readonly heapUsed: number; readonly external: number; readonly handles: number } : undefined
+  return {
+    "agent rss MB": agent.rss, "agent files": agent.files, "agent threads": agent.threads,
+    ...(inside === undefined ? {} : { "agent heap MB": inside.heapUsed / 1e6, "agent external MB": inside.external / 1e6, "agent handles": inside.handles }),
+    "server rss MB": server.rss, "server files": server.files, "server threads": server.threads
+  }
+}
+
+/** Bytes on disk by folder: streams, tables, everything else. */
+export const diskOf = (backend: Backend): Readonly<Record<string, number>> => ({
+  streams: bytesUnder(join(backend.dir, "nats/store"), () => true),
+  tables: bytesUnder(backend.dir, (file) => file.includes(".sqlite")),
+  rest: bytesUnder(backend.dir, (file) => !file.includes(".sqlite") && !file.includes("nats/store"))
+})

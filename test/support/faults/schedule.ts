@@ -1,0 +1,43 @@
+import { random } from "../../property/projections/rig.ts"
+import { type FaultKind, faultKinds } from "./kinds.ts"
+import type { Shape } from "./stage.ts"
+
+/** One fault, decided before the run begins. */
+export interface Planned {
+  readonly kind: string
+  /** After the load began, milliseconds. */
+  readonly atMs: number
+  readonly holdMs: number
+  /** For what is chosen only when it strikes. */
+  readonly seed: number
+}
+
+export interface Plan {
+  readonly seed: number
+  readonly shape: Shape
+  readonly loadMs: number
+  readonly faults: ReadonlyArray<Planned>
+}
+
+/** A few faults hold for long: one in so many. */
+const longOneIn = 20
+
+/** Everything a seed decides: who takes part, what strikes, and when. */
+export const planOf = (seed: number, can: (kind: FaultKind) => boolean): Plan => {
+  const dice = random(seed)
+  const shape: Shape = { hosted: dice.chance(0.5) ? 2 : 1, locals: dice.chance(0.4) ? 3 : 2 }
+  const loadMs = 6000 + dice.below(4000)
+  const kinds = faultKinds.filter(can)
+  const weights = kinds.reduce((sum, { weight }) => sum + weight, 0)
+  const pick = () => {
+    let at = dice.below(weights)
+    return kinds.find(({ weight }) => (at -= weight) < 0)!
+  }
+  const faults = Array.from({ length: 3 + dice.below(4) }, (): Planned => {
+    const { holdMs: [usual, most], kind } = pick()
+    const long = dice.below(longOneIn) === 0
+    const holdMs = usual === most ? usual : long ? usual + dice.below(most - usual) : usual + dice.below(Math.min(most - usual, 2500))
+    return { kind, atMs: 500 + dice.below(loadMs - 500), holdMs, seed: dice.below(2 ** 31) }
+  }).sort((a, b) => a.atMs - b.atMs)
+  return { seed, shape, loadMs, faults }
+}
