@@ -9,21 +9,19 @@ const processOf = (pid: number) => {
   return { rss: number("VmRSS") * 1024 / 1e6, threads: number("Threads"), files: readdirSync(`/proc/${pid}/fd`).length }
 }
 
-const bytesUnder = (folder: string, is: (name: string) => boolean): number =>
-  existsSync(folder)
-    ? readdirSync(folder, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && is(join(entry.parentPath, entry.name)))
-      .reduce((sum, entry) => sum + sizeOf(join(entry.parentPath, entry.name)), 0)
-    : 0
-
-/** Files come and go while we count. */
-const sizeOf = (file: string): number => {
+/** Files and folders come and go while we count: what is gone counts nothing. */
+const seen = <A>(look: () => A, gone: A): A => {
   try {
-    return statSync(file).size
+    return look()
   } catch {
-    return 0
+    return gone
   }
 }
+
+const bytesUnder = (folder: string, is: (name: string) => boolean): number =>
+  seen(() => readdirSync(folder, { withFileTypes: true }), [])
+    .map((entry) => ({ entry, path: join(folder, entry.name) }))
+    .reduce((sum, { entry, path }) => sum + (entry.isDirectory() ? bytesUnder(path, is) : is(path) ? seen(() => statSync(path).size, 0) : 0), 0)
 
 /** Everything that could leak of one backend, by name. */
 export const sampleOf = (backend: Backend, probeFile: string): Readonly<Record<string, number>> => {
