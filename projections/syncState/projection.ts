@@ -4,13 +4,16 @@ import type { Projection } from "../Projection.ts"
 /** How far each author's chain has come, what could not be taken, and small facts that may be lost and found again. */
 export const syncState: Projection = {
   name: "syncState",
-  shape: 2,
+  shape: 3,
   ddl: [
     `create table chain_head (
        tenant integer not null, author text not null, seq integer not null, digest text not null, journal text not null,
        first integer not null, last integer not null, time text not null, primary key (tenant, author)
      ) strict, without rowid`,
-    "create table problem (id integer primary key, tenant integer not null, seq integer not null, what text not null, detail text not null) strict",
+    `create table problem (
+       id integer primary key, tenant integer not null, seq integer not null, what text not null, detail text not null,
+       journal integer not null            -- 1: seq is a place in the journal
+     ) strict`,
     "create index problem_kind on problem (tenant, what)",
     // a log that is read again tells the same again
     "create unique index problem_once on problem (tenant, seq, what, detail)",
@@ -43,5 +46,5 @@ const putHeads = `
   where excluded.seq > chain_head.seq`
 
 const addProblems = `
-  insert into problem (tenant, seq, what, detail)
-  select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 from jsonb_each(?) j where true on conflict do nothing`
+  insert into problem (tenant, seq, what, detail, journal)
+  select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4 from jsonb_each(?) j where true on conflict do nothing`

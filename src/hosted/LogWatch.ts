@@ -49,9 +49,7 @@ const watchOne = Effect.fn("hosted.watchLog")(function*(base: Parts, partition: 
       yield* Effect.logWarning("the log lost something that was committed; a new epoch has begun, and peers send again what it lacks", { lost: missing ?? wrong, epoch: partition.mark.log_epoch })
       continue
     }
-    yield* Effect.sleep(lookEvery).pipe(
-      Effect.raceFirst(otherThan(base.doubted, doubted)),
-      Effect.raceFirst(wasAway(hub)))
+    yield* Effect.raceFirst(otherThan(base.doubted, doubted), wasAway(hub)).pipe(Effect.timeoutOption(lookEvery))
   }
 })
 

@@ -3,11 +3,12 @@ import { v7 as uuidV7 } from "uuid"
 import { genesis } from "../../streams/CommitRecord.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
-import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
+import { Verdict } from "../../streams/Verdict.ts"
 import { type Connection, RequestTimedOut } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { sharedId } from "../security/sharedId.ts"
+import { askHead } from "./askHead.ts"
 import type { Journal } from "./Journal.ts"
 import { epochOf } from "./mirrorLoop.ts"
 import { onVerdict } from "./onVerdict.ts"
@@ -57,40 +58,11 @@ export interface LinkedContext extends TwinContext {
 const commitPatience = (bytes: number) => Duration.millis(2000 + bytes / 32)
 /** After a renewal that did not come about: hosted is away, or a clock is wrong. */
 const renewPause = Duration.seconds(2)
-const headPatience = Duration.seconds(5)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
 
 const decodeVerdict = Schema.decodeUnknownResult(Schema.fromJsonString(Verdict))
-const decodeHead = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Union([HeadAnswer, Verdict])))
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-
-/** Ask how far the log is, saying how far we are. An answer that is no answer counts as none. */
-export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
-  const { peer_id, tenant, log_epoch } = context.paired()
-  const mirror = yield* context.mirrorUnchecked
-  const request = {
-    ...(mirror === undefined ? {} : { mirror }),
-    log_epoch,
-    mirror_seq: context.seen().log_seq,
-    journal: context.journals.current(),
-    journal_seq: context.journal.acknowledged()
-  }
-  const bytes = yield* context.connection.request(subjects.ingest(tenant, peer_id, "head"), encoder.encode(JSON.stringify(request)), headPatience)
-  const answer = decodeHead(decoder.decode(bytes))
-  if (Result.isFailure(answer)) return undefined
-  // places of another epoch say nothing about ours
-  if (answer.success.verdict === "head" && answer.success.log_epoch === log_epoch) {
-    const positions = answer.success.positions ?? []
-    yield* context.heardPositions(positions)
-    yield* SubscriptionRef.set(context.state.heard, { at: yield* Clock.currentTimeMillis, tenantLastSeq: answer.success.tenant_last_seq, positions })
-    if (mirror !== undefined && answer.success.mirror_whole !== undefined) {
-      yield* context.mirrorChecked(answer.success.mirror_whole, mirror.last_seq >= answer.success.tenant_last_seq)
-    }
-  }
-  return answer.success
-})
 
 /** Ask, and notice a restored log even where nothing waits to be sent. */
 export const lookAround = Effect.fnUntraced(function*(context: LinkedContext) {

@@ -15,16 +15,17 @@ export interface Link {
 
 type State = "up" | "silent" | "close"
 
+interface Pair {
+  readonly near: Socket
+  readonly far: Socket
+  leaf: string | undefined
+}
+
 /** How a leaf introduces itself: `CONNECT {…"name":"<its server name>"…}`, in the clear. */
 const introduction = /^CONNECT \{.*"name":"([^"]+)"/
 
 /** Relay what connects here to a port of this machine. */
 export const makeLink = async (target: number): Promise<Link> => {
-  interface Pair {
-    readonly near: Socket
-    readonly far: Socket
-    leaf: string | undefined
-  }
   const pairs = new Set<Pair>()
   let state: State = "up"
   const states = new Map<string, State>()

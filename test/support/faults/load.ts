@@ -56,19 +56,7 @@ export const startLoad = (stage: Stage, dice: Dice, pauseMs: number, conversatio
     const chance = dice.below(100)
     const known = messages.length === 0 || chance < 55 ? undefined : dice.pick(messages)
     const began = performance.now()
-    const send = async (method: string, path: string, body?: unknown): Promise<Answer> => {
-      try {
-        const response = await fetch(backend.url() + path, {
-          method,
-          headers: { authorization: `Bearer ${stage.bearerFor(backend)}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-          ...(body === undefined ? {} : { body: JSON.stringify(body) })
-        })
-        const text = await response.text()
-        return { status: response.status, text, eventId: response.ok ? (JSON.parse(text) as { readonly event_id?: string }).event_id : undefined }
-      } catch {
-        return { status: 0, text: "", eventId: undefined }
-      }
-    }
+    const send = (method: string, path: string, body?: unknown) => ask(stage, backend, method, path, body)
     const answer = known === undefined
       ? await (async () => {
         const id = `${chance % 5 === 0 ? "d" : "m"}-${backend.name}-${tried}`
@@ -114,5 +102,19 @@ export const startLoad = (stage: Stage, dice: Dice, pauseMs: number, conversatio
       over = true
       await Promise.all(writers)
     }
+  }
+}
+
+const ask = async (stage: Stage, backend: Backend, method: string, path: string, body: unknown): Promise<Answer> => {
+  try {
+    const response = await fetch(backend.url() + path, {
+      method,
+      headers: { authorization: `Bearer ${stage.bearerFor(backend)}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    })
+    const text = await response.text()
+    return { status: response.status, text, eventId: response.ok ? (JSON.parse(text) as { readonly event_id?: string }).event_id : undefined }
+  } catch {
+    return { status: 0, text: "", eventId: undefined }
   }
 }
