@@ -1,4 +1,5 @@
 import type { Opened } from "../streams/Envelope.ts"
+import type { TelemetryEvent } from "../streams/telemetry.ts"
 
 /** Which input an entry comes from: the private journal of this machine, or the log (LOG, or its MIRROR). */
 export type Input = "journal" | "log"
@@ -67,5 +68,15 @@ export interface ProblemEntry {
 }
 export type ProblemKind = "quarantined" | "uncovered" | "parked" | "malformed" | "gap"
 
+/** A telemetry event as its stream holds it. `stored`: when, in milliseconds since 1970. */
+export interface TelemetryEntry {
+  readonly kind: "telemetry"
+  readonly seq: number
+  readonly tenant: string
+  readonly peer: string
+  readonly stored: number
+  readonly event: TelemetryEvent
+}
+
 /** One thing a reader of a log tells the projections. `seq` is its place in the input it was read from. */
-export type Entry = EventEntry | EchoEntry | WithheldEntry | CommitEntry | ProblemEntry
+export type Entry = EventEntry | EchoEntry | WithheldEntry | CommitEntry | ProblemEntry | TelemetryEntry

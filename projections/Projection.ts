@@ -1,6 +1,6 @@
 import type { Effect } from "effect"
 import type { Opened } from "../streams/Envelope.ts"
-import type { CommitEntry, ProblemEntry, Shared } from "./Entry.ts"
+import type { CommitEntry, ProblemEntry, Shared, TelemetryEntry } from "./Entry.ts"
 import type { Transaction } from "./Sqlite.ts"
 import type { SqliteFailed } from "./SqliteFailed.ts"
 
@@ -31,6 +31,8 @@ export interface Batch {
   readonly withheld: ReadonlyArray<number>
   readonly commits: ReadonlyArray<CommitEntry & { readonly tenantId: number }>
   readonly problems: ReadonlyArray<ProblemEntry & { readonly tenantId: number }>
+  /** As read: an event may come again, with another `seq`. */
+  readonly telemetry: ReadonlyArray<TelemetryEntry & { readonly tenantId: number }>
 }
 
 /**

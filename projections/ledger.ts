@@ -45,7 +45,8 @@ export const enter = Effect.fnUntraced(function*(tx: Transaction, entries: Reado
     placed,
     withheld,
     commits: sorted.commits.map((entry) => ({ ...entry, tenantId: tenants.get(entry.tenant)! })),
-    problems: sorted.problems.map((entry) => ({ ...entry, tenantId: tenants.get(entry.tenant)! }))
+    problems: sorted.problems.map((entry) => ({ ...entry, tenantId: tenants.get(entry.tenant)! })),
+    telemetry: sorted.telemetry.map((entry) => ({ ...entry, tenantId: tenants.get(entry.tenant)! }))
   }
   return batch
 })
@@ -59,7 +60,7 @@ export const forgetEvents = Effect.fnUntraced(function*(tx: Transaction, tenant:
 const sort = (entries: ReadonlyArray<Entry>) => {
   const of = <K extends Entry["kind"]>(kind: K) =>
     entries.filter((entry): entry is Extract<Entry, { readonly kind: K }> => entry.kind === kind)
-  return { events: of("event"), echoes: of("echo"), withheld: of("withheld"), commits: of("commit"), problems: of("problem") }
+  return { events: of("event"), echoes: of("echo"), withheld: of("withheld"), commits: of("commit"), problems: of("problem"), telemetry: of("telemetry") }
 }
 
 type Tenants = ReadonlyMap<string, number>

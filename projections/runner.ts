@@ -66,6 +66,8 @@ export class Projections extends Context.Service<Projections, {
    * Where the log has several partitions, `tenants` says who lives in the one this cursor reads; all without it.
    */
   readonly newEpoch: (cursor: string, epoch: string, tenants?: ReadonlyArray<string>) => Effect.Effect<void, SqliteFailed>
+  /** An input that is counted and never merged was made anew: it is read from its beginning; what the tables hold stays. */
+  readonly newInput: (cursor: string, epoch: string) => Effect.Effect<void, SqliteFailed>
   /** Empty all tables and cursors. Safe at any time: everything comes back by reading the inputs again. */
   readonly reset: Effect.Effect<void, SqliteFailed>
 }>()("projections/Projections") {
@@ -108,6 +110,8 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
     settled: (cursor, seq) => unless(cursor, seq, Effect.raceFirst(reached(cursor, seq), outOfRoom)),
     newEpoch: (cursor, epoch, tenants) =>
       onceThereIsRoom(move((tx) => forgetPlaces(tx, cursor, epoch, tenants), (held) => new Map(held).set(cursor, { seq: 0, epoch }))),
+    newInput: (cursor, epoch) =>
+      onceThereIsRoom(move((tx) => tx.run(startOver, cursor, epoch), (held) => new Map(held).set(cursor, { seq: 0, epoch }))),
     reset: move((tx) => Effect.andThen(dropAll(tx), create(tx, projections)), () => new Map())
   })
 })
@@ -177,8 +181,10 @@ const forgetPlaces = Effect.fnUntraced(function*(tx: Transaction, cursor: string
   yield* tx.run(`delete from chain_head where ${among}`, ...names)
   // what was wrong there lay at places of that history; what still is will be found again
   yield* tx.run(`delete from problem where journal = 0 and ${among}`, ...names)
-  yield* tx.run("insert into cursor values (?, 0, ?) on conflict do update set seq = 0, epoch = excluded.epoch", cursor, epoch)
+  yield* tx.run(startOver, cursor, epoch)
 })
+
+const startOver = "insert into cursor values (?, 0, ?) on conflict do update set seq = 0, epoch = excluded.epoch"
 
 const readPositions = (tx: Transaction) =>
   Effect.map(

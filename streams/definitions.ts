@@ -140,6 +140,13 @@ export const relayConsumer = {
   why: "Its ack floor is the relay's cursor: everything up to `to` of the last commit."
 } as const
 
+/** The durable position on TELEMETRY_OUT of what was stored on the hosted side. */
+export const telemetryConsumer = {
+  stream: streams.telemetryOut.name,
+  name: "telemetry",
+  why: "A position like the relay's; what was dropped behind it for age or size is not waited for."
+} as const
+
 /** The hosted side's durable push consumer for one peer's mirror (numbers as tried in DESIGN.md 6). */
 export const peerConsumer = {
   stream: streams.log.name,
@@ -148,4 +155,13 @@ export const peerConsumer = {
   maxAckPending: 10_000,
   replicas: 1,
   why: "One replica: a thousand peers must not be a thousand Raft groups; the head request re-creates a lost one."
+} as const
+
+/** The durable push consumer of one tool: like a peer's, with its own random id. Names hold no `-`, so none begins another. */
+export const toolConsumer = {
+  prefixOf: (tenant: string, name: string) => `tool-${tenant}-${name}-`,
+  idleHeartbeat: Duration.seconds(5),
+  maxAckPending: 1000,
+  replicas: 1,
+  why: "Acknowledged by flow control, which is all a tool may publish; one replica, because a lost one is granted again."
 } as const

@@ -52,3 +52,12 @@ export const diskReserveBytes = 64 * MiB
 export const diskResumeBytes = 96 * MiB
 /** Less than this is told to people. */
 export const diskLowBytes = 2 * GiB
+/** One telemetry event as JSON, UTF-8: what happened, not what was said. */
+export const telemetryEventMaxBytes = 64 * KiB
+/** Levels of nesting in its metadata. */
+export const telemetryDepthMax = 32
+/** Events a local backend sends in one request: well under a minute's worth of its limit, so that one request can be granted. */
+export const telemetryBatchMax = 200
+export const telemetryBatchMaxBytes = MiB
+/** One WebSocket frame; a larger one closes the connection (1009). Events over their own limit are refused one by one. */
+export const frameMaxBytes = MiB

@@ -78,6 +78,14 @@ export const parseLog = (
   return Result.fail(`not a log subject: ${subject}`)
 }
 
+/** `telemetry.<tenant>.<peer>.<type>` apart. The type there is cut and mapped: the event has the original. */
+export const parseTelemetry = (subject: string): Result.Result<{ readonly tenant: string; readonly peer: string }, string> => {
+  const [telemetry, tenant, peer, type, more] = subject.split(".")
+  return telemetry === "telemetry" && tenant !== undefined && peer !== undefined && type !== undefined && more === undefined
+    ? Result.succeed({ tenant, peer })
+    : Result.fail(`not a telemetry subject: ${subject}`)
+}
+
 /** `ingest.<tenant>.<peer>.<what>` apart. The sender is what the subject says: permissions hold it to that. */
 export const parseIngest = (subject: string): Result.Result<{ readonly tenant: string; readonly peer: string; readonly what: string }, string> => {
   const [ingest, tenant, peer, what, more] = subject.split(".")

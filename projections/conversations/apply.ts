@@ -48,6 +48,7 @@ export const apply = (state: State, entry: Entry): State => {
       return entry.eventIds.reduce((held, eventId) => say(held, eventId, { withheld: true }), state)
     case "commit":
     case "problem":
+    case "telemetry":
       return state
   }
 }

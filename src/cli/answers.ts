@@ -111,6 +111,28 @@ export const Enrolled = Schema.Struct({
   expires_at: Schema.String
 })
 
+export const Emitted = Schema.Struct({
+  results: Schema.Array(Schema.Struct({ status: Schema.String, event_id: Schema.String, error: Schema.optionalKey(Schema.String) }))
+})
+
+export const TelemetryPage = Schema.Struct({ events: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)), next_cursor: Schema.NullOr(Schema.String) })
+export const TelemetryHours = Schema.Struct({ hours: Schema.Array(Schema.Record(Schema.String, Schema.Unknown)), next_cursor: Schema.NullOr(Schema.String) })
+
+/** What a tool may do, with its secrets: these go into files, never to the screen. */
+export const Granted = Schema.Struct({
+  name: Schema.String,
+  tenant: Schema.String,
+  servers: Schema.Array(Schema.String),
+  creds: Schema.String,
+  inbox_prefix: Schema.String,
+  subject: Schema.String,
+  consumer: Schema.String,
+  expires_at: Schema.String,
+  data_keys: Schema.Array(Schema.Struct({ kid: Schema.String, kty: Schema.String, k: Schema.String }))
+})
+
+export const Advice = Schema.Struct({ conversation_id: Schema.String, content: Schema.String })
+
 /** The answer of a command that only has something to say. */
 export const Told = Schema.Struct({ sentence: Schema.String })
 

@@ -1,4 +1,5 @@
 import * as Command from "effect/cli/Command"
+import { advisor } from "./commands/advisor.ts"
 import { conflicts } from "./commands/conflicts.ts"
 import { debug } from "./commands/debug.ts"
 import { remove } from "./commands/delete.ts"
@@ -18,6 +19,8 @@ import { send } from "./commands/send.ts"
 import { show } from "./commands/show.ts"
 import { status } from "./commands/status.ts"
 import { subscribe } from "./commands/subscribe.ts"
+import { telemetry } from "./commands/telemetry.ts"
+import { tools } from "./commands/tools.ts"
 import { verify } from "./commands/verify.ts"
 import { DataDir, Json } from "./settings.ts"
 
@@ -26,9 +29,9 @@ export const maestra = Command.make("maestra").pipe(
   Command.withDescription("Your assistant conversations, on your machines and in the cloud, in step"),
   Command.withSubcommands([
     { group: "Start here", commands: [demo, status, doctor] },
-    { group: "Conversations", commands: [send, edit, remove, list, show, history, conflicts, restore, importCommand, exportCommand, subscribe] },
+    { group: "Conversations", commands: [send, edit, remove, list, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
     { group: "Backends", commands: [local, hosted] },
-    { group: "Upkeep", commands: [verify, resync, rebuild, debug] }
+    { group: "Upkeep", commands: [verify, resync, rebuild, debug, telemetry, tools] }
   ]),
   Command.withGlobalFlags([Json, DataDir])
 )

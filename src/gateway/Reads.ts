@@ -10,9 +10,13 @@ import { latestChange, settingsOf } from "../../projections/settings/queries.ts"
 import { lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import type { SqliteFailed } from "../../projections/SqliteFailed.ts"
+import type { Hour } from "../../projections/telemetry/apply.ts"
+import { listTelemetry, telemetryHours, type TelemetryWanted } from "../../projections/telemetry/queries.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { kindOf } from "../../streams/ids.ts"
+import { isoTime } from "../../streams/time.ts"
+import type { StoredTelemetry, TelemetryHour } from "./http/api/telemetry.ts"
 import { type Problem, problem } from "./http/problems.ts"
 import type { Conflict, Conversation, ConversationSummary, Digest, Write } from "./http/wire.ts"
 import type { ImportLine } from "./import/lines.ts"
@@ -48,6 +52,11 @@ export class Reads extends Context.Service<Reads, {
   readonly exported: (tenant: string) => Stream.Stream<Exported, SqliteFailed>
   readonly digest: (tenant: string) => Read<typeof Digest.Type>
   readonly peers: (tenant: string) => Read<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  readonly telemetry: (wanted: TelemetryWanted) => Read<{ readonly events: ReadonlyArray<typeof StoredTelemetry.Type>; readonly next_cursor: string | null }>
+  readonly telemetryHours: (wanted: Omit<TelemetryWanted, "source"> & { readonly peer: string | undefined; readonly model: string | undefined }) => Read<{
+    readonly hours: ReadonlyArray<typeof TelemetryHour.Type>
+    readonly next_cursor: string | null
+  }>
   /** What may leave, and the newest change of it. */
   readonly settings: (tenant: string) => Read<{ readonly settings: Settings; readonly latest: Stamp | undefined }>
 }>()("gateway/Reads") {
@@ -90,6 +99,13 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
           [items, Option.fromNullOr(last)] as const)),
     digest: (tenant) => asked(stateSeen(tenant)),
     peers: (tenant) => asked(peersSeen(tenant)),
+    telemetry: (wanted) =>
+      Effect.map(Effect.andThen(ours(wanted.cursor), asked(listTelemetry(wanted))), ({ cursor, items }) => ({
+        events: items.map(({ event, peer, seq, stored }) => ({ ...event, peer_id: peer, stored_at: isoTime(stored), seq })),
+        next_cursor: cursor
+      })),
+    telemetryHours: (wanted) =>
+      Effect.map(Effect.andThen(ours(wanted.cursor), asked(telemetryHours(wanted))), ({ cursor, items }) => ({ hours: items.map(hourOf), next_cursor: cursor })),
     settings: (tenant) =>
       asked(Effect.gen(function*() {
         const { settings } = yield* settingsOf(tenant)
@@ -97,6 +113,19 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
       }))
   }
 }
+
+/** Whole numbers of the tables as the units of the wire. */
+const hourOf = (hour: Hour): typeof TelemetryHour.Type => ({
+  hour: hour.hour,
+  event_type: hour.type,
+  model: hour.model === "" ? null : hour.model,
+  peer_id: hour.peer,
+  events: hour.events,
+  latency_ms_mean: hour.latencyEvents === 0 ? null : hour.latencyMicros / hour.latencyEvents / 1000,
+  latency_ms_max: hour.latencyEvents === 0 ? null : hour.latencyMicrosMax / 1000,
+  tokens_used: hour.tokens,
+  cost_usd: hour.costNanos / 1e9
+})
 
 /** A peer counts for `everywhere` while it was seen within this. */
 const seenMax = Duration.days(30)

@@ -13,6 +13,7 @@ import { connect, type Wired } from "../nats/connect.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { guardDisk } from "../nats/diskGuard.ts"
+import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
 import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
@@ -28,12 +29,14 @@ import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
-import type { RateLimits } from "./RateBudget.ts"
+import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./RateBudget.ts"
 import { finishRestore } from "./restoredFolder.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
+import { makeTelemetryLog } from "./telemetryStore.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
 import { makeTenants } from "./Tenants.ts"
+import { ticketBucket } from "./tickets.ts"
 
 /** Everything a hosted process can be told at its start. */
 export interface HostedOptions {
@@ -90,7 +93,11 @@ export interface Found {
   readonly storeKey: SecretKey
   /** One, or as many as the log is spread over. */
   readonly logs: ReadonlyArray<EventLog>
+  /** TELEMETRY: one stream, however many partitions the log has. */
+  readonly telemetryLog: EventLog
   readonly tenantStore: KeyValue
+  /** Where all hosted processes count what their peers have drawn. */
+  readonly limitStore: KeyValue
   /** None where another process keeps them. */
   readonly marks: ((log: EventLog) => MarkStore) | undefined
   /** Told of each tenant's record as the store tells it. */
@@ -128,6 +135,8 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
     ...found, projections, sqlite, ask, partitions, tenants, settings,
+    telemetry: makeTelemetryLog(found.telemetryLog),
+    budget: makeRateBudget(found.limitStore, { ...defaultLimits, ...found.options.limits }),
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
@@ -192,11 +201,14 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
   // whoever runs the servers of a cluster watches their disks
   const disk = attached.server === undefined ? undefined : yield* guardDisk({ directory: join(options.dataDir, "nats", "store"), server: attached.server })
+  const guarded = (log: EventLog) => disk?.guard(log) ?? log
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
     storeKey: deployment.storeKey,
-    logs: logsOf(service, count).map((log) => disk?.guard(log) ?? log),
+    logs: logsOf(service, count).map(guarded),
+    telemetryLog: guarded(jetStreamLog(service, streams.telemetry.name)),
+    limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }),
     tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
     marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
     ...(cutting === undefined ? {} : { heard: cutting.heard }),
@@ -210,7 +222,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     yield* keepOut({ cutting, tenants: parts.tenants, dataDir: options.dataDir })
     yield* supervise(options, "revocations", cutting.run)
   }
-  return { ...attached, ...parts, disk: disk?.disk, options, cutting }
+  return { ...attached, ...parts, disk: disk?.disk, options, cutting, tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }) }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

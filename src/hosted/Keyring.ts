@@ -9,6 +9,8 @@ import type { Tenants } from "./Tenants.ts"
 export interface Keyring {
   /** Seals a tenant's new events. */
   readonly current: (tenant: string) => DataKey | undefined
+  /** Its first key, by which ids are known outside for good. */
+  readonly first: (tenant: string) => DataKey | undefined
   /** A kid names its tenant, and an event is only opened with its own tenant's keys. */
   readonly within: (tenant: string) => DataKeys
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
@@ -29,6 +31,10 @@ export const makeKeyring = (tenants: Tenants): Keyring => {
   return {
     current: (tenant) => {
       const kid = tenants.peek(tenant)?.data_keys.at(-1)?.kid
+      return kid === undefined ? undefined : find(kid)
+    },
+    first: (tenant) => {
+      const kid = tenants.peek(tenant)?.data_keys[0]?.kid
       return kid === undefined ? undefined : find(kid)
     },
     within,

@@ -1,6 +1,7 @@
-import { Result } from "effect"
+import { type Effect, Result } from "effect"
+import type { Drawn, LimitKind } from "../../streams/RateLimits.ts"
 import type { EventType } from "../../streams/catalog.ts"
-import { decode, type Envelope, interpret, type Opened } from "../../streams/Envelope.ts"
+import { decode, interpret, type Opened } from "../../streams/Envelope.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { isToken } from "../../streams/ids.ts"
 import { lamportJumpMax } from "../../streams/limits.ts"
@@ -9,6 +10,7 @@ import type { Verdict } from "../../streams/Verdict.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
 import { type ParsedCommit, verifyCommit } from "../security/commit.ts"
 import { digestOf } from "../security/digest.ts"
+import type { Sealed } from "../security/envelopes.ts"
 
 /** A refusal without what every answer carries. */
 export type Refusal = DistributiveOmit<Exclude<Verdict, { verdict: "committed" }>, "log_id" | "log_epoch">
@@ -30,10 +32,10 @@ export interface Facts {
   /** LOG sequence of the newest settings event; what `withheld` tells the relay to read up to. */
   readonly settingsSeq: number
   readonly greatestLamport: number
-  /** Draw on the sender's rate budget: 0, or how long to wait in milliseconds. Called at most once, and only for commits that would pass. */
-  readonly draw: (bytes: number, backlog: boolean) => number
+  /** Draw on the sender's limits, which all hosted processes share. Only for what would pass otherwise. */
+  readonly draw: (kind: LimitKind, amount: number) => Effect.Effect<Drawn>
   /** The data of a sealed envelope as JSON, or why it cannot be opened. */
-  readonly unseal: (envelope: Envelope) => Result.Result<unknown, string>
+  readonly unseal: (envelope: Sealed) => Result.Result<unknown, string>
 }
 
 export interface Admitted {
@@ -57,9 +59,9 @@ export const admitSender = (facts: Pick<Facts, "device" | "revoked" | "now"> | u
 
 /**
  * Judge one commit as far as it can be judged without its author's chain, in the order of DESIGN.md 5:
- * known → not revoked → not expired → signature → hashes → schema, limits, lamports → consent → rate.
+ * known → not revoked → not expired → signature → hashes → schema, limits, lamports → consent. The rate comes next.
  *
- * Pure but for `draw`. The same commit and facts always get the same verdict.
+ * Pure. The same commit and facts always get the same verdict.
  */
 export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, facts: Facts): Result.Result<Admitted, Refusal> => {
   const sender = admitSender(facts)
@@ -78,12 +80,12 @@ export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, f
   const read = readEvents(events, hashes, facts, device.backendId)
   if (Result.isFailure(read)) return read
   const consent = checkConsent(read.success.events, facts)
-  if (consent !== undefined) return Result.fail(consent)
-
-  const bytes = events.reduce((sum, event) => sum + event.length, 0)
-  const wait = facts.draw(bytes, events.length > 1)
-  return wait > 0 ? Result.fail({ verdict: "rate_limited", retry_after_ms: wait }) : read
+  return consent === undefined ? read : Result.fail(consent)
 }
+
+/** What a commit draws on its sender's limits: one with more behind it is a backlog, not chatter, and counted in bytes. */
+export const costOf = (events: ReadonlyArray<Uint8Array>): { readonly kind: LimitKind; readonly amount: number } =>
+  events.length > 1 ? { kind: "bytes", amount: events.reduce((sum, event) => sum + event.length, 0) } : { kind: "syncs", amount: 1 }
 
 const readEvents = (
   events: ReadonlyArray<Uint8Array>,

@@ -5,9 +5,11 @@ import { parseIngest, patterns, subjects } from "../../streams/subjects.ts"
 import type { Connection, Request } from "../nats/Connection.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
-import { type Admitted, admit, admitSender, type Facts, follow, type Refusal } from "./admit.ts"
+import { type Admitted, admit, admitSender, costOf, type Facts, follow, type Refusal } from "./admit.ts"
 import type { Committer } from "./Committer.ts"
 import { type Heads, headOf, type Place } from "./Heads.ts"
+import { ingestTelemetry } from "./telemetryIngest.ts"
+import type { TelemetryLog } from "./telemetryStore.ts"
 
 /** What a verdict is about to be wrapped into: which log answered. */
 export interface LogIdentity {
@@ -21,8 +23,9 @@ export interface IngestContext {
   readonly committer: Committer
   /** Which log a tenant's commits go to. */
   readonly identity: (tenant: string) => LogIdentity
+  readonly telemetry: TelemetryLog
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
-  readonly facts: (tenant: string, sender: string, now: string, millis: number) => Facts | undefined
+  readonly facts: (tenant: string, sender: string, now: string) => Facts | undefined
   /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
   readonly offered: (admitted: Admitted) => void
   /** Told after each durable commit: the clock and high-water mark rise. */
@@ -70,15 +73,19 @@ const handle = (context: IngestContext, request: Request): Effect.Effect<object>
       return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, tenant, answer)))
     case "head":
       return answerHead(context, tenant, peer, request.data)
+    case "telemetry":
+      return ingestTelemetry(context, tenant, peer, request.data).pipe(Effect.map((answer) => answer.verdict === "stored" ? { ...answer, ...named(context, tenant) } : wrap(context, tenant, answer)))
     default:
       return Effect.succeed(wrap(context, tenant, { verdict: "invalid", event_id: "", why: `nothing is served on …${what}` }))
   }
 }
 
-const wrap = (context: IngestContext, tenant: string, answer: Answer): Verdict => {
+const named = (context: IngestContext, tenant: string) => {
   const { epoch, id } = context.identity(tenant)
-  return { ...answer, log_id: id, log_epoch: epoch } as Verdict
+  return { log_id: id, log_epoch: epoch }
 }
+
+const wrap = (context: IngestContext, tenant: string, answer: Answer): Verdict => ({ ...answer, ...named(context, tenant) }) as Verdict
 
 /** Judge one framed commit and bring it into the log. Answers only what is durable. */
 export const ingestCommit = Effect.fnUntraced(function*(
@@ -87,17 +94,20 @@ export const ingestCommit = Effect.fnUntraced(function*(
   sender: string,
   data: Uint8Array
 ): Effect.fn.Return<Answer> {
-  const millis = yield* Clock.currentTimeMillis
-  const now = isoTime(millis)
-  const facts = context.facts(tenant, sender, now, millis)
+  const now = isoTime(yield* Clock.currentTimeMillis)
+  const facts = context.facts(tenant, sender, now)
   const heard = admitSender(facts)
   if (Result.isFailure(heard)) return heard.failure
   const framed = unframe(data)
   if (Result.isFailure(framed)) return { verdict: "invalid", event_id: "", why: framed.failure.why }
   const parsed = parseCommit(framed.success.record)
   if (Result.isFailure(parsed)) return { verdict: "invalid", event_id: "", why: parsed.failure.why }
-  const admitted = admit(parsed.success, framed.success.events, facts!)
+  const { events } = framed.success
+  const admitted = admit(parsed.success, events, facts!)
   if (Result.isFailure(admitted)) return admitted.failure
+  const { amount, kind } = costOf(events)
+  const drawn = yield* facts!.draw(kind, amount)
+  if (!drawn.granted) return { verdict: "rate_limited", retry_after_ms: drawn.retryAfterMillis }
   return yield* extend(context, tenant, parsed.success, admitted.success, heard.success.keys)
 })
 
@@ -169,9 +179,8 @@ const mismatch = ({ head }: Place): Refusal => ({ verdict: "chain_mismatch", hea
 const readHeadRequest = Schema.decodeUnknownResult(Schema.fromJsonString(HeadRequest))
 
 const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: string, sender: string, data: Uint8Array): Effect.fn.Return<object> {
-  const millis = yield* Clock.currentTimeMillis
-  const now = isoTime(millis)
-  const facts = context.facts(tenant, sender, now, millis)
+  const now = isoTime(yield* Clock.currentTimeMillis)
+  const facts = context.facts(tenant, sender, now)
   const heard = admitSender(facts)
   if (Result.isFailure(heard)) return wrap(context, tenant, heard.failure)
   const request = readHeadRequest(decoder.decode(data))

@@ -2,7 +2,10 @@ import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect
 import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
+import { Tickets, Tools } from "../../streams/Access.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
+import { Limits } from "../../streams/RateLimits.ts"
+import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
@@ -14,8 +17,11 @@ import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
+import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
+import { hostedTickets } from "./tickets.ts"
+import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Registrar | EventTail | HostedControl | Maintenance | Sqlite | Projections
+type Provided = Writer | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Tools | Sqlite | Projections
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -36,6 +42,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "projection", keepProjecting(base, chains))
   yield* supervise(options, "committer", chains.committer.run)
   yield* supervise(options, "ingest", serveIngest(ingest))
+  yield* supervise(options, "telemetry", keepCountingTelemetry(base))
   yield* supervise(options, "log mark", keepMark(base))
   const own = yield* ownOf(base, ingest)
   // whoever joined another's hub follows that one's word
@@ -63,6 +70,10 @@ const services = (base: Base, own: OwnCommits) => {
       now: (tenant) => Effect.sync(() => String(view.of(tenant).lastSeq)),
       tail: (request) => tailHosted({ ...reading, remembered: ask(remembered), end: (tenant) => view.of(tenant).lastSeq }, request)
     })),
+    Context.add(TelemetryStore, hostedTelemetry(base)),
+    Context.add(Limits, limitsOf(base)),
+    Context.add(Tickets, hostedTickets(base.tickets)),
+    Context.add(Tools, hostedTools(base)),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       publicUrl: options.publicUrl,

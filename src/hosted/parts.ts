@@ -13,7 +13,6 @@ import { project } from "./LogView.ts"
 import { nextBump } from "./nextBump.ts"
 import { makeOwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
-import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
 import type { Tenants } from "./Tenants.ts"
 import { remembered } from "./tablesOf.ts"
 
@@ -110,7 +109,6 @@ export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partiti
 export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
   const { ask, connection, logIdentity, opened, partitions, peers, positions, view } = base
   const logOf = (tenant: string) => partitions.of(tenant).log.name
-  const budget = makeRateBudget({ ...defaultLimits, ...base.options.limits })
   return {
     ...chains,
     connection,
@@ -120,7 +118,8 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
       for (const event of events) if (event.opened !== undefined) opened.put(event.opened)
     },
     committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
-    facts: (tenant, sender, now, millis) => factsOf(base, tenant, sender, now, (bytes, backlog) => budget(`${tenant}.${sender}`, bytes, backlog, millis)),
+    telemetry: base.telemetry,
+    facts: (tenant, sender, now) => factsOf(base, tenant, sender, now),
     ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
     countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(logOf(tenant), tenant, seq), () => undefined),
     reported: (tenant, sender, request, now) =>
@@ -144,13 +143,14 @@ export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: Ingest
     seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
   })
 
-const factsOf = ({ keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string, draw: Facts["draw"]): Facts | undefined => {
+const factsOf = ({ budget, keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string): Facts | undefined => {
   const record = tenants.peek(tenant)
   if (record === undefined) return undefined
   const device = record.devices.find(({ peer_id }) => peer_id === sender)
   const inForce = settings.get(tenant) ?? { settings: defaults, seq: 0 }
   return {
-    tenant, sender, now, draw,
+    tenant, sender, now,
+    draw: (kind, amount) => budget.draw(`${tenant}.${sender}`, kind, amount),
     device: device === undefined ? undefined : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
     revoked: record.gone.some(({ peer_id }) => peer_id === sender),
     settings: inForce.settings,

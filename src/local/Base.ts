@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import { Projections } from "../../projections/runner.ts"
-import { relayConsumer, streams } from "../../streams/definitions.ts"
+import { Sqlite } from "../../projections/Sqlite.ts"
+import { relayConsumer, streams, telemetryConsumer } from "../../streams/definitions.ts"
 import { findServer } from "../nats/binary.ts"
 import { connect } from "../nats/connect.ts"
 import { openCursor } from "../nats/cursor.ts"
@@ -21,13 +22,16 @@ import { machineId } from "../security/machineId.ts"
 import { localBackendId } from "../security/peerId.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import type { DataKey } from "../security/sealing.ts"
+import { advisorKeyOf, type AdvisorOptions } from "./advisor.ts"
 import { type LamportClock, makeJournal } from "./Journal.ts"
 import { catchUpWithJournal } from "./journalLoop.ts"
 import { journalsFile, type JournalsStore, openJournals } from "./journals.ts"
 import { logCursor } from "./mirrorLoop.ts"
 import { makePairingStore, type Paired } from "./Pairing.ts"
-import { makeState, type State } from "./State.ts"
+import { awaitBump, makeState, type State } from "./State.ts"
+import { makeSyncTelemetry } from "./syncTelemetry.ts"
 import { tablesOf } from "./tablesOf.ts"
+import { makeTelemetry, makeTelemetrySink } from "./telemetry.ts"
 
 /** Everything a local backend can be told at its start. Nothing else reads the environment, but for the keystore's passphrase. */
 export interface LocalOptions {
@@ -39,6 +43,8 @@ export interface LocalOptions {
   readonly natsPort: number
   /** How long a session with hosted lives before it is renewed; 8 hours at most. */
   readonly sessionTtl: Duration.Duration
+  /** The model server questions go to; without it they are refused. */
+  readonly advisor?: AdvisorOptions
   readonly onProgress: (line: string) => Effect.Effect<void>
   /** A part ended that never ends: the process must stop. What was acknowledged is safe; the log says why. */
   readonly onBroken: (part: string) => Effect.Effect<void>
@@ -57,7 +63,7 @@ const openIdentity = Effect.fnUntraced(function*(options: LocalOptions) {
   const backendId = localBackendId(yield* machineId(join(options.dataDir, "machine-id")), instanceId)
   const self = yield* loadIdentity({ backendId, backendType: "local", capabilities: ["commit.v1", "leaf"], file: join(options.dataDir, "identity.json") })
   const store = makePairingStore({ dataDir: options.dataDir, backendId, keystore })
-  return { instanceId, self, store, source: backendId }
+  return { instanceId, self, store, source: backendId, advisorKey: advisorKeyOf(keystore, backendId) }
 })
 
 /** Its nats-server, running, and the streams in it. */
@@ -77,7 +83,9 @@ const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId
     link: yield* watchLeaf({ clientPort: server.clientPort, system: leaf.system }),
     disk,
     journalLog: guard(jetStreamLog(agent, streams.journal.name)),
-    cursor: yield* openCursor(agent, { stream: relayConsumer.stream, name: relayConsumer.name })
+    cursor: yield* openCursor(agent, { stream: relayConsumer.stream, name: relayConsumer.name }),
+    telemetryOut: guard(jetStreamLog(agent, streams.telemetryOut.name)),
+    telemetryCursor: yield* openCursor(agent, { stream: telemetryConsumer.stream, name: telemetryConsumer.name })
   }
 })
 
@@ -86,6 +94,9 @@ export interface Found {
   readonly source: string
   readonly journalLog: EventLog
   readonly cursor: Cursor
+  /** TELEMETRY_OUT, and how far of it the hosted side holds. */
+  readonly telemetryOut: EventLog
+  readonly telemetryCursor: Cursor
   readonly journalsStore: JournalsStore
   readonly link: State["link"]
   readonly known: Option.Option<Paired>
@@ -103,8 +114,20 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
   yield* catchUpWithJournal(reading, told)
   const { lastSeq } = yield* journalLog.info
   const heads = yield* tables.heads
+  const sqlite = yield* Sqlite
+  const telemetryParts = {
+    projections,
+    out: found.telemetryOut,
+    source: found.source,
+    peer: () => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.peer_id,
+    emptied: awaitBump(state.reread)
+  }
+  const telemetry = makeTelemetry(telemetryParts)
+  const sink = yield* makeTelemetrySink(telemetry)
   return {
-    ...found, projections, tables, state, clock, reading,
+    ...found, projections, tables, state, clock, reading, telemetry, telemetryParts, sink,
+    syncTelemetry: makeSyncTelemetry(sink.emit),
+    ask: <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie),
     journal: yield* makeJournal(journalLog, { clock, source: found.source, lastSeq }),
     journals: yield* openJournals(journalLog, found.journalsStore),
     /** How far the tables have read the log, and the last valid record there. */

@@ -1,7 +1,7 @@
 import { Clock, Duration, Effect, Result, Schema, SubscriptionRef } from "effect"
 import { subjects } from "../../streams/subjects.ts"
 import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
-import type { LinkedContext } from "./relayLoop.ts"
+import type { LinkedContext } from "./LinkedContext.ts"
 
 const headPatience = Duration.seconds(5)
 

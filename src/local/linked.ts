@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { selfTenant } from "../../streams/Backend.ts"
+import { TelemetrySink, withTelemetry } from "../../streams/telemetry.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
 import { deleteMirror, jetStreamMirror, type Mirror } from "../nats/mirror.ts"
@@ -11,10 +12,12 @@ import { type CompareContext, compareEpochs } from "./compareEpochs.ts"
 import { turn } from "./control.ts"
 import { journalCursor } from "./journalLoop.ts"
 import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.ts"
+import type { LinkedContext } from "./LinkedContext.ts"
 import type { PairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
-import { keepReporting, type LinkedContext, lookAround, runRelay } from "./relayLoop.ts"
+import { keepReporting, lookAround, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump } from "./State.ts"
+import { runTelemetryRelay } from "./telemetryRelay.ts"
 import { watchTwin } from "./twins.ts"
 import { type Movement, watch } from "./watchdog.ts"
 
@@ -52,7 +55,7 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
 
 /** What the parts of a paired backend stand on: ports, each implemented on real servers and in memory. */
 export interface LinkedBase extends
-  Pick<Base, "clock" | "cursor" | "dataKeys" | "journal" | "journalLog" | "journals" | "projections" | "seen" | "self" | "source" | "state" | "tables">
+  Pick<Base, "clock" | "cursor" | "dataKeys" | "journal" | "journalLog" | "journals" | "projections" | "seen" | "self" | "sink" | "source" | "state" | "syncTelemetry" | "tables" | "telemetryCursor">
 {
   /** The peer's own: its requests go over the link. */
   readonly connection: Connection
@@ -71,6 +74,7 @@ export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (
   asking(Effect.ignore(lookAround(relay)))
   yield* Effect.all([
     runRelay(relay),
+    runTelemetryRelay({ ...relay, cursor: base.telemetryCursor, source: base.source, dataKeys: () => relay.secrets().dataKeys }),
     runMirror(mirrorOf(base)),
     base.keepRegistered,
     keepReporting(relay),
@@ -98,6 +102,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
     state, server: base.server, connection, journalLog, cursor, journal, self, journals,
     paired: () => pairedNow(base).with,
     secrets: () => pairedNow(base).secrets,
+    synced: base.syncTelemetry,
     // the tables may be a moment behind; what was just forbidden must not leave in that moment
     settings: Effect.suspend(() => projections.reached(journalCursor, journal.settingsAt())).pipe(Effect.andThen(tables.settings)),
     known: (ids) => Effect.map(tables.notToSend(ids), (held) => (id: string) => held.get(id)),
@@ -135,7 +140,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
       Stream.runHead,
       Effect.asVoid),
     logChanged: (id, epoch) => logChanged(base, id, epoch),
-    renew: base.renew,
+    renew: base.renew.pipe(withTelemetry("registration_renewal"), Effect.provideService(TelemetrySink, base.sink)),
     leave: base.leave
   }
 }

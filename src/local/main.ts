@@ -2,12 +2,18 @@ import { Context, Duration, Effect, Exit, Layer, Option, SubscriptionRef } from 
 import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
+import { Advisor } from "../../streams/Advisor.ts"
+import { Tickets } from "../../streams/Access.ts"
 import { EventTail, LocalControl, Maintenance, Registrar, Writer } from "../../streams/Backend.ts"
+import { Limits } from "../../streams/RateLimits.ts"
+import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { mirrorName } from "../../streams/definitions.ts"
+import { TelemetrySink } from "../../streams/telemetry.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keyId } from "../security/keys.ts"
+import { makeAdvisor } from "./advisor.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
 import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
@@ -18,13 +24,15 @@ import { localRegistrar } from "./registrar.ts"
 import { rejournal } from "./rejournal.ts"
 import { projectionsLayer } from "./tablesOf.ts"
 import { nowLocal, type TailContext, tailLocal } from "./tail.ts"
+import { keepCountingTelemetry } from "./telemetry.ts"
+import { localLimits, localTickets } from "./visitors.ts"
 
 export const version = "0.1.0"
 
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Registrar | EventTail | LocalControl | Maintenance | Sqlite | Projections
+type Provided = Writer | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Advisor | Sqlite | Projections
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -42,6 +50,9 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "journal", base.journal.run)
   yield* supervise(options, "journal projection", projectJournal(base.reading).pipe(Effect.orDie))
   yield* supervise(options, "journal stream", watchJournal(base.journalLog))
+  yield* supervise(options, "telemetry", keepCountingTelemetry(base.telemetryParts, base.ask))
+  yield* supervise(options, "telemetry emitter", base.sink.run)
+  yield* supervise(options, "sync telemetry", base.syncTelemetry.run)
   yield* supervise(options, "pairing", followPairing(base, (ask) => { askNow = ask }))
   return services(base, options, Effect.suspend(() => askNow))
 })
@@ -67,6 +78,11 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Registrar, localRegistrar({ self, state, httpUrl: options.httpUrl })),
     Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
     Context.add(LocalControl, makeControl(control)),
+    Context.add(TelemetryStore, base.telemetry),
+    Context.add(TelemetrySink, base.sink),
+    Context.add(Limits, localLimits()),
+    Context.add(Tickets, localTickets()),
+    Context.add(Advisor, makeAdvisor(options.advisor, { key: base.advisorKey, sink: base.sink })),
     Context.add(Maintenance, Maintenance.of(maintainLocal({ ...base, journal: base.journalLog, mirror: tail.mirror })))
   )
 }

@@ -1,54 +1,17 @@
 import { Clock, Duration, Effect, Option, Random, Result, Schema, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { genesis } from "../../streams/CommitRecord.ts"
-import type { Settings } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { Verdict } from "../../streams/Verdict.ts"
-import { type Connection, RequestTimedOut } from "../nats/Connection.ts"
-import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { RequestTimedOut } from "../nats/Connection.ts"
 import { sharedId } from "../security/sharedId.ts"
 import { askHead } from "./askHead.ts"
-import type { Journal } from "./Journal.ts"
+import type { LinkedContext } from "./LinkedContext.ts"
 import { epochOf } from "./mirrorLoop.ts"
 import { onVerdict } from "./onVerdict.ts"
-import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
-import { awaitBump, awaitRef, type Heard, linkUp, needPerson, note, type State } from "./State.ts"
-import { isThrownOut, stopAsTwin, type TwinContext } from "./twins.ts"
-
-export interface LinkedContext extends TwinContext {
-  readonly connection: Connection
-  readonly journalLog: EventLog
-  readonly cursor: Cursor
-  readonly journal: Journal
-  readonly self: BackendIdentity["Service"]
-  readonly paired: () => PairedWith
-  readonly secrets: () => PairingSecrets
-  readonly settings: Effect.Effect<Settings>
-  /** Which of these events the log holds already, and which were set aside: they are not sent again. */
-  readonly known: (eventIds: ReadonlyArray<string>) => Effect.Effect<(eventId: string) => string | undefined>
-  readonly withhold: (eventIds: ReadonlyArray<string>, why: string) => Effect.Effect<void>
-  /** How far the tables have read the log, and the last valid record there. */
-  readonly seen: () => { readonly log_seq: number; readonly head: string }
-  /** The hosted side said how far the peers are. */
-  readonly heardPositions: (positions: Heard["positions"]) => Effect.Effect<void>
-  readonly mirrorReached: (seq: number) => Effect.Effect<void>
-  /** What the mirror holds, until the hosted side has compared it with the log since this process started. */
-  readonly mirrorUnchecked: Effect.Effect<{ readonly last_seq: number; readonly messages: number } | undefined, LogUnavailable>
-  /** One that is whole as far as it goes is asked about again until it has come to the log's end. */
-  readonly mirrorChecked: (whole: boolean, caughtUp: boolean) => Effect.Effect<void>
-  /** Something shows that this data directory was restored or copied: compare the mirror once more. */
-  readonly mirrorDoubted: () => void
-  /** The tables count places in the epoch of the pairing: what they say is in the log is in that log. */
-  readonly tablesInEpoch: Effect.Effect<void>
-  /** The log over there is in another epoch, or is another log. */
-  readonly logChanged: (id: string, epoch: number) => Effect.Effect<void>
-  /** Whether it was renewed. */
-  readonly renew: Effect.Effect<boolean>
-  /** Journal ids: the present one, all of them, and opening a new one. */
-  readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
-}
+import { awaitBump, awaitRef, linkUp, needPerson, note, type State } from "./State.ts"
+import { isThrownOut, stopAsTwin } from "./twins.ts"
 
 /**
  * A commit's bytes may go through a thin line; what comes on top is the hosted side's work, a second at most. A hosted
@@ -204,7 +167,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   cursor: context.cursor,
   author: context.paired().peer_id,
   identity: context.self,
-  ask: (commit) =>
+  ask: (commit) => context.synced.timed(
     // an answer cannot come any more once the link is down: ask again as soon as it is back
     Effect.raceFirst(
       context.connection.request(commitSubject(context), commit, commitPatience(commit.length)),
@@ -214,7 +177,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
         const verdict = decodeVerdict(decoder.decode(bytes))
         const { log_epoch, log_id } = context.paired()
         return Result.isSuccess(verdict) ? verdict.success : { verdict: "busy" as const, log_id, log_epoch }
-      })),
+      }))),
   linkReturned: linkReturns(context.state),
   log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
   gateContext: (pending) =>
@@ -230,6 +193,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   seen: context.seen,
   committed: (commit, logSeq) =>
     Effect.gen(function*() {
+      context.synced.committed(commit)
       for (const group of Map.groupBy(commit.withheld, ({ why }) => why)) {
         yield* context.withhold(group[1].map(({ id }) => id), group[0])
       }

@@ -2,15 +2,12 @@ import { Effect, Layer, Option } from "effect"
 import type { Shared } from "../../projections/Entry.ts"
 import { conflicts } from "../../projections/conversations/history.ts"
 import { stateDigest } from "../../projections/conversations/digest.ts"
-import { conversations } from "../../projections/conversations/projection.ts"
 import { counts, greatestLamport } from "../../projections/conversations/queries.ts"
-import { peers } from "../../projections/peers/projection.ts"
+import { allProjections } from "../../projections/projections.ts"
 import { Projections } from "../../projections/runner.ts"
-import { settings } from "../../projections/settings/projection.ts"
 import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { allAuthors, allHeads, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
-import { syncState } from "../../projections/syncState/projection.ts"
 import { note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { alreadyThere } from "./prepare.ts"
@@ -18,7 +15,7 @@ import type { Tables } from "./Tables.ts"
 
 /** The read models of a local backend, in one file that may be deleted at any time. */
 export const projectionsLayer = (path: string) =>
-  Projections.layer([conversations, peers, settings, syncState]).pipe(Layer.provideMerge(Sqlite.layer({ path })))
+  Projections.layer(allProjections).pipe(Layer.provideMerge(Sqlite.layer({ path })))
 
 const listedMax = 100
 const comparedKey = "compared in epoch"

@@ -1,4 +1,4 @@
-import { Effect, Option, Schema, Stream } from "effect"
+import { type Duration, Effect, Option, Schema, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import type { Append, AppendError, EventLog, LogUnavailable, Stored } from "./EventLog.ts"
 import { jetStreamLog } from "./jetStreamLog.ts"
@@ -40,12 +40,12 @@ export interface KeyValue {
   readonly watch: Stream.Stream<KeyChange, KeyValueUnavailable>
 }
 
-/** A JetStream key-value bucket as other clients know it, made when it is not there. */
+/** A JetStream key-value bucket as other clients know it, made when it is not there. With `ageMax`: in memory, for so long. */
 export const jetStreamKeyValue = (
   wire: Wire,
-  { bucket, replicas }: { readonly bucket: string; readonly replicas: number }
+  { ageMax, bucket, replicas }: { readonly bucket: string; readonly replicas: number; readonly ageMax?: Duration.Duration }
 ): Effect.Effect<KeyValue, StreamRefused | LogUnavailable> => {
-  const config = bucketToJetStream(bucket, replicas)
+  const config = bucketToJetStream(bucket, replicas, ageMax === undefined ? undefined : { ageMax })
   const erase = (message: Append) => appendOne(wire, config.name, message, "KV-Operation: DEL\r\n")
   return Effect.as(ensureConfig(wire, config), keyValueOn(jetStreamLog(wire, config.name), bucket, erase))
 }

@@ -1,6 +1,6 @@
 import { DeliverPolicy, DiscardPolicy, RetentionPolicy, StorageType, StoreCompression } from "@nats-io/jetstream"
 import { Duration } from "effect"
-import type { peerConsumer, StreamDefinition } from "../../streams/definitions.ts"
+import type { peerConsumer, StreamDefinition, toolConsumer } from "../../streams/definitions.ts"
 import { subjects } from "../../streams/subjects.ts"
 
 /** A stream in JetStream's words: the keys we set, everything else is the server's default. */
@@ -43,11 +43,16 @@ export const toJetStream = (row: StreamDefinition, { metadata, replicas, sizeMax
   ...(metadata && { metadata })
 })
 
+/** Of a bucket in memory: a hundred thousand peers' limits. */
+const shortBucketMaxBytes = 64 * 1024 * 1024
+
 /** A key-value bucket as the official clients make and read it; reads only from the leader. */
-export const bucketToJetStream = (bucket: string, replicas: number): StreamConfig => ({
+export const bucketToJetStream = (bucket: string, replicas: number, short?: { readonly ageMax: Duration.Duration }): StreamConfig => ({
   name: `KV_${bucket}`,
   subjects: [`$KV.${bucket}.>`],
-  storage: StorageType.File,
+  // what lives for minutes is not worth a sync: it is gone with the server, and its owners can do without
+  storage: short === undefined ? StorageType.File : StorageType.Memory,
+  ...(short && { max_age: nanoseconds(short.ageMax), max_bytes: shortBucketMaxBytes }),
   retention: RetentionPolicy.Limits,
   compression: StoreCompression.None,
   num_replicas: replicas,
@@ -62,6 +67,19 @@ export const bucketToJetStream = (bucket: string, replicas: number): StreamConfi
 export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant }: { readonly peer: string; readonly tenant: string }) => ({
   durable_name: row.nameOf(peer),
   deliver_subject: subjects.deliver(peer),
+  filter_subject: subjects.logTenant(tenant),
+  deliver_policy: DeliverPolicy.All,
+  ack_policy: "flow_control",
+  flow_control: true,
+  idle_heartbeat: nanoseconds(row.idleHeartbeat),
+  max_ack_pending: row.maxAckPending,
+  num_replicas: row.replicas
+})
+
+/** The consumer one tool reads a tenant's log through. */
+export const toolConsumerToJetStream = (row: typeof toolConsumer, { consumer, id, tenant }: { readonly consumer: string; readonly id: string; readonly tenant: string }) => ({
+  durable_name: consumer,
+  deliver_subject: subjects.deliver(id),
   filter_subject: subjects.logTenant(tenant),
   deliver_policy: DeliverPolicy.All,
   ack_policy: "flow_control",

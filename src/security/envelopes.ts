@@ -11,8 +11,11 @@ export type DataKeys = (kid: string) => DataKey | undefined
 export const sealEnvelope = (envelope: Envelope, key: DataKey): Uint8Array =>
   encode({ ...envelope, datacontenttype: "application/jose", data: seal(key, JSON.stringify(envelope.data)) })
 
+/** What opening looks at: events and telemetry have it alike. */
+export type Sealed = Pick<Envelope, "type" | "datacontenttype" | "data">
+
 /** An event's data as plain JSON, not yet read as any type: telemetry, whose types are free text, stops here. */
-export const openData = (envelope: Envelope, keys: DataKeys): Result.Result<unknown, EventMalformed | KeyMissing> => {
+export const openData = (envelope: Sealed, keys: DataKeys): Result.Result<unknown, EventMalformed | KeyMissing> => {
   if (envelope.datacontenttype === "application/json") return Result.succeed(envelope.data)
   if (typeof envelope.data !== "string") return malformed(envelope, "sealed data is not a text")
   const kid = sealedUnder(envelope.data)
@@ -29,7 +32,7 @@ export const openData = (envelope: Envelope, keys: DataKeys): Result.Result<unkn
   }
 }
 
-const malformed = (envelope: Envelope, why: string) =>
+const malformed = (envelope: Sealed, why: string) =>
   Result.fail(new EventMalformed({ type: envelope.type, stored: 0, why }))
 
 /** Open and read one event. */

@@ -1,11 +1,12 @@
 import { Schema } from "effect"
 import { event } from "../EventDefinition.ts"
 import { nameMaxLength } from "../limits.ts"
+import { wellFormed } from "./fields.ts"
 
 /** What happened, how long it took, what it cost: the seed protocol's record. Any `event_type` is welcome. */
 export const TelemetryEvent = Schema.Struct({
-  event_id: Schema.NonEmptyString.check(Schema.isMaxLength(128)),
-  event_type: Schema.NonEmptyString.check(Schema.isMaxLength(128)),
+  event_id: Schema.NonEmptyString.check(wellFormed, Schema.isMaxLength(128)),
+  event_type: Schema.NonEmptyString.check(wellFormed, Schema.isMaxLength(128)),
   session_id: Schema.String.check(Schema.isMaxLength(256)),
   timestamp: Schema.String.check(Schema.isMaxLength(nameMaxLength)),
   source_backend: Schema.String.check(Schema.isMaxLength(128)),

@@ -10,6 +10,7 @@ import { measureWrites } from "./latency.ts"
 import { measureLink } from "./link.ts"
 import { measureMemory } from "./memory.ts"
 import { type Row, toTable } from "./Row.ts"
+import { measureTelemetry } from "./telemetry.ts"
 import { environment, raised } from "./settings.ts"
 
 const { values: flags } = parseArgs({ options: { out: { type: "string", default: "bench.json" }, quick: { type: "boolean", default: false } } })
@@ -32,6 +33,8 @@ try {
   const place = { tenant, hosted, writer, reader }
   say("single writes")
   rows.push(...await measureWrites(place, raw, sizes.samples, `${machine}, ${raised}`))
+  say("telemetry")
+  rows.push(...await measureTelemetry(place, raw, sizes.samples, `${machine}, ${raised}`))
   say(`${sizes.events} events`)
   rows.push(...await measureBulk(place, raw, sizes.events, machine))
   const memory = measureMemory(writer, hosted, `${sizes.events} events`)

@@ -36,7 +36,7 @@ const rows: Readonly<Record<VerdictName, Row>> = {
   bad_signature: { facts: ({ ada, mallory }) => ({ device: { ...deviceOf(ada), keys: [{ keyId: keyId(mallory.publicPem), publicKey: mallory.publicPem }] } }) },
   invalid: { record: () => ({ hashes: [digestOf("another event")] }), more: { event_id: "" } },
   withheld: { facts: () => ({ settings: { ...defaults, sync_conversations: false }, settingsSeq: 7 }), more: { settings_seq: 7 } },
-  rate_limited: { facts: () => ({ draw: () => 1234 }), more: { retry_after_ms: 1234 } },
+  rate_limited: { facts: () => ({ draw: () => Effect.succeed({ granted: false, limit: 100, remaining: 0, retryAfterMillis: 1234 }) }), more: { retry_after_ms: 1234 } },
   chain_mismatch: { record: () => ({ prev: digestOf("a record nobody knows") }), more: { head: null } },
   busy: { store: { faults: { before: Effect.fail(new LogFull({ stream: "LOG", hint: "" })) } } }
 }
@@ -174,13 +174,11 @@ describe("admit", () => {
     const { ada, log } = tenant
     const written = events(log, ada, tenant)
     const before = ada.to
-    let drawn = 0
-    const verdict = judge(log, { ...ada, to: before }, written, record?.(ada) ?? {}, { draw: () => { drawn++; return 0 } })
+    const verdict = judge(log, { ...ada, to: before }, written, record?.(ada) ?? {})
     assert.isTrue(Result.isFailure(verdict))
     if (Result.isSuccess(verdict) || verdict.failure.verdict !== "invalid") return assert.fail(JSON.stringify(verdict))
     assert.match(verdict.failure.why, why)
     assert.strictEqual(verdict.failure.event_id, blamed === undefined ? "" : written[blamed]!.id)
-    assert.strictEqual(drawn, 0, "what is refused costs no rate")
   })
 
   it("takes a version from the future as it is, for those who can read it", async () => {
@@ -195,14 +193,23 @@ describe("admit", () => {
     assert.deepStrictEqual(Result.getOrThrow(judge(log, ada, [], { to: ada.to + 3 })).events, [])
   })
 
-  it("draws once, for the bytes of all events; more than one is a backlog", async () => {
+  it("draws once, and only for what passes: for the bytes of all events where they are more than one, which is a backlog", async () => {
     const { ada, log } = await makeTenant()
-    const drawn: Array<readonly [number, boolean]> = []
-    const draw: Facts["draw"] = (bytes, backlog) => { drawn.push([bytes, backlog]); return 0 }
+    const drawn: Array<readonly [string, number]> = []
+    const draw: Facts["draw"] = (kind, amount) => {
+      drawn.push([kind, amount])
+      return Effect.succeed({ granted: false, limit: 1, remaining: 0, retryAfterMillis: 1 })
+    }
     const two = [log.said(ada, "c1", "a"), log.said(ada, "c1", "b")]
-    judge(log, ada, two, {}, { draw })
-    judge(log, ada, two.slice(0, 1), {}, { draw })
-    assert.deepStrictEqual(drawn, [[two[0]!.data.length + two[1]!.data.length, true], [two[0]!.data.length, false]])
+    const ask = (events: ReadonlyArray<Written>, otherwise: Partial<CommitFields> = {}) =>
+      Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+        const rig = yield* makeIngest({ facts: () => factsOf(log, ada, { draw }) })
+        return yield* rig.ask(log.tenant, ada.id, framed(log.record({ ...ada }, events, otherwise), events))
+      })))
+    await ask(two)
+    await ask(two.slice(0, 1))
+    await ask(two.slice(0, 1), { hashes: [digestOf("another event")] })
+    assert.deepStrictEqual(drawn, [["bytes", two[0]!.data.length + two[1]!.data.length], ["syncs", 1]])
   })
 
   it("takes a key in its grace, and not after it", async () => {

@@ -34,7 +34,31 @@ const local = makeRig({ side: "local", sessions: { "a session": "t_aaaaaaaaaaaaa
 const bearer = { authorization: `Bearer ${secret}` }
 const typeOf = (answer: { readonly text: string }) => (JSON.parse(answer.text) as { readonly type: string }).type
 
+/** What anybody may ask. */
+const open = new Set(["/health", "/identity", "/register-peer"])
+
+/** Method and path of every endpoint in the contract as it is served, with something in each place of a path. */
+const endpoints = (rig: Rig) =>
+  Effect.map(raw(rig, "GET", "/openapi.json", { host: `127.0.0.1:${rig.port}` }), ({ text }) => {
+    const { paths } = JSON.parse(text) as { readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>> }
+    return Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => [method.toUpperCase(), path.replace(/\{[^}]*\}/g, "x")] as const))
+  })
+
 describe("protection", () => {
+  it.live("no endpoint answers a foreign page or a re-bound name, whatever token they bring", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      const host = `127.0.0.1:${rig.port}`
+      const all = yield* endpoints(rig)
+      assert.isAtLeast(all.length, 38)
+      for (const [method, path] of all) {
+        assert.strictEqual((yield* raw(rig, method, path, { host: `evil.example:${rig.port}`, ...bearer })).status, 403, `${method} ${path}`)
+        const foreign = yield* raw(rig, method, path, { host, origin: "https://evil.example", ...bearer })
+        assert.strictEqual(foreign.status, 403, `${method} ${path}`)
+        assert.strictEqual(typeOf(foreign), "urn:maestra:problem:origin-forbidden")
+      }
+    }))
+
   it.live("Host must be a loopback name with our port", () =>
     Effect.gen(function*() {
       const rig = yield* local
@@ -74,13 +98,9 @@ describe("protection", () => {
     Effect.gen(function*() {
       const rig = yield* local
       const host = `127.0.0.1:${rig.port}`
-      const closed = [
-        ["GET", "/conversations"], ["POST", "/conversations"], ["GET", "/conversations/c"], ["PATCH", "/conversations/c"], ["DELETE", "/conversations/c"],
-        ["POST", "/conversations/c/messages"], ["PUT", "/conversations/c/messages/m"], ["DELETE", "/conversations/c/messages/m"],
-        ["GET", "/conversations/c/messages/m/history"], ["POST", "/conversations/c/messages/m/restore"], ["GET", "/conflicts"], ["POST", "/import"],
-        ["GET", "/export"], ["GET", "/digest"], ["GET", "/events"], ["GET", "/status"], ["GET", "/peers"], ["POST", "/verify"], ["POST", "/rebuild"],
-        ["POST", "/pair"], ["POST", "/unpair"], ["POST", "/pause"], ["POST", "/resume"], ["POST", "/resync"], ["POST", "/peers/p/confirm"], ["GET", "/debug"]
-      ] as const
+      const closed = (yield* endpoints(rig)).filter(([, path]) => !open.has(path))
+      // every endpoint of the contract, so that a new one cannot be forgotten
+      assert.isAtLeast(closed.length, 35)
       const tokens = ["", "Bearer", "Bearer ", "Bearer wrong", `Bearer ${secret}x`, `Bearer ${secret.slice(0, -1)}`, `Basic ${secret}`, `Bearer ${"x".repeat(9000)}`]
       for (const [method, path] of closed) {
         for (const authorization of path === "/status" ? tokens : ["Bearer wrong"]) {

@@ -4,17 +4,18 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Schema } from "effect"
 import { definitions, type EventType, isEventType } from "../../streams/catalog.ts"
 import { CommitRecord } from "../../streams/CommitRecord.ts"
-import { mirrorName, peerConsumer, relayConsumer, streams } from "../../streams/definitions.ts"
+import { mirrorName, peerConsumer, relayConsumer, streams, telemetryConsumer, toolConsumer } from "../../streams/definitions.ts"
 import { Envelope } from "../../streams/Envelope.ts"
 import { telemetryRecorded } from "../../streams/events/telemetry.ts"
 import * as limits from "../../streams/limits.ts"
 import { logSubjectOf, patterns, subjects } from "../../streams/subjects.ts"
+import { TelemetryEnvelope, TelemetryStored } from "../../streams/telemetry.ts"
 import { HeadAnswer, HeadRequest, Verdict } from "../../streams/Verdict.ts"
 import * as golden from "./golden.ts"
 
 const types = Object.keys(definitions).filter(isEventType)
 const schemaFile = (type: EventType) => `schemas/${type}.v${definitions[type].version}.json`
-const protocol = { "envelope.json": Envelope, "commit-record.json": CommitRecord, "verdict.json": Verdict, "head-request.json": HeadRequest, "head-answer.json": HeadAnswer, "telemetry.v1.json": telemetryRecorded.schema }
+const protocol = { "envelope.json": Envelope, "commit-record.json": CommitRecord, "verdict.json": Verdict, "head-request.json": HeadRequest, "head-answer.json": HeadAnswer, "telemetry.v1.json": telemetryRecorded.schema, "telemetry-envelope.json": TelemetryEnvelope, "telemetry-answer.json": TelemetryStored }
 
 /** Durations as milliseconds: a row of data that reads the same in every language. */
 const row = (definition: object) =>
@@ -65,6 +66,8 @@ describe("golden contract", () => {
       streams: rows,
       mirror: mirrorName,
       relayConsumer: row(relayConsumer),
+      telemetryConsumer: row(telemetryConsumer),
+      toolConsumer: { ...row(toolConsumer), name: `${toolConsumer.prefixOf("t_abcdefgh23456722", "warehouse")}tool_…` },
       peerConsumer: { ...row(peerConsumer), name: peerConsumer.nameOf("peer_0123456789abcdef") }
     })
   })

@@ -1,12 +1,15 @@
-// Goal: no peer gets more than its limits in any minute, none waits longer than told, and none pays for another.
-// Method: random requests over random times; what was granted is counted over every window.
+// Goal: no peer gets more than its limits in any minute however many processes serve it, none waits longer than told, and none pays for another.
+// Method: random requests over random times through three processes that share one store; what was granted is counted over every window.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
-import { makeRateBudget } from "../../src/hosted/RateBudget.ts"
+import { Clock, Effect, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { makeRateBudget, type RateBudget } from "../../src/hosted/RateBudget.ts"
+import { KeyValueUnavailable, makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
+import type { LimitKind } from "../../streams/RateLimits.ts"
 import { random } from "./projections/rig.ts"
 
 const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
-const limits = { syncsPerMinute: 20, backlogBytesPerMinute: 1000 }
+const limits = { syncsPerMinute: 20, telemetryPerMinute: 200, backlogBytesPerMinute: 1000 }
 const minute = 60_000
 
 interface Granted {
@@ -17,50 +20,87 @@ interface Granted {
 const most = (granted: ReadonlyArray<Granted>): number =>
   Math.max(0, ...granted.map(({ at }) => granted.filter((other) => other.at >= at && other.at < at + minute).reduce((sum, { amount }) => sum + amount, 0)))
 
+/** Processes that share one store. */
+const processes = (count: number) =>
+  Effect.map(makeMemoryKeyValue("RATES"), (store) => Array.from({ length: count }, () => makeRateBudget(store, limits)))
+
+/** Draw until refused; how often it was granted, and the wait told then. */
+const drain = Effect.fnUntraced(function*(budgets: ReadonlyArray<RateBudget>, kind: LimitKind, peer = "t.p", amount = 1) {
+  for (let draws = 0;; draws++) {
+    const drawn = yield* budgets[draws % budgets.length]!.draw(peer, kind, amount)
+    if (!drawn.granted) return { granted: draws * amount, wait: drawn.retryAfterMillis }
+  }
+})
+
 describe("the rate budget", () => {
-  it.effect.prop("holds in every minute, and a refused request passes once it waited as told", [seed], ([seed]) =>
-    Effect.sync(() => {
+  it.effect.prop("holds in every minute over all processes, and a refused request passes once it waited as told", [seed], ([seed]) =>
+    Effect.gen(function*() {
       const dice = random(seed)
-      const draw = makeRateBudget(limits)
-      const syncs: Array<Granted> = []
-      const bytes: Array<Granted> = []
-      let now = 1_000_000
-      for (let i = 0; i < 300; i++) {
-        now += dice.chance(0.3) ? dice.below(8000) : dice.below(200)
-        const backlog = dice.chance(0.4)
-        const size = 1 + dice.below(400)
-        const wait = draw("p", size, backlog, now)
-        if (wait > 0) {
-          assert.isAtMost(wait, minute)
-          now += wait
-          assert.strictEqual(draw("p", size, backlog, now), 0, "told to wait long enough")
+      const budgets = yield* processes(3)
+      const granted: Record<LimitKind, Array<Granted>> = { syncs: [], telemetry: [], bytes: [] }
+      for (let i = 0; i < 150; i++) {
+        yield* TestClock.adjust(dice.chance(0.3) ? dice.below(8000) : dice.below(200))
+        const kind = dice.pick(["syncs", "telemetry", "bytes"] as const)
+        const amount = kind === "syncs" ? 1 : 1 + dice.below(kind === "bytes" ? 400 : 30)
+        const first = yield* dice.pick(budgets).draw("t.p", kind, amount)
+        if (!first.granted) {
+          assert.isAtMost(first.retryAfterMillis, minute)
+          yield* TestClock.adjust(first.retryAfterMillis)
+          // by another process than the one that said so
+          assert.isTrue((yield* dice.pick(budgets).draw("t.p", kind, amount)).granted, "told to wait long enough")
         }
-        if (backlog) bytes.push({ at: now, amount: size })
-        else syncs.push({ at: now, amount: 1 })
+        granted[kind].push({ at: yield* Clock.currentTimeMillis, amount })
       }
-      assert.isAtMost(most(syncs), 2 * limits.syncsPerMinute)
-      assert.isAtMost(most(bytes), 2 * limits.backlogBytesPerMinute)
-    }), { arbitrary: { runs: 100 } })
+      assert.isAtMost(most(granted.syncs), 2 * limits.syncsPerMinute)
+      assert.isAtMost(most(granted.telemetry), 2 * limits.telemetryPerMinute)
+      assert.isAtMost(most(granted.bytes), 2 * limits.backlogBytesPerMinute)
+    }), { arbitrary: { runs: 40 } })
 
-  it("gives a full minute's worth at once, then one at a time", () => {
-    const draw = makeRateBudget(limits)
-    for (let i = 0; i < limits.syncsPerMinute; i++) assert.strictEqual(draw("p", 1, false, 0), 0)
-    assert.strictEqual(draw("p", 1, false, 0), minute / limits.syncsPerMinute)
-    assert.strictEqual(draw("p", 1, false, minute / limits.syncsPerMinute), 0)
-    assert.isAbove(draw("p", 1, false, minute / limits.syncsPerMinute), 0)
-  })
+  it.effect("three processes together grant a minute's worth, not three, and miss hardly any of it", () =>
+    Effect.gen(function*() {
+      const { granted, wait } = yield* drain(yield* processes(3), "telemetry")
+      assert.isAtMost(granted, limits.telemetryPerMinute)
+      // what the others hold ahead of use: a twentieth each
+      assert.isAtLeast(granted, limits.telemetryPerMinute * 0.9)
+      assert.isAtMost(wait, minute / limits.telemetryPerMinute)
+    }))
 
-  it("keeps peers apart, and chatter from backlogs", () => {
-    const draw = makeRateBudget(limits)
-    for (let i = 0; i < limits.syncsPerMinute; i++) draw("loud", 1, false, 0)
-    assert.isAbove(draw("loud", 1, false, 0), 0)
-    assert.strictEqual(draw("quiet", 1, false, 0), 0)
-    assert.strictEqual(draw("loud", limits.backlogBytesPerMinute, true, 0), 0)
-  })
+  it.effect("a process alone grants all of it, in small requests and in ones larger than what it takes ahead", () =>
+    Effect.gen(function*() {
+      for (const amount of [1, 8, 20, 50, 100]) {
+        assert.strictEqual((yield* drain(yield* processes(1), "telemetry", "t.p", amount)).granted, Math.floor(limits.telemetryPerMinute / amount) * amount, `${amount} at once`)
+      }
+    }))
 
-  it("lets one request through that is larger than a whole minute, from a full budget", () => {
-    const draw = makeRateBudget(limits)
-    assert.strictEqual(draw("p", 50 * limits.backlogBytesPerMinute, true, 0), 0)
-    assert.strictEqual(draw("p", 50 * limits.backlogBytesPerMinute, true, 0), minute)
-  })
+  it.effect("gives a full minute's worth at once, then one at a time", () =>
+    Effect.gen(function*() {
+      const [budget] = yield* processes(1)
+      const { granted, wait } = yield* drain([budget!], "syncs")
+      assert.deepStrictEqual([granted, wait], [limits.syncsPerMinute, minute / limits.syncsPerMinute])
+      yield* TestClock.adjust(wait)
+      assert.strictEqual((yield* drain([budget!], "syncs")).granted, 1)
+    }))
+
+  it.effect("keeps peers apart, and chatter from backlogs", () =>
+    Effect.gen(function*() {
+      const budgets = yield* processes(2)
+      yield* drain(budgets, "syncs", "t.loud")
+      assert.isTrue((yield* budgets[0]!.draw("t.quiet", "syncs", 1)).granted)
+      assert.isTrue((yield* budgets[0]!.draw("t.loud", "bytes", limits.backlogBytesPerMinute / 2)).granted)
+    }))
+
+  it.effect("lets one request through that is larger than a whole minute, from a full budget", () =>
+    Effect.gen(function*() {
+      const [budget] = yield* processes(1)
+      assert.isTrue((yield* budget!.draw("t.p", "bytes", 50 * limits.backlogBytesPerMinute)).granted)
+      assert.strictEqual((yield* budget!.draw("t.p", "bytes", 50 * limits.backlogBytesPerMinute)).retryAfterMillis, minute)
+    }))
+
+  it.effect("counts by itself while the hub's memory does not answer", () =>
+    Effect.gen(function*() {
+      const store = yield* makeMemoryKeyValue("RATES")
+      const down = Effect.fail(new KeyValueUnavailable({ bucket: "RATES", cause: "down" }))
+      const budget = makeRateBudget({ ...store, get: () => down, update: () => down }, limits)
+      assert.strictEqual((yield* drain([budget], "syncs")).granted, limits.syncsPerMinute)
+    }))
 })

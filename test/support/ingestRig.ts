@@ -25,7 +25,7 @@ export const factsOf = (log: LogHistory, author: Author, otherwise: Partial<Fact
   settings: defaults,
   settingsSeq: 0,
   greatestLamport: 100,
-  draw: () => 0,
+  draw: () => Effect.succeed({ granted: true, limit: 100, remaining: 99, retryAfterMillis: 0 }),
   unseal: (envelope) => Result.mapError(openData(envelope, (kid) => kid === log.key.kid ? log.key : undefined), ({ _tag }) => _tag),
   ...otherwise
 })

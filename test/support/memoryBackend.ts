@@ -23,6 +23,8 @@ import {
 import { decodeFact, definitions } from "../../streams/catalog.ts"
 import { type Envelope, plain } from "../../streams/Envelope.ts"
 import type { Identity } from "../../streams/events/peer.ts"
+import type { AdvisorOptions } from "../../src/local/advisor.ts"
+import { visitorsLayer } from "./memoryVisitors.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
 
 /** A backend without a store: the ports of `streams/Backend.ts` in memory, over the real projections. */
@@ -30,6 +32,7 @@ export interface MemoryOptions {
   readonly side: "local" | "hosted"
   /** Session binding tokens that are good, and the tenant each speaks for. */
   readonly sessions?: Readonly<Record<string, string>>
+  readonly advisor?: AdvisorOptions
 }
 
 /** What a test may turn while the backend runs, and what it may look at. */
@@ -60,7 +63,7 @@ const epoch = "memory"
 
 /** Every port of one side. Needs the projections, whose cursor it calls `journal`. */
 export const memoryBackend = (options: MemoryOptions, knobs: Knobs) =>
-  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer)
+  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, visitorsLayer(options.advisor))
 
 /** The log itself: writing, waiting until it can be read, following it. */
 const logLayer = (options: MemoryOptions, knobs: Knobs) =>

@@ -1,9 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto"
-import { Duration, Effect, Layer, Redacted } from "effect"
+import { Context, Duration, Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import { Registrar, selfTenant } from "../../../streams/Backend.ts"
+import { Limits } from "../../../streams/RateLimits.ts"
 import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
+import { limiting } from "./limiting.ts"
 import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
 
 /** What a side trusts: its own secret, and whose data that secret opens. */
@@ -46,6 +48,16 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
     } satisfies Asking
   })
 
+/** Recognises callers where the endpoint itself has to: a WebSocket's handshake. */
+export class Doorkeeper extends Context.Service<Doorkeeper, {
+  readonly identify: (bearer: string) => Effect.Effect<Asking, Problem>
+  /** What somebody without any credential is told. */
+  readonly refusal: Problem
+}>()("gateway/Doorkeeper") {}
+
+const doorkeeperLayer = (trust: Trust) =>
+  Layer.effect(Doorkeeper, Effect.map(Registrar, (registrar) => Doorkeeper.of({ identify: (bearer) => identify(trust, registrar, bearer), refusal: noToken(trust.side) })))
+
 /** A revoked token stops everything within a second (DESIGN.md 8); an expired one likewise. */
 const recheckEvery = Duration.millis(500)
 
@@ -82,12 +94,12 @@ export const tenantNamed = (given: string | undefined): Effect.Effect<string, Pr
 const tenantLayer = (trust: Trust) =>
   Layer.effect(
     Tenant,
-    Effect.map(Registrar, (registrar) => Tenant.of({
+    Effect.map(Effect.all([Registrar, Limits]), ([registrar, limits]) => Tenant.of({
       bearer: (handler, { credential }) =>
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const asking = yield* withTenant(yield* identify(trust, registrar, Redacted.value(credential)), request)
-          return yield* Effect.provideService(handler, Caller, asking)
+          return yield* Effect.provideService(handler, Caller, asking).pipe(limiting(limits, asking))
         })
     }))
   )
@@ -127,5 +139,5 @@ const ofShape = (error: HttpApiError.HttpApiSchemaError): Problem => {
   )
 }
 
-/** All three gates of one side. */
-export const accessLayer = (trust: Trust) => Layer.mergeAll(tenantLayer(trust), operatorLayer(trust), problemsLayer)
+/** All gates of one side. */
+export const accessLayer = (trust: Trust) => Layer.mergeAll(tenantLayer(trust), operatorLayer(trust), doorkeeperLayer(trust), problemsLayer)

@@ -20,7 +20,7 @@ const security = { bearer: HttpApiSecurity.bearer }
 /** Lets in whoever may touch one tenant's conversations; the operator only to read, with `?tenant=`. */
 export class Tenant extends HttpApiMiddleware.Service<Tenant, { provides: Caller }>()("gateway/Tenant", {
   security,
-  error: refusals(401, 403)
+  error: refusals(401, 403, 429)
 }) {}
 
 /** Lets in the holder of the local token, or of the admin token on hosted. Nobody's session binding token. */

@@ -31,15 +31,19 @@ export const guard = (policy: GuardPolicy, closing: Closing["Service"]) =>
       const request = yield* HttpServerRequest.HttpServerRequest
       const refusal = admit(policy, request.headers)
       const origin = request.headers["origin"]
-      if (refusal !== undefined) return withCors(policy, origin, toResponse(refusal))
+      // a connection kept alive would hold up the end until its timeout, and one that asked for an upgrade carries nothing else
+      const last = () => closing.isBegun() || request.headers["upgrade"] !== undefined
+      const leave = (response: HttpServerResponse.HttpServerResponse) => {
+        const answer = withCors(policy, origin, response)
+        return last() ? HttpServerResponse.setHeader(answer, "connection", "close") : answer
+      }
+      if (refusal !== undefined) return leave(toResponse(refusal))
       if (request.method === "OPTIONS") return withCors(policy, origin, preflight)
       const response = yield* handler.pipe(
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(bodyMaxBytes)),
         Effect.catchCause((cause) => unexpected(cause))
       )
-      const answer = withCors(policy, origin, response)
-      // a connection kept alive would hold up the end until its timeout
-      return closing.isBegun() ? HttpServerResponse.setHeader(answer, "connection", "close") : answer
+      return leave(response)
     }), { global: true })
 
 /** Why a request must not go on, judged by its headers alone. */
@@ -70,7 +74,7 @@ const withCors = (policy: GuardPolicy, origin: string | undefined, response: Htt
     vary: "Origin",
     "x-content-type-options": "nosniff",
     ...(origin !== undefined && policy.origins.includes(origin)
-      ? { "access-control-allow-origin": origin, "access-control-expose-headers": "etag, retry-after" }
+      ? { "access-control-allow-origin": origin, "access-control-expose-headers": "etag, retry-after, ratelimit, ratelimit-policy" }
       : {})
   })
 

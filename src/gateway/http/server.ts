@@ -5,10 +5,12 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { createServer } from "node:http"
 import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
+import { makeConnections } from "../websocket/connections.ts"
 import { accessLayer, type Trust } from "./access.ts"
 import { HostedApi, LocalApi } from "./api.ts"
 import { Closing } from "./Closing.ts"
 import { guard, type GuardPolicy, loopbackHosts } from "./guard.ts"
+import { advisorHandlers, advisorKeyHandlers } from "./handlers/advisor.ts"
 import { conversationHandlers } from "./handlers/conversations.ts"
 import { hostedHandlers } from "./handlers/hosted.ts"
 import { localHandlers } from "./handlers/local.ts"
@@ -17,6 +19,8 @@ import { messageHandlers } from "./handlers/messages.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
 import { privacyHandlers } from "./handlers/privacy.ts"
 import { systemHandlers } from "./handlers/system.ts"
+import { telemetryHandlers } from "./handlers/telemetry.ts"
+import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
 
 /** Version of this program, as `/health` says it. */
 const version = "0.1.0"
@@ -50,7 +54,7 @@ export interface HostedServerOptions {
 export const serveLocal = (options: LocalServerOptions) => {
   const trust: Trust = { side: "local", secret: Redacted.make(options.token) }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers] as const)
+    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers, advisorHandlers, advisorKeyHandlers] as const)
   )
   return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,
@@ -70,7 +74,7 @@ export const serveHosted = (options: HostedServerOptions) => {
   })
 }
 
-const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers] as const
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, telemetryHandlers, telemetryStreamHandlers] as const
 
 const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,
@@ -89,12 +93,13 @@ const serve = <E, R>(
     routerConfig: { maxParamLength: pathParamMaxLength }
   })
   // released first: streams without an end are told to end before the server begins to wait for them
+  const connections = makeConnections()
   const ending = Layer.effectDiscard(Effect.flatMap(Closing, ({ begin }) => Effect.addFinalizer(() => begin)))
-  return ending.pipe(
+  return Layer.merge(ending, Layer.effectDiscard(Effect.forkScoped(connections.run))).pipe(
     Layer.provide(serving),
     Layer.provideMerge(NodeHttpServer.layer(
       () => createServer({ headersTimeout: headersTimeoutMillis, requestTimeout: requestTimeoutMillis }),
-      { ...listen, gracefulShutdownTimeout: shutdownMax }
+      { ...listen, gracefulShutdownTimeout: shutdownMax, websocket: connections.options }
     )),
     Layer.provide(Closing.layer),
     Layer.provide(Recording.layer),

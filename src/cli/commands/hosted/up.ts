@@ -57,6 +57,12 @@ const flags = {
     Flag.withFallbackConfig(Config.Int("MAESTRA_RATE_SYNCS_PER_MINUTE")),
     Flag.withDefault(defaultLimits.syncsPerMinute)
   ),
+  telemetryPerMinute: Flag.Int("telemetry-per-minute").pipe(
+    Flag.filter((count) => count > 0, (count) => `Expected more than 0, got ${count}`),
+    Flag.withDescription("Telemetry events one device may send in a minute (MAESTRA_RATE_TELEMETRY_PER_MINUTE, default 1000)"),
+    Flag.withFallbackConfig(Config.Int("MAESTRA_RATE_TELEMETRY_PER_MINUTE")),
+    Flag.withDefault(defaultLimits.telemetryPerMinute)
+  ),
   cluster: Flag.String("cluster").pipe(Flag.withDescription("File that describes an external JetStream cluster to use"), Flag.optional)
 }
 
@@ -90,7 +96,7 @@ export const up = Command.make(
           leafUrls,
           sessionMax: Duration.hours(flags.sessionHours),
           pairingLife: Duration.minutes(flags.pairingMinutes),
-          limits: { syncsPerMinute: flags.syncsPerMinute },
+          limits: { syncsPerMinute: flags.syncsPerMinute, telemetryPerMinute: flags.telemetryPerMinute },
           onProgress: logLine,
           onBroken,
           ...Option.match(flags.cluster, { onNone: () => ({}), onSome: (file) => ({ cluster: resolve(file) }) })

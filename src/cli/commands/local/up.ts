@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import { commandPrefix } from "../../prefix.ts"
+import { advisorSettings } from "../../serving/advisorSettings.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
@@ -36,13 +37,14 @@ export const up = Command.make(
     const token = yield* keptToken("local", dir)
     const httpPort = yield* freePort(flags.port, "--port")
     const url = `http://127.0.0.1:${httpPort}`
+    const advisor = yield* advisorSettings
     const layer = yield* Effect.promise(async () => {
       const { localBackend } = await import("../../../local/main.ts")
       // read while the backend waits for its nats-server
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
         Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }))).pipe(Layer.provide([
-          localBackend({ dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
+          localBackend({ ...advisor, dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
           Layer.effectDiscard(gateway)
         ]))
     })

@@ -52,6 +52,19 @@ export class Hosted extends HttpApiGroup.make("hosted").add(
     success: Schema.Struct({ code: Schema.String, user_id: Schema.String, tenant: Schema.String, expires_at: Schema.String }),
     error: refusals(409, 410, 503)
   }),
+  /** Read-only NATS credentials for one tool, bound to a consumer of its own. Secret. */
+  HttpApiEndpoint.post("grantTool", "/tools/:name", {
+    params: { name: Schema.String },
+    payload: Schema.Struct({ tenant: Schema.String, days: Schema.optionalKey(Schema.Finite) }),
+    success: Facts,
+    error: refusals(404, 503)
+  }),
+  HttpApiEndpoint.delete("revokeTool", "/tools/:name", {
+    params: { name: Schema.String },
+    query: tenantQuery,
+    success: sentence,
+    error: refusals(404, 503)
+  }),
   HttpApiEndpoint.delete("revoke", "/peers/:peer_id", {
     params: { peer_id: Schema.String },
     query: { cause: Schema.optionalKey(Schema.Literals(["requested", "lost", "compromised"])) },

@@ -1,0 +1,45 @@
+import { Clock, Duration, Effect, Schedule, Stream } from "effect"
+import type { TelemetryEntry } from "../Entry.ts"
+import type { Projections } from "../runner.ts"
+import type { Sqlite } from "../Sqlite.ts"
+import { forgetTelemetry } from "./queries.ts"
+
+/** The tables' position in the telemetry stream. */
+export const telemetryCursor = "telemetry"
+
+/** As long as the hub's stream keeps an event, the tables do; a local backend's own stream is shorter. */
+const eventsKeptFor = Duration.days(30)
+const forgetEvery = Duration.hours(1)
+
+export interface TelemetryInput<Stored, E> {
+  readonly info: Effect.Effect<{ readonly createdAt: string; readonly lastSeq: number }, E>
+  readonly read: (options: { readonly from: number }) => Stream.Stream<ReadonlyArray<Stored>, E>
+}
+
+/**
+ * Keep the telemetry tables in step with their stream until it fails, from their own position on.
+ *
+ * `entries`: what a batch of stored messages says, and how far it goes. A stream that is another one, or shorter than
+ * what was read, is read from its beginning: events are recognised by their ids.
+ */
+export const followTelemetry = Effect.fnUntraced(function*<Stored, E>(
+  projections: Projections["Service"],
+  input: TelemetryInput<Stored, E>,
+  entries: (batch: ReadonlyArray<Stored>) => { readonly entries: ReadonlyArray<TelemetryEntry>; readonly through: number }
+) {
+  const { createdAt, lastSeq } = yield* input.info
+  const held = (yield* projections.positions).get(telemetryCursor)
+  const isNew = held !== undefined && held.seq > 0 && (held.epoch !== createdAt || held.seq > lastSeq)
+  if (isNew) yield* projections.newInput(telemetryCursor, createdAt).pipe(Effect.orDie)
+  yield* input.read({ from: isNew ? 1 : (held?.seq ?? 0) + 1 }).pipe(
+    Stream.map(entries),
+    Stream.runForEach(({ entries, through }) =>
+      projections.keepAbsorbing({ cursor: telemetryCursor, epoch: createdAt, entries, through }).pipe(Effect.orDie)))
+})
+
+/** Once an hour, for ever: events older than their stream keeps them leave the tables. */
+export const expireTelemetry = (ask: <A, E>(query: Effect.Effect<A, E, Sqlite>) => Effect.Effect<A>): Effect.Effect<void> =>
+  Clock.currentTimeMillis.pipe(
+    Effect.flatMap((now) => ask(forgetTelemetry(now - Duration.toMillis(eventsKeptFor)))),
+    Effect.repeat(Schedule.spaced(forgetEvery)),
+    Effect.asVoid)

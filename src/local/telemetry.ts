@@ -1,0 +1,99 @@
+import { Clock, Duration, Effect, Queue, Result, Semaphore } from "effect"
+import { v7 as uuidV7 } from "uuid"
+import type { TelemetryEntry } from "../../projections/Entry.ts"
+import type { Projections } from "../../projections/runner.ts"
+import type { Sqlite } from "../../projections/Sqlite.ts"
+import { expireTelemetry, followTelemetry, telemetryCursor } from "../../projections/telemetry/follow.ts"
+import { selfTenant } from "../../streams/Backend.ts"
+import type { TelemetryFrom, TelemetryOutcome, TelemetryStore } from "../../streams/TelemetryStore.ts"
+import { kindOf } from "../../streams/ids.ts"
+import { subjects } from "../../streams/subjects.ts"
+import { decodeTelemetry, encodeTelemetry, readTelemetry, type TelemetryDraft, telemetryEnvelope, type TelemetryEvent, telemetryMessageId } from "../../streams/telemetry.ts"
+import { isoTime } from "../../streams/time.ts"
+import type { EventLog, Stored } from "../nats/EventLog.ts"
+
+export interface TelemetryContext {
+  /** The peer id of this machine, while it is paired. */
+  readonly peer: () => string | undefined
+  /** Completes whenever the tables were emptied. */
+  readonly emptied: Effect.Effect<unknown>
+  /** TELEMETRY_OUT. */
+  readonly out: EventLog
+  readonly projections: Projections["Service"]
+  /** This backend's id. */
+  readonly source: string
+}
+
+/** The peer of a machine's own telemetry in its own tables: it may not be paired yet, or be paired anew. */
+const selfPeer = "self"
+/** Publishes on their way at once: side by side they share the server's syncs. */
+const inFlightMax = 64
+const retryEvery = Duration.seconds(1)
+
+/** Telemetry emitted here: fsynced in TELEMETRY_OUT before it counts as taken. What leaves is decided when it leaves. */
+export const makeTelemetry = ({ out, peer, projections, source }: TelemetryContext): TelemetryStore["Service"] => {
+  const inFlight = Semaphore.makeUnsafe(inFlightMax)
+  let highest = 0
+  const storeOne = (event: TelemetryEvent, now: string) =>
+    out.append([{
+      subject: subjects.telemetryOut(event.event_type),
+      data: encodeTelemetry(telemetryEnvelope(event, { source, time: now })),
+      messageId: telemetryMessageId(selfPeer, event.event_id)
+    }]).pipe(
+      inFlight.withPermits(1),
+      Effect.map(({ last }): TelemetryOutcome => {
+        highest = Math.max(highest, last)
+        return { status: "acked", event_id: event.event_id }
+      }),
+      Effect.catch((error) => Effect.succeed<TelemetryOutcome>({ status: "rejected", event_id: event.event_id, error: error._tag === "LogRefused" ? error.why : "unavailable" })))
+  return {
+    store: Effect.fnUntraced(function*(_: TelemetryFrom, events: ReadonlyArray<TelemetryEvent>) {
+      const now = isoTime(yield* Clock.currentTimeMillis)
+      return yield* Effect.forEach(events, (event) => storeOne(event, now), { concurrency: "unbounded" })
+    }),
+    settled: Effect.suspend(() => projections.settled(telemetryCursor, highest)),
+    isHeard: () => Effect.succeed(true),
+    peerOf: () => peer() ?? selfPeer,
+    complete: (from, event) =>
+      Effect.map(Clock.currentTimeMillis, (now) => ({ event_id: uuidV7(), timestamp: isoTime(now), session_id: "", metadata: {}, source_backend: kindOf(from.backendId ?? source), ...event }))
+  }
+}
+
+/** Drafts waiting to be stored; beyond, the oldest are dropped: telemetry may be lost, and nobody waits for it. */
+const draftsMax = 1000
+
+/** What the program tells of itself: `emit` only queues, `run` stores. */
+export const makeTelemetrySink = (store: TelemetryStore["Service"]) =>
+  Effect.map(Queue.sliding<TelemetryDraft>(draftsMax), (queue) => ({
+    emit: (draft: TelemetryDraft) => Effect.asVoid(Queue.offer(queue, draft)),
+    run: Effect.forever(Effect.gen(function*() {
+      const from = { tenant: selfTenant, backendId: undefined }
+      const drafts = yield* Queue.takeAll(queue)
+      const events = yield* Effect.forEach(drafts, (draft) => store.complete(from, { ...draft }))
+      const read = events.map(readTelemetry)
+      yield* store.store(from, read.flatMap((one) => Result.isSuccess(one) ? [one.success] : []))
+    }))
+  }))
+
+/** Keep the telemetry tables in step with TELEMETRY_OUT, for ever. */
+export const keepCountingTelemetry = (context: TelemetryContext, ask: <A, E>(query: Effect.Effect<A, E, Sqlite>) => Effect.Effect<A>): Effect.Effect<never> => {
+  const entries = (batch: ReadonlyArray<Stored>) => ({
+    entries: batch.flatMap((stored): ReadonlyArray<TelemetryEntry> => {
+      const event = eventOf(stored)
+      return event === undefined ? [] : [{ kind: "telemetry", seq: stored.seq, tenant: selfTenant, peer: selfPeer, stored: stored.time, event }]
+    }),
+    through: batch.at(-1)?.seq ?? 0
+  })
+  const following = Effect.raceFirst(
+    followTelemetry(context.projections, context.out, entries).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
+    context.emptied
+  ).pipe(Effect.forever)
+  return Effect.raceFirst(following, Effect.andThen(expireTelemetry(ask), Effect.never))
+}
+
+/** The event in a message of TELEMETRY_OUT; `undefined`: bytes this version cannot read. */
+export const eventOf = (stored: Stored): TelemetryEvent | undefined => {
+  const envelope = decodeTelemetry(stored.data)
+  const event = Result.isSuccess(envelope) ? readTelemetry(envelope.success.data) : undefined
+  return event !== undefined && Result.isSuccess(event) ? event.success : undefined
+}

@@ -1,0 +1,88 @@
+// Goal: telemetry's tables mean what its fold says: each event once by peer and id, sums exact, whatever is repeated, cut or read again.
+// Method: random events, many of them equal, wild figures and times, in random batches; the roll-ups against the fold's.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import type { TelemetryEntry } from "../../../projections/Entry.ts"
+import { Projections } from "../../../projections/runner.ts"
+import { apply, empty, type Hour, type State } from "../../../projections/telemetry/apply.ts"
+import { forgetTelemetry, listTelemetry, telemetryHours } from "../../../projections/telemetry/queries.ts"
+import { telemetryCursor } from "../../../projections/telemetry/follow.ts"
+import type { TelemetryEvent } from "../../../streams/telemetry.ts"
+import { database, type Dice, random, tenant } from "./rig.ts"
+
+const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
+const stored = Date.parse("2026-11-22T10:30:00.000Z")
+
+const eventOf = (dice: Dice): TelemetryEvent => ({
+  event_id: `e${dice.below(30)}`,
+  event_type: dice.pick(["capture", "model warning", "a\"b|c"]),
+  session_id: "",
+  timestamp: dice.pick(["2026-11-22T10:15:00Z", "2026-11-22T11:15:00+02:00", "2026-11-22T23:00:00Z", "yesterday", "2026-11-22T10:00:00", ""]),
+  source_backend: dice.pick(["local", "ios_local"]),
+  metadata: {},
+  ...(dice.chance(0.7) ? { latency_ms: dice.pick([0.0004, 12.3456, 1e300, -5, dice.below(1000)]) } : {}),
+  ...(dice.chance(0.5) ? { tokens_used: dice.pick([0, 1.5, 1e30, dice.below(5000)]) } : {}),
+  ...(dice.chance(0.5) ? { cost_usd: dice.pick([0.1, 0.2, 1e-9, 1e12, -1]) } : {}),
+  ...(dice.chance(0.5) ? { model: dice.pick(["m1", "m2", ""]) } : {})
+})
+
+const entriesOf = (dice: Dice): ReadonlyArray<TelemetryEntry> =>
+  Array.from({ length: 120 }, (_, i) => ({ kind: "telemetry", seq: i + 1, tenant, peer: dice.pick(["p1", "p2"]), stored: stored + dice.below(2) * 3_600_000, event: eventOf(dice) }))
+
+const folded = (entries: ReadonlyArray<TelemetryEntry>): ReadonlyArray<Hour> => [...entries.reduce<State>(apply, empty).hours.values()]
+const byCell = (hours: ReadonlyArray<Hour>) => [...hours].sort((a, b) => JSON.stringify([a.hour, a.type, a.model, a.peer]) < JSON.stringify([b.hour, b.type, b.model, b.peer]) ? -1 : 1)
+
+/** All roll-ups, through pages of five. */
+const hours = Effect.gen(function*() {
+  const all: Array<Hour> = []
+  for (let cursor: string | undefined;;) {
+    const page: Effect.Success<ReturnType<typeof telemetryHours>> = yield* telemetryHours({ tenant, limit: 5, cursor })
+    all.push(...page.items)
+    if (page.cursor === null) return byCell(all)
+    cursor = page.cursor
+  }
+})
+
+const absorbed = Effect.fnUntraced(function*(entries: ReadonlyArray<TelemetryEntry>, dice: Dice) {
+  const { absorb } = yield* Projections
+  for (let at = 0; at < entries.length;) {
+    const batch = entries.slice(at, at += 1 + dice.below(40))
+    yield* absorb({ cursor: telemetryCursor, epoch: "first", entries: batch })
+    // offered again: the cursor knows
+    if (dice.chance(0.2)) yield* absorb({ cursor: telemetryCursor, epoch: "first", entries: batch })
+  }
+})
+
+describe("telemetry roll-ups", () => {
+  it.effect.prop("tables and fold agree, and a stream made anew counts nothing twice", [seed], ([seed]) =>
+    Effect.gen(function*() {
+      const dice = random(seed)
+      const entries = entriesOf(dice)
+      yield* absorbed(entries, dice)
+      assert.deepStrictEqual(yield* hours, byCell(folded(entries)))
+      const { absorb, newInput } = yield* Projections
+      yield* newInput(telemetryCursor, "second")
+      yield* absorb({ cursor: telemetryCursor, epoch: "second", entries })
+      assert.deepStrictEqual(yield* hours, byCell(folded(entries)))
+      const listed = yield* listTelemetry({ tenant, limit: 1000 })
+      assert.strictEqual(listed.items.length, folded(entries).reduce((sum, { events }) => sum + events, 0))
+    }).pipe(Effect.provide(database()), Effect.scoped), { arbitrary: { runs: 15 } })
+
+  it.effect("believes a time that names its zone and is not in the future, else the time of storing", () =>
+    Effect.sync(() => {
+      const hourOf = (timestamp: string) => folded([{ kind: "telemetry", seq: 1, tenant, peer: "p", stored, event: { ...eventOf(random(1)), timestamp } }])[0]?.hour
+      assert.strictEqual(hourOf("2026-11-22T11:15:00+02:00"), "2026-11-22T09")
+      for (const other of ["2026-11-22T23:00:00Z", "2026-11-22T07:00:00", "yesterday", "1755099880", "-000001-01-01T00:00:00Z"]) assert.strictEqual(hourOf(other), "2026-11-22T10", other)
+    }))
+
+  it.effect("events go when their time is over; what they added up to stays", () =>
+    Effect.gen(function*() {
+      const dice = random(7)
+      const entries = entriesOf(dice)
+      yield* absorbed(entries, dice)
+      const before = yield* hours
+      yield* forgetTelemetry(stored + 10_000_000)
+      assert.deepStrictEqual((yield* listTelemetry({ tenant, limit: 10 })).items, [])
+      assert.deepStrictEqual(yield* hours, before)
+    }).pipe(Effect.provide(database()), Effect.scoped))
+})

@@ -1,0 +1,47 @@
+import { Context, Effect, Layer, Option, Redacted } from "effect"
+import { Projections } from "../../projections/runner.ts"
+import { Sqlite } from "../../projections/Sqlite.ts"
+import { localLimits, localTickets } from "../../src/local/visitors.ts"
+import { type AdvisorKey, type AdvisorOptions, makeAdvisor } from "../../src/local/advisor.ts"
+import { keepCountingTelemetry, makeTelemetry, makeTelemetrySink } from "../../src/local/telemetry.ts"
+import { makeMemoryLog } from "../../src/nats/memoryLog.ts"
+import { Advisor } from "../../streams/Advisor.ts"
+import { Tickets, Tools } from "../../streams/Access.ts"
+import { CommandFailed } from "../../streams/Backend.ts"
+import { Limits } from "../../streams/RateLimits.ts"
+import { TelemetryStore } from "../../streams/TelemetryStore.ts"
+import { sourceOf } from "../property/projections/rig.ts"
+
+/** A keychain of one entry. */
+export const keyInMemory = (): AdvisorKey => {
+  let held: Redacted.Redacted<string> | undefined
+  return {
+    get: Effect.sync(() => Option.fromUndefinedOr(held)),
+    set: (key) => Effect.sync(() => { held = Redacted.value(key) === "" ? undefined : key })
+  }
+}
+
+/** The peer telemetry is streamed as. */
+export const ownPeer = "peer_0123456789abcdef"
+
+/** Telemetry, limits, tickets and advisor of a local backend, real but for store and keychain; no tools. */
+export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effectContext(Effect.gen(function*() {
+  const sqlite = yield* Sqlite
+  const parts = {
+    out: yield* makeMemoryLog("TELEMETRY_OUT"),
+    projections: yield* Projections,
+    source: sourceOf(1),
+    peer: () => ownPeer,
+    emptied: Effect.never
+  }
+  yield* Effect.forkScoped(keepCountingTelemetry(parts, (query) => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)))
+  const telemetry = makeTelemetry(parts)
+  const sink = yield* makeTelemetrySink(telemetry)
+  yield* Effect.forkScoped(sink.run)
+  const refusal = new CommandFailed({ status: 404, type: "unknown-tenant", hint: "See `maestra hosted peers`." })
+  return Context.make(TelemetryStore, telemetry).pipe(
+    Context.add(Limits, localLimits()),
+    Context.add(Tickets, localTickets()),
+    Context.add(Advisor, makeAdvisor(advisor, { key: keyInMemory(), sink })),
+    Context.add(Tools, { grant: () => Effect.fail(refusal), revoke: () => Effect.fail(refusal) }))
+}))
