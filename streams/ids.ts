@@ -24,6 +24,12 @@ export const Time = Schema.String.check(Schema.isPattern(timePattern))
 export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 export const Uuid = Schema.String.check(Schema.isPattern(uuidPattern))
 
+/**
+ * Namespace (RFC 9562, version 5) of the events a gateway writes for a simple client. The name is the canonical JSON of
+ * `[the companion's backend_id, conversation, message or null, version]`.
+ */
+export const simpleClientNamespace = "8f9c4f5e-3d0a-5b7e-9c61-2e7a4d1b6f30"
+
 /** SHA-256, base64url without padding. */
 export const Digest = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))
 

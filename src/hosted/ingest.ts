@@ -5,7 +5,7 @@ import { parseIngest, patterns, subjects } from "../../streams/subjects.ts"
 import type { Connection, Request } from "../nats/Connection.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
-import { type Admitted, admit, admitSender, type Facts, follow, type Refusal } from "./admit.ts"
+import { type Admitted, admit, admitAuthor, admitSender, type Facts, follow, type Refusal } from "../security/admit.ts"
 import type { Committer } from "./Committer.ts"
 import { type Heads, headOf, type Place } from "./Heads.ts"
 
@@ -98,7 +98,8 @@ export const ingestCommit = Effect.fnUntraced(function*(
   if (Result.isFailure(parsed)) return { verdict: "invalid", event_id: "", why: parsed.failure.why }
   const admitted = admit(parsed.success, framed.success.events, facts!)
   if (Result.isFailure(admitted)) return admitted.failure
-  return yield* extend(context, tenant, parsed.success, admitted.success, heard.success.keys)
+  const author = admitAuthor(parsed.success.record.author, facts!)
+  return yield* extend(context, tenant, parsed.success, admitted.success, Result.isSuccess(author) ? author.success.keys : [])
 })
 
 /** Continue the author's chain with a judged commit: fenced, atomic, once. */

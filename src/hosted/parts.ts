@@ -3,7 +3,7 @@ import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
 import { openData } from "../security/envelopes.ts"
-import type { Facts } from "./admit.ts"
+import type { Facts, Standing } from "../security/admit.ts"
 import { meetEpoch, type Parts } from "./Base.ts"
 import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
 import { type Heads, headsAcross, makeHeads } from "./Heads.ts"
@@ -16,6 +16,7 @@ import type { Partition } from "./Partitions.ts"
 import { defaultLimits, makeRateBudget } from "./RateBudget.ts"
 import type { Tenants } from "./Tenants.ts"
 import { remembered } from "./tablesOf.ts"
+import type { Device } from "./TenantRecord.ts"
 
 const retryEvery = Duration.seconds(1)
 const markEvery = Duration.seconds(1)
@@ -147,12 +148,20 @@ export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: Ingest
 const factsOf = ({ keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string, draw: Facts["draw"]): Facts | undefined => {
   const record = tenants.peek(tenant)
   if (record === undefined) return undefined
+  const standing = (device: Device | undefined, peer: string): Standing => ({
+    device: device === undefined ? undefined : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
+    revoked: record.gone.some(({ peer_id }) => peer_id === peer)
+  })
   const device = record.devices.find(({ peer_id }) => peer_id === sender)
   const inForce = settings.get(tenant) ?? { settings: defaults, seq: 0 }
   return {
     tenant, sender, now, draw,
-    device: device === undefined ? undefined : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
-    revoked: record.gone.some(({ peer_id }) => peer_id === sender),
+    ...standing(device, sender),
+    companion: (author) => {
+      const is = (peer: { readonly peer_id: string; readonly companion_of?: string }) => peer.peer_id === author && device !== undefined && peer.companion_of === device.backend_id
+      const companion = record.devices.find(is)
+      return companion !== undefined || record.gone.some(is) ? standing(companion, author) : undefined
+    },
     settings: inForce.settings,
     settingsSeq: inForce.seq,
     greatestLamport: view.of(tenant).lamport,

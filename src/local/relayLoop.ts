@@ -8,6 +8,8 @@ import { type Connection, RequestTimedOut } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { sharedId } from "../security/sharedId.ts"
+import { forwardCompanions, relayCompanion } from "./companionRelay.ts"
+import type { CompanionStore } from "./companions.ts"
 import type { Journal } from "./Journal.ts"
 import { epochOf } from "./mirrorLoop.ts"
 import { onVerdict } from "./onVerdict.ts"
@@ -21,6 +23,7 @@ export interface LinkedContext extends TwinContext {
   readonly journalLog: EventLog
   readonly cursor: Cursor
   readonly journal: Journal
+  readonly companions: CompanionStore
   readonly self: BackendIdentity["Service"]
   readonly paired: () => PairedWith
   readonly secrets: () => PairingSecrets
@@ -227,22 +230,36 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string,
 
 const commitSubject = (context: LinkedContext) => subjects.ingest(context.paired().tenant, context.paired().peer_id, "commit")
 
+/** An answer cannot come any more once the link is down: ask again as soon as it is back. */
+const askToCommit = (context: LinkedContext, commit: Uint8Array) =>
+  Effect.raceFirst(
+    context.connection.request(commitSubject(context), commit, commitPatience(commit.length)),
+    Effect.andThen(awaitRef(context.state.link, ({ up }) => !up), Effect.fail(new RequestTimedOut({ subject: commitSubject(context) })))
+  ).pipe(
+    Effect.map((bytes) => {
+      const verdict = decodeVerdict(decoder.decode(bytes))
+      const { log_epoch, log_id } = context.paired()
+      return Result.isSuccess(verdict) ? verdict.success : { verdict: "busy" as const, log_id, log_epoch }
+    }))
+
+const companionsOf = (context: LinkedContext) => ({
+  state: context.state,
+  companions: context.companions,
+  hostedUrl: () => context.paired().hosted_url,
+  log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
+  linkReturned: linkReturns(context.state),
+  withhold: context.withhold
+})
+
+/** Make companions that registered here known over there, for ever. */
+export const runForwarding = (context: LinkedContext): Effect.Effect<never> => forwardCompanions(companionsOf(context))
+
 const relayContext = (context: LinkedContext): RelayContext => ({
   journal: context.journalLog,
   cursor: context.cursor,
   author: context.paired().peer_id,
   identity: context.self,
-  ask: (commit) =>
-    // an answer cannot come any more once the link is down: ask again as soon as it is back
-    Effect.raceFirst(
-      context.connection.request(commitSubject(context), commit, commitPatience(commit.length)),
-      Effect.andThen(awaitRef(context.state.link, ({ up }) => !up), Effect.fail(new RequestTimedOut({ subject: commitSubject(context) })))
-    ).pipe(
-      Effect.map((bytes) => {
-        const verdict = decodeVerdict(decoder.decode(bytes))
-        const { log_epoch, log_id } = context.paired()
-        return Result.isSuccess(verdict) ? verdict.success : { verdict: "busy" as const, log_id, log_epoch }
-      })),
+  ask: (commit) => askToCommit(context, commit),
   linkReturned: linkReturns(context.state),
   log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
   gateContext: (pending) =>
@@ -256,6 +273,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
       return { settings, key, shareId: (id) => sharedId(idKey, id), skip }
     }),
   seen: context.seen,
+  relayCompanion: (framed, seq) => relayCompanion({ ...companionsOf(context), ask: (commit) => askToCommit(context, commit) }, framed, seq),
   committed: (commit, logSeq) =>
     Effect.gen(function*() {
       for (const group of Map.groupBy(commit.withheld, ({ why }) => why)) {

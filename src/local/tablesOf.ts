@@ -5,6 +5,7 @@ import { stateDigest } from "../../projections/conversations/digest.ts"
 import { conversations } from "../../projections/conversations/projection.ts"
 import { counts, greatestLamport } from "../../projections/conversations/queries.ts"
 import { peers } from "../../projections/peers/projection.ts"
+import { peerById } from "../../projections/peers/queries.ts"
 import { Projections } from "../../projections/runner.ts"
 import { settings } from "../../projections/settings/projection.ts"
 import { settingsOf } from "../../projections/settings/queries.ts"
@@ -59,6 +60,8 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
     })),
     keepPositions: (positions) => ask(reportPositions(selfTenant, positions)),
     withheld: ask(Effect.map(withheldFor(selfTenant, "surface"), (ids) => new Set(ids))),
+    isRevoked: (peer) => ask(Effect.map(peerById({ tenant: selfTenant, peer }), (found) => Option.isSome(found) && found.value.revoked !== null)),
+    settingsSeq: ask(Effect.map(settingsOf(selfTenant), ({ seq }) => seq)),
     digest: ask(stateDigest(selfTenant)),
     problems: ask(problems({ tenant: selfTenant, limit: listedMax }))
   }

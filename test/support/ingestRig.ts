@@ -5,7 +5,7 @@ import { openData } from "../../src/security/envelopes.ts"
 import { keyId } from "../../src/security/keys.ts"
 import type { EventLog } from "../../src/nats/EventLog.ts"
 import { makeMemoryLog, type MemoryLogOptions } from "../../src/nats/memoryLog.ts"
-import type { Facts } from "../../src/hosted/admit.ts"
+import type { Facts } from "../../src/security/admit.ts"
 import { makeCommitter } from "../../src/hosted/Committer.ts"
 import { type Heads, makeHeads } from "../../src/hosted/Heads.ts"
 import { ingestCommit } from "../../src/hosted/ingest.ts"
@@ -22,6 +22,7 @@ export const factsOf = (log: LogHistory, author: Author, otherwise: Partial<Fact
   now,
   device: deviceOf(author),
   revoked: false,
+  companion: () => undefined,
   settings: defaults,
   settingsSeq: 0,
   greatestLamport: 100,

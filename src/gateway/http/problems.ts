@@ -17,6 +17,8 @@ const table = {
   "origin-forbidden": { status: 403, title: "This web page may not talk to this backend" },
   "operator-only": { status: 403, title: "Only the operator may do this" },
   "read-only": { status: 403, title: "The operator may only read a tenant's conversations" },
+  "other-peer": { status: 403, title: "The session is another peer's" },
+  "bad-signature": { status: 403, title: "The signature does not hold" },
   "no-such-endpoint": { status: 404, title: "There is nothing at this address" },
   "conversation-not-found": { status: 404, title: "There is no such conversation" },
   "message-not-found": { status: 404, title: "There is no such message" },

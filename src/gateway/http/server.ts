@@ -9,6 +9,7 @@ import { accessLayer, type Trust } from "./access.ts"
 import { HostedApi, LocalApi } from "./api.ts"
 import { Closing } from "./Closing.ts"
 import { guard, type GuardPolicy, loopbackHosts } from "./guard.ts"
+import { companionHandlers } from "./handlers/companions.ts"
 import { conversationHandlers } from "./handlers/conversations.ts"
 import { hostedHandlers } from "./handlers/hosted.ts"
 import { localHandlers } from "./handlers/local.ts"
@@ -16,6 +17,7 @@ import { logHandlers } from "./handlers/log.ts"
 import { messageHandlers } from "./handlers/messages.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
 import { privacyHandlers } from "./handlers/privacy.ts"
+import { syncHandlers } from "./handlers/sync.ts"
 import { systemHandlers } from "./handlers/system.ts"
 
 /** Version of this program, as `/health` says it. */
@@ -50,7 +52,7 @@ export interface HostedServerOptions {
 export const serveLocal = (options: LocalServerOptions) => {
   const trust: Trust = { side: "local", secret: Redacted.make(options.token) }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers] as const)
+    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers, companionHandlers] as const)
   )
   return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,
@@ -70,7 +72,7 @@ export const serveHosted = (options: HostedServerOptions) => {
   })
 }
 
-const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers] as const
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers] as const
 
 const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,
