@@ -159,8 +159,8 @@ const factsOf = ({ keyring, settings, tenants, view }: Parts, tenant: string, se
     ...standing(device, sender),
     companion: (author) => {
       const is = (peer: { readonly peer_id: string; readonly companion_of?: string }) => peer.peer_id === author && device !== undefined && peer.companion_of === device.backend_id
-      const companion = record.devices.find(is)
-      return companion !== undefined || record.gone.some(is) ? standing(companion, author) : undefined
+      const known = [...record.devices, ...record.gone].some(({ peer_id }) => peer_id === author)
+      return !known || [...record.devices, ...record.gone].some(is) ? standing(record.devices.find(is), author) : undefined
     },
     settings: inForce.settings,
     settingsSeq: inForce.seq,

@@ -50,7 +50,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
 
 /** The ports a gateway stands on. */
 const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>) => {
-  const { journal, projections, self, state } = base
+  const { journal, projections } = base
   const control: ControlContext = {
     ...base,
     askNow,

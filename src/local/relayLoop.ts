@@ -4,10 +4,11 @@ import { genesis } from "../../streams/CommitRecord.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
-import { type Connection, RequestTimedOut } from "../nats/Connection.ts"
+import type { Connection } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { sharedId } from "../security/sharedId.ts"
+import { askToCommit } from "./askToCommit.ts"
 import { forwardCompanions, relayCompanion } from "./companionRelay.ts"
 import type { CompanionStore } from "./companions.ts"
 import type { Journal } from "./Journal.ts"
@@ -52,19 +53,12 @@ export interface LinkedContext extends TwinContext {
   readonly journals: { readonly current: () => string; readonly all: () => ReadonlySet<string>; readonly openedHere: () => boolean; readonly open: (id: string) => Effect.Effect<void>; readonly forgive: () => void }
 }
 
-/**
- * A commit's bytes may go through a thin line; what comes on top is the hosted side's work, a second at most. A hosted
- * process that died with a request says nothing: the next one gets it after this, well within the five seconds in which
- * a dead process's work is taken over. Asking again too early costs a repeated answer and nothing else.
- */
-const commitPatience = (bytes: number) => Duration.millis(2000 + bytes / 32)
 /** After a renewal that did not come about: hosted is away, or a clock is wrong. */
 const renewPause = Duration.seconds(2)
 const headPatience = Duration.seconds(5)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
 
-const decodeVerdict = Schema.decodeUnknownResult(Schema.fromJsonString(Verdict))
 const decodeHead = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Union([HeadAnswer, Verdict])))
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -228,27 +222,11 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string,
   }).pipe(Effect.ensuring(context.journal.release))
 })
 
-const commitSubject = (context: LinkedContext) => subjects.ingest(context.paired().tenant, context.paired().peer_id, "commit")
-
-/** An answer cannot come any more once the link is down: ask again as soon as it is back. */
-const askToCommit = (context: LinkedContext, commit: Uint8Array) =>
-  Effect.raceFirst(
-    context.connection.request(commitSubject(context), commit, commitPatience(commit.length)),
-    Effect.andThen(awaitRef(context.state.link, ({ up }) => !up), Effect.fail(new RequestTimedOut({ subject: commitSubject(context) })))
-  ).pipe(
-    Effect.map((bytes) => {
-      const verdict = decodeVerdict(decoder.decode(bytes))
-      const { log_epoch, log_id } = context.paired()
-      return Result.isSuccess(verdict) ? verdict.success : { verdict: "busy" as const, log_id, log_epoch }
-    }))
-
 const companionsOf = (context: LinkedContext) => ({
-  state: context.state,
-  companions: context.companions,
+  ...context,
   hostedUrl: () => context.paired().hosted_url,
   log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
-  linkReturned: linkReturns(context.state),
-  withhold: context.withhold
+  linkReturned: linkReturns(context.state)
 })
 
 /** Make companions that registered here known over there, for ever. */

@@ -30,7 +30,10 @@ export interface Facts extends Standing {
   /** From the NATS subject, which permissions hold to the truth; never from the message. */
   readonly sender: string
   readonly now: string
-  /** How another author stands whose commits this sender may bring: a companion of that local backend. Nobody else. */
+  /**
+   * How another author stands whose commits this sender may bring: a companion of that local backend, or one nobody has
+   * heard of yet. Nothing for authors that are known and not this sender's.
+   */
   readonly companion: (author: string) => Standing | undefined
   readonly settings: Settings
   /** LOG sequence of the newest settings event; what `withheld` tells the relay to read up to. */
@@ -68,7 +71,7 @@ export const admitSender = (facts: (Standing & Pick<Facts, "now">) | undefined):
 export const admitAuthor = (author: string, facts: Facts): Result.Result<NonNullable<Facts["device"]>, Refusal> => {
   if (author === facts.sender) return admitSender(facts)
   const companion = facts.companion(author)
-  if (companion === undefined) return Result.fail({ verdict: "unknown_peer", author })
+  if (companion === undefined) return Result.fail({ verdict: "bad_signature" })
   return Result.mapError(admitSender({ ...companion, now: facts.now }), (refusal) => ({ ...refusal, author }) as Refusal)
 }
 
