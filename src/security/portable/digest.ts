@@ -13,10 +13,11 @@ export const digestOf = async (data: Bytes | string): Promise<string> => toBase6
 export const hexDigestOf = async (data: Bytes | string): Promise<string> => toHex(await sha256(data))
 
 /** HMAC-SHA256, 32 bytes. */
-export const hmac = async (key: Bytes, data: Bytes | string): Promise<Bytes> => {
-  const imported = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"])
-  return new Uint8Array(await crypto.subtle.sign("HMAC", imported, bytesOf(data)))
-}
+export const hmac = async (key: Bytes | CryptoKey, data: Bytes | string): Promise<Bytes> =>
+  new Uint8Array(await crypto.subtle.sign("HMAC", key instanceof Uint8Array ? await hmacKey(key) : key, bytesOf(data)))
+
+/** A key for `hmac` that WebCrypto keeps to itself. */
+export const hmacKey = (key: Bytes): Promise<CryptoKey> => crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, ["sign"])
 
 /** `ids` of a commit: SHA-256 of the ids of all journal events it covers, withheld ones too, in order. */
 export const idsDigest = (ids: ReadonlyArray<string>): Promise<string> => digestOf(ids.join("\n"))

@@ -1,6 +1,6 @@
 import { type Bytes, fromBase64url, fromUtf8, randomBytes, sameBytes, toBase64url, toHex, utf8 } from "./bytes.ts"
 import { canonicalJson } from "./canonical.ts"
-import { hmac } from "./digest.ts"
+import { hmac, hmacKey } from "./digest.ts"
 
 /** What a session binding token says, before it is signed. Times exactly `YYYY-MM-DDTHH:mm:ss.sssZ`. */
 export interface SessionClaims {
@@ -21,7 +21,7 @@ export interface SessionToken extends SessionClaims {
 /** A token lives at most a working day, milliseconds. */
 export const tokenLifeMaxMillis = 8 * 3600 * 1000
 
-const macOf = (token: SessionClaims, key: Bytes): Promise<Bytes> =>
+const macOf = (token: SessionClaims, key: Bytes | CryptoKey): Promise<Bytes> =>
   hmac(key, canonicalJson({
     session_id: token.session_id,
     local_backend_id: token.local_backend_id,
@@ -31,8 +31,11 @@ const macOf = (token: SessionClaims, key: Bytes): Promise<Bytes> =>
     expires_at: token.expires_at
   }))
 
+/** A device's secret S, or a companion's key K, so that it can sign tokens and cannot be read any more. */
+export const importSessionKey = hmacKey
+
 /** Sign the claims with a device's secret S, or a companion's key K. 32 bytes. */
-export const createSessionToken = async (about: SessionClaims, key: Bytes): Promise<SessionToken> => ({ ...about, signature: toHex(await macOf(about, key)) })
+export const createSessionToken = async (about: SessionClaims, key: Bytes | CryptoKey): Promise<SessionToken> => ({ ...about, signature: toHex(await macOf(about, key)) })
 
 /** Whether this key made this token. Says nothing about its times. */
 export const verifySessionToken = async (token: SessionToken, key: Bytes): Promise<boolean> =>
