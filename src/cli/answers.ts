@@ -111,6 +111,8 @@ export const Enrolled = Schema.Struct({
   expires_at: Schema.String
 })
 
+export const CompanionCode = Schema.Struct({ code: Schema.String, url: Schema.String, expires_at: Schema.String })
+
 /** The answer of a command that only has something to say. */
 export const Told = Schema.Struct({ sentence: Schema.String })
 

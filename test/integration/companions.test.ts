@@ -1,6 +1,12 @@
 // Goal: phones and browsers, which run no leaf node, write and read like everybody else: through hosted, through a local backend, or both.
 // Method: hosted and a paired local as processes, the SDK as iOS, Android and web surfaces over real HTTP, with cuts and lost answers.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileKeychain, fileStorage } from "../../src/sdk/typescript/node/fileStorage.ts"
+import { memoryStorage } from "../../src/sdk/typescript/storage.ts"
+import { keychainVault, memoryKeychain } from "../../src/sdk/typescript/vault.ts"
 import { companionCode, openSurface, pairingCode, readOn, settle, type Surface } from "../support/companion.ts"
 import { done, type History, shown } from "../support/linked.ts"
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
@@ -135,6 +141,65 @@ describe("a companion of a local backend", () => {
     assert.deepStrictEqual(await readOn(ios, "plan"), await readOn(web, "plan"))
     const conflicts = (await local.http<{ readonly conflicts: ReadonlyArray<{ readonly message_id: string }> }>("GET", "/conflicts")).json.conflicts
     assert.isTrue(conflicts.some(({ message_id }) => message_id === message))
+  })
+
+  it("a commit that hosted will not have is set aside, holds up nothing, and comes again once it may", async () => {
+    const desk = await world.local("desk")
+    await world.pair(hosted, desk)
+    const kept = { storage: memoryStorage(), vault: keychainVault(memoryKeychain()) }
+    const phone = await openSurface("android", kept)
+    phone.wire.cut.add(hosted.url())
+    await phone.joinLocal(desk.url(), await companionCode(desk))
+    await agreed(tenant, hosted, [local, desk])
+    await done(desk, "POST", "/pause")
+    await phone.append("held", { role: "user", content: "from a surface that was allowed" })
+    await settle(phone)
+    await done(desk, "POST", "/conversations/behind/messages", { role: "user", content: "behind it" })
+    await done(local, "PUT", "/privacy-settings", { allowed_surfaces: ["api", "web", "ios"] })
+    await inStep()
+    await done(desk, "POST", "/resume")
+    await until(async () => (await hosted.http("GET", `/conversations/behind?tenant=${tenant}`)).status === 200, 30_000, () => desk.log().slice(-2000))
+    assert.strictEqual((await hosted.http("GET", `/conversations/held?tenant=${tenant}`)).status, 404)
+    await done(local, "PUT", "/privacy-settings", { allowed_surfaces: null })
+    await until(async () => (await desk.http<{ readonly allowed_surfaces: null | ReadonlyArray<string> }>("GET", "/privacy-settings")).json.allowed_surfaces === null, 30_000)
+    // the app is opened again, and asks whether what it sent is still there
+    const again = await openSurface("android", kept)
+    again.wire.cut.add(hosted.url())
+    await settle(again)
+    await until(async () => (await hosted.http("GET", `/conversations/held?tenant=${tenant}`)).status === 200, 30_000)
+    assert.deepStrictEqual((await shown(hosted, "held", tenant)).messages.map(({ content }) => content), ["from a surface that was allowed"])
+  })
+
+  it("two tabs over one storage make one chain, and lose nothing", async () => {
+    const storage = memoryStorage()
+    const vault = keychainVault(memoryKeychain())
+    const tabs = [await openSurface("web", { storage, vault }), await openSurface("web", { storage, vault })]
+    await tabs[0]!.joinHosted(await pairingCode(hosted, "ada"))
+    await Promise.all(tabs.flatMap((tab, at) => Array.from({ length: 10 }, (_, i) => tab.append("tabs", { role: "user", content: `${at}.${i}` }))))
+    await Promise.all(tabs.map((tab) => settle(tab)))
+    const seen = (await shown(hosted, "tabs", tenant)).messages.map(({ content }) => content)
+    assert.deepStrictEqual([...seen].sort(), tabs.flatMap((_, at) => Array.from({ length: 10 }, (_, i) => `${at}.${i}`)).sort())
+  })
+
+  it("a storage that went back to an older copy opens a new journal and sends what the log lacks", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "maestra-sdk-"))
+    const vault = keychainVault(fileKeychain(join(folder, "keys")))
+    const open = () => openSurface("extension", { storage: fileStorage(folder), vault })
+    const before = await open()
+    await before.joinHosted(await pairingCode(hosted, "ada"))
+    await before.append("copy", { role: "user", content: "one" })
+    await settle(before)
+    const file = join(folder, "maestra.json")
+    const older = readFileSync(file)
+    await before.append("copy", { role: "user", content: "two" })
+    await settle(before)
+    writeFileSync(file, older)
+    const after = await open()
+    await after.append("copy", { role: "user", content: "three" })
+    await settle(after)
+    assert.deepStrictEqual((await shown(hosted, "copy", tenant)).messages.map(({ content }) => content), ["one", "two", "three"])
+    assert.deepStrictEqual((await readOn(after, "copy"))?.map(([, content]) => content), ["one", "two", "three"])
+    rmSync(folder, { recursive: true })
   })
 
   it("a local backend that is shut out takes its companions with it", async () => {

@@ -42,6 +42,7 @@ const keys = {
   settings: "settings",
   own: (seq: number) => `own/${String(seq).padStart(12, "0")}`,
   commit: (n: number) => `commit/${String(n).padStart(12, "0")}`,
+  takenBack: (digest: string) => `taken-back/${digest}`,
   conversation: (shared: string) => `conversation/${shared}`,
   side: (name: string) => `side/${name}`
 } as const

@@ -82,7 +82,7 @@ export const openMaestra = async (options: MaestraOptions): Promise<Maestra> => 
   const own = await options.vault.identity(options.platform, isoTime(platform.now()))
   const book = new Book(options.storage, platform)
   const link = new Link(options.storage, options.vault, platform, own)
-  const parts = { book, link, platform }
+  const parts = { book, link, platform, asked: new Map<SideName, number>() }
   const listeners = new Set<() => void>()
   const tell = () => listeners.forEach((listener) => listener())
   const problems = new Map<SideName, string>()

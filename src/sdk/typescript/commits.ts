@@ -93,7 +93,9 @@ export const rewind = (book: Book, n: number, sides: ReadonlyArray<string>, asid
     const meta = await book.meta()
     const last = n === 0 ? undefined : await book.storage.read(bookKeys.commit(n)) as KeptCommit | undefined
     if (n > 0 && last === undefined) return
-    const removed = Array.from({ length: meta.commits - n }, (_, i): Entry => [bookKeys.commit(n + 1 + i), undefined])
+    const taken = await book.commitsAfter(n, meta.commits - n)
+    // a side that took one before the other refused it will name it as its head until it has set it aside
+    const removed = taken.flatMap((commit): ReadonlyArray<Entry> => [[bookKeys.commit(commit.n), undefined], [bookKeys.takenBack(commit.digest), commit.n]])
     const states = await Promise.all(sides.map(async (name): Promise<Entry> => {
       const state = await book.side(name)
       return [bookKeys.side(name), { ...state, acked: Math.min(state.acked, n) } satisfies SideState]
@@ -119,6 +121,9 @@ export const reopen = (book: Book, head: string, sides: ReadonlyArray<string>): 
     await book.storage.write([...removed, ...states, [bookKeys.meta, { ...meta, journal: v7(), commits: 0, committed: 0, prev: await recordDigest(head) } satisfies Meta]])
     return true
   })
+
+/** Whether this head is a commit that was made here and taken back. */
+export const wasTakenBack = async (book: Book, head: string): Promise<boolean> => await book.storage.read(bookKeys.takenBack(await recordDigest(head))) !== undefined
 
 /** Where a head stands among the commits kept here: its number, 0 for none yet, `undefined` where it is unknown. */
 export const placeOf = async (book: Book, head: string | null): Promise<number | undefined> => {

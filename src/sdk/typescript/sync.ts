@@ -4,11 +4,10 @@ import { syncCommitsMax } from "../../../streams/limits.ts"
 import { isoTime } from "../../../streams/time.ts"
 import type { Verdict } from "../../../streams/Verdict.ts"
 import { canonicalJson } from "../../security/portable/canonical.ts"
-import { readRecord } from "../../security/portable/commit.ts"
 import { keyIdOf } from "../../security/portable/keys.ts"
 import { signObject } from "../../security/portable/signing.ts"
 import { type Book, bookKeys, type KeptCommit, type SideState } from "./Book.ts"
-import { makeCommits, placeOf, reopen, rewind } from "./commits.ts"
+import { makeCommits, placeOf, reopen, rewind, wasTakenBack } from "./commits.ts"
 import { type Link, type LinkState, type SideName, sidesOf, urlOf } from "./Link.ts"
 import type { Change } from "./model.ts"
 import { makeNames } from "./Names.ts"
@@ -19,6 +18,8 @@ export interface SyncParts {
   readonly book: Book
   readonly link: Link
   readonly platform: Platform
+  /** When each side was last asked whether it still has our last commit, milliseconds since 1970. */
+  readonly asked: Map<SideName, number>
 }
 
 /** What one sync with one side came to. */
@@ -44,6 +45,8 @@ interface Answer {
 /** Bytes of commits in one payload, as characters: with room for the rest in the 7 MiB a sync may have. */
 const commitsMaxCharacters = 5 * 1024 * 1024
 const busyMillis = 1000
+/** A backend that was restored, or had to set a commit aside, says so when the last one is offered again. */
+const askAgainMillis = 60_000
 
 /** One exchange with one side: what it lacks goes there, what we lack comes here. One tab at a time. Throws `MaestraError`. */
 export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal): Promise<SideSynced> =>
@@ -58,7 +61,9 @@ export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal)
     const names = makeNames(first)
     await makeCommits({ book, names, author: state.peerId, keyId: await keyIdOf(identity.public_key), signingKey: pairs.signing.privateKey, dataKey: newest, now: platform.now })
     const { acked, cursor } = await book.side(side)
-    const commits = fitting(await book.commitsAfter(acked, syncCommitsMax))
+    const fresh = fitting(await book.commitsAfter(acked, syncCommitsMax))
+    const commits = fresh.length === 0 && isTimeToAsk(parts, side) ? await book.commitsAfter(Math.max(0, acked - 1), 1) : fresh
+    const before = (commits[0]?.n ?? acked + 1) - 1
     const payload = await signObject(pairs.signing.privateKey, "sync", {
       sync_id: v7(), timestamp: isoTime(platform.now()), conversations: [], commits: commits.map(({ events, record }) => ({ record, events })),
       ...(cursor === null ? {} : { cursor })
@@ -67,10 +72,18 @@ export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal)
       method: "POST", body: canonicalJson(payload), bearer: await link.bearer(), ...(signal === undefined ? {} : { signal })
     }) as Answer
     const received = await book.take(names, side, answer)
-    const sent = await settle(parts, state, side, acked, commits, answer.verdicts)
+    const settled = await settle(parts, state, side, before, commits, answer.verdicts)
+    const sent = { ...settled, count: Math.max(0, settled.count - (acked - before)) }
     const more = answer.next_sync_in_ms === 0 || (sent.needs === undefined && sent.again)
     return { side, sent: sent.count, received, nextMillis: more ? 0 : Math.max(sent.waitMillis, answer.next_sync_in_ms), ...(sent.needs === undefined ? {} : { needs: sent.needs }) }
   })
+
+const isTimeToAsk = ({ asked, platform }: SyncParts, side: SideName): boolean => {
+  const now = platform.now()
+  if (now - (asked.get(side) ?? 0) < askAgainMillis) return false
+  asked.set(side, now)
+  return true
+}
 
 const fitting = (commits: ReadonlyArray<KeptCommit>): ReadonlyArray<KeptCommit> => {
   let characters = 0
@@ -142,18 +155,13 @@ const act = async ({ book, link: linked }: SyncParts, link: LinkState, side: Sid
 /** The side's view of our chain is another one than we thought: go on from there. */
 const reconcile = async (book: Book, side: SideName, sides: ReadonlyArray<SideName>, head: string | null): Promise<Omit<Settled, "count">> => {
   const at = await placeOf(book, head)
-  const meta = await book.meta()
   const first = (await book.storage.list("commit/"))[0]?.[1] as KeptCommit | undefined
   if (at !== undefined && (at > 0 || first === undefined || first.n === 1)) {
     await book.alone(async () => book.storage.write([[bookKeys.side(side), { ...await book.side(side), acked: at } satisfies SideState]]))
     return { again: true, waitMillis: 0 }
   }
-  const record = head === null ? undefined : readRecord(head)
-  // a head this storage never made: the storage was lost, or restored from a copy
-  if (head !== null && record !== undefined && (record.journal !== meta.journal || record.to > meta.committed)) {
-    await reopen(book, head, sides)
-    return { again: true, waitMillis: 0 }
-  }
+  // a head that this storage does not know: the storage was lost, or restored from a copy
+  if (head !== null && at === undefined && !(await wasTakenBack(book, head)) && await reopen(book, head, sides)) return { again: true, waitMillis: 0 }
   // behind what is kept here: it hears of the rest through its own log
   return { again: false, waitMillis: busyMillis }
 }
