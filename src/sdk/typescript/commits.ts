@@ -1,6 +1,6 @@
 import { v7 } from "uuid"
 import { gate } from "../../privacy/gate.ts"
-import { defaults, type Settings } from "../../../streams/events/settings.ts"
+import type { Settings } from "../../../streams/events/settings.ts"
 import { commitEventsMax, commitMaxBytes } from "../../../streams/limits.ts"
 import { isoTime } from "../../../streams/time.ts"
 import { utf8 } from "../../security/portable/bytes.ts"
@@ -45,11 +45,13 @@ const outgoing = async ({ dataKey, names }: Maker, event: OwnEvent, settings: Se
 
 /**
  * Make commits of what was written and not yet committed: gated by the settings last heard of, sealed, signed, chained.
+ * Before any were heard of nothing is made, because nobody knows what may leave.
  * A commit is kept before it is sent anywhere, so every backend gets the very same one.
  */
 export const makeCommits = (maker: Maker): Promise<void> =>
   maker.book.alone(async () => {
-    const settings = await maker.book.settings() ?? defaults
+    const settings = await maker.book.settings()
+    if (settings === undefined) return
     for (;;) {
       const meta = await maker.book.meta()
       if (meta.committed >= meta.written || !(await makeOne(maker, meta, settings))) return

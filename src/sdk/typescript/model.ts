@@ -1,4 +1,5 @@
-import { compare, type Stamp } from "../../../streams/Stamp.ts"
+import { compare } from "../../../streams/compareStamps.ts"
+import type { Stamp } from "../../../streams/Stamp.ts"
 
 /** What a surface writes. The stamp and the id are given when it is kept. */
 export type Fact =

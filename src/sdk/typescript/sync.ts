@@ -60,6 +60,7 @@ export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal)
     const { identity, pairs } = link.own
     const names = makeNames(first)
     await makeCommits({ book, names, author: state.peerId, keyId: await keyIdOf(identity.public_key), signingKey: pairs.signing.privateKey, dataKey: newest, now: platform.now })
+    const gated = await book.settings() !== undefined
     const { acked, cursor } = await book.side(side)
     const fresh = fitting(await book.commitsAfter(acked, syncCommitsMax))
     const commits = fresh.length === 0 && isTimeToAsk(parts, side) ? await book.commitsAfter(Math.max(0, acked - 1), 1) : fresh
@@ -74,7 +75,10 @@ export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal)
     const received = await book.take(names, side, answer)
     const settled = await settle(parts, state, side, before, commits, answer.verdicts)
     const sent = { ...settled, count: Math.max(0, settled.count - (acked - before)) }
-    const more = answer.next_sync_in_ms === 0 || (sent.needs === undefined && sent.again)
+    const meta = await book.meta()
+    // the settings have only now been heard of: what was written meanwhile can go
+    const begun = !gated && meta.committed < meta.written
+    const more = begun || answer.next_sync_in_ms === 0 || (sent.needs === undefined && sent.again)
     return { side, sent: sent.count, received, nextMillis: more ? 0 : Math.max(sent.waitMillis, answer.next_sync_in_ms), ...(sent.needs === undefined ? {} : { needs: sent.needs }) }
   })
 
