@@ -1,4 +1,4 @@
-import { Clock, Effect, Redacted, Result, Schema, SubscriptionRef } from "effect"
+import { Clock, Effect, Redacted, Result, Schema } from "effect"
 import { type RegisterPeer, type Registered, RegistrationRefused } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"

@@ -1,6 +1,7 @@
 import { memoryKeychain, keychainVault } from "../../src/sdk/typescript/vault.ts"
 import { memoryStorage, type Storage } from "../../src/sdk/typescript/storage.ts"
-import { type Maestra, type MaestraOptions, openMaestra } from "../../src/sdk/typescript/Maestra.ts"
+import type { Maestra, MaestraOptions } from "../../src/sdk/typescript/api.ts"
+import { openMaestra } from "../../src/sdk/typescript/Maestra.ts"
 import { done } from "./linked.ts"
 import type { Backend } from "./world.ts"
 

@@ -1,7 +1,7 @@
 export { indexedDbStorage } from "./indexedDbStorage.ts"
 export type { BrowserScope } from "./indexedDbStorage.ts"
+export type { Conversation, Maestra, MaestraOptions, Message, Status } from "./api.ts"
 export { openMaestra } from "./Maestra.ts"
-export type { Conversation, Maestra, MaestraOptions, Message, Status } from "./Maestra.ts"
 export type { Platform } from "./platform.ts"
 export { MaestraError } from "./problems.ts"
 export { reactNativeKeychain } from "./reactNativeKeychain.ts"
