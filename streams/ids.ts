@@ -1,8 +1,8 @@
 import { Schema } from "effect"
-import { isToken, timePattern, tokenPattern } from "./tokens.ts"
+import { isToken, timePattern } from "./tokens.ts"
 
 // apart, because browsers gate with them and need no schemas for it
-export { isToken, timePattern, tokenPattern }
+export { isToken, timePattern }
 
 /** `local_sha256_<hex>`, `hosted_sha256_<hex>`, or `<platform>_sha256_<hex>` of a companion. */
 export const backendIdPattern = /^[a-z][a-z0-9_]{0,31}_sha256_[0-9a-f]{64}$/

@@ -160,8 +160,7 @@ const factsOf = ({ keyring, settings, tenants, view }: Parts, tenant: string, se
     companion: (author) => {
       if (device?.identity.backend_type !== "local") return undefined
       const is = (peer: { readonly peer_id: string; readonly companion_of?: string }) => peer.peer_id === author && peer.companion_of === device.backend_id
-      const known = [...record.devices, ...record.gone].some(({ peer_id }) => peer_id === author)
-      return !known || [...record.devices, ...record.gone].some(is) ? standing(record.devices.find(is), author) : undefined
+      return [...record.devices, ...record.gone].some(is) ? standing(record.devices.find(is), author) : undefined
     },
     settings: inForce.settings,
     settingsSeq: inForce.seq,

@@ -51,8 +51,8 @@ export const relayCompanion = Effect.fnUntraced(function*(context: CompanionRela
     else if (action._tag === "wait") yield* Effect.sleep(Duration.millis(action.millis))
     else if (isOwnFault(verdict)) return action._tag === "renew" ? action : { _tag: "needsYou", needs: action._tag === "stop" ? action.needs : "the hosted side refuses this machine" }
     else if (verdict.verdict === "chain_mismatch" && covers(verdict.head, journal, to)) return yield* passed(context, seq, 0)
-    else if ((verdict.verdict === "unknown_peer" || verdict.verdict === "expired") && registering < registrationTries) {
-      // its registration may not have come there yet
+    else if ((verdict.verdict === "bad_signature" || verdict.verdict === "expired") && registering < registrationTries) {
+      // its registration may not have come there yet: a stranger's name is answered like a forger's
       if (!(yield* forwardOne(context, author))) yield* pause(context, registering)
       registering++
     } else {

@@ -30,10 +30,7 @@ export interface Facts extends Standing {
   /** From the NATS subject, which permissions hold to the truth; never from the message. */
   readonly sender: string
   readonly now: string
-  /**
-   * How another author stands whose commits this sender may bring: a companion of that local backend, or one nobody has
-   * heard of yet. Nothing for authors that are known and not this sender's.
-   */
+  /** How another author stands whose commits this sender may bring: a companion of that local backend. Nobody else. */
   readonly companion: (author: string) => Standing | undefined
   readonly settings: Settings
   /** LOG sequence of the newest settings event; what `withheld` tells the relay to read up to. */
