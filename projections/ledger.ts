@@ -18,6 +18,8 @@ export const ledgerTables = [
      primary key (tenant, id)
    ) strict, without rowid`,
   "create index event_withheld on event (tenant) where withheld is not null",
+  // what changed since a place in the log; places rise, so entries go to its end
+  "create index event_place on event (tenant, seq, ref) where seq is not null",
   `create table early (
      tenant integer not null, id blob not null, seq integer, withheld text, shared text,
      primary key (tenant, id)

@@ -2,6 +2,7 @@ import { Context, type Effect, Schema, type Stream } from "effect"
 import type { Fact } from "./catalog.ts"
 import type { Identity } from "./events/peer.ts"
 import type { Stamp } from "./Stamp.ts"
+import type { Verdict } from "./Verdict.ts"
 
 /**
  * What a gateway asks of the backend behind it. `src/local` and `src/hosted` implement these;
@@ -52,6 +53,8 @@ export interface Reached {
 
 /** The write path: validate, stamp, append, answer after the fsynced acknowledgement. All drafts or none. */
 export class Writer extends Context.Service<Writer, {
+  /** What an id its caller chose is called in this side's tables: on hosted, ids that are no tokens or hold PII are shared as `h_…`. */
+  readonly named: (tenant: string, id: string) => string
   readonly write: (tenant: string, drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, WriteError>
   /** Returns once the projections hold everything acknowledged to this process's callers: a writer reads its own write. */
   readonly settled: (tenant: string) => Effect.Effect<void>
@@ -82,6 +85,15 @@ export const Replication = Schema.Struct({
 })
 export type Replication = typeof Replication.Type
 
+/** What a companion needs to seal and sign events itself: whose they are, the data keys wrapped for it (oldest first), and the log. */
+export const Sealing = Schema.Struct({
+  tenant: Schema.String,
+  data_keys: Schema.Array(Schema.String),
+  log_id: Schema.String,
+  log_epoch: Schema.Int
+})
+export type Sealing = typeof Sealing.Type
+
 export const Registered = Schema.Struct({
   status: Schema.Literals(["registered", "renewed"]),
   peer_id: Schema.String,
@@ -89,7 +101,9 @@ export const Registered = Schema.Struct({
   telemetry_endpoint: Schema.String,
   sync_interval_ms: Schema.Int,
   expires_at: Schema.String,
-  replication: Schema.optionalKey(Replication)
+  replication: Schema.optionalKey(Replication),
+  /** For companions. */
+  sealing: Schema.optionalKey(Sealing)
 })
 export type Registered = typeof Registered.Type
 
@@ -112,6 +126,53 @@ export class Registrar extends Context.Service<Registrar, {
   /** The tenant a session binding token speaks for, and the backend that holds it; refused with a reason. */
   readonly authenticate: (bearer: string) => Effect.Effect<{ readonly tenant: string; readonly backendId: string; readonly userId: string }, RegistrationRefused>
 }>()("streams/Registrar") {}
+
+/** A registered peer as `POST /sync` must know it: who it is and the keys its payloads are signed with. */
+export interface SyncingPeer {
+  readonly backendId: string
+  /** SPKI PEM, those in grace included. */
+  readonly publicKeys: ReadonlyArray<string>
+}
+
+/** Commits that registered peers bring over HTTP, and what they need to know about themselves. */
+export class Syncing extends Context.Service<Syncing, {
+  readonly peer: (tenant: string, peer: string) => Effect.Effect<SyncingPeer, RegistrationRefused>
+  /** Bring in one commit as its author signed it: into the LOG on hosted, into the journal on local. Answers what is durable. */
+  readonly commit: (tenant: string, peer: string, commit: { readonly record: Uint8Array; readonly events: ReadonlyArray<Uint8Array> }) => Effect.Effect<Verdict>
+  /**
+   * The history of the tenant's log, in whose places changes are counted: the same in every hosted process, another one
+   * after a restore. Nothing on a local backend, which counts by arrival.
+   */
+  readonly history: (tenant: string) => string | undefined
+}>()("streams/Syncing") {}
+
+/** A one-time code for one more companion of this machine. */
+export interface CompanionCode {
+  readonly code: string
+  readonly expires_at: string
+}
+
+/** What a companion gets for its code: its key K, and between whom its sessions are. K is a secret of that companion alone. */
+export const CompanionKey = Schema.Struct({
+  /** base64url, 32 bytes. */
+  key: Schema.String,
+  peer_id: Schema.String,
+  tenant: Schema.String,
+  user_id: Schema.String,
+  local_backend_id: Schema.String,
+  hosted_backend_id: Schema.String,
+  /** `key_id` of the hosted backend's signing key, as pinned here. */
+  hosted_fingerprint: Schema.String,
+  hosted_url: Schema.String
+})
+export type CompanionKey = typeof CompanionKey.Type
+
+/** How companions of a local backend get their keys. */
+export class Companions extends Context.Service<Companions, {
+  /** A code good once and for a few minutes, for whoever is at this machine. */
+  readonly code: Effect.Effect<CompanionCode, CommandFailed>
+  readonly exchange: (code: string, backendId: string) => Effect.Effect<CompanionKey, CommandFailed>
+}>()("streams/Companions") {}
 
 /** What a tail of the event stream yields: `cursor` resumes right after it. */
 export interface Tailed {

@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { compare } from "./compareStamps.ts"
 import { BackendId, Time } from "./ids.ts"
 import { lamportMax } from "./limits.ts"
 
@@ -14,14 +15,10 @@ export const Stamp = Schema.Struct({
 })
 export type Stamp = typeof Stamp.Type
 
-/** Negative, zero or positive, as `Array.sort` wants it. Lamport as a number; time and source bytewise. */
-export const compare = (a: Stamp, b: Stamp): number =>
-  a.lamport - b.lamport || bytewise(a.time, b.time) || bytewise(a.source, b.source)
+// apart, because browsers compare stamps and need no schemas for it
+export { compare }
 
 export const isAfter = (a: Stamp, b: Stamp): boolean => compare(a, b) > 0
-
-/** Both fields are ASCII by their schemas, so comparing UTF-16 units is comparing bytes. */
-const bytewise = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** No write can follow: some stamp seen has used the clock up. Nothing was written; a person must look. */
 export class LamportExhausted extends Schema.TaggedError<LamportExhausted>()("LamportExhausted", { seen: Schema.Finite }) {}

@@ -2,20 +2,23 @@ import { Schema } from "effect"
 import { Sequence } from "./ids.ts"
 
 const answer = { log_id: Schema.String, log_epoch: Schema.Int }
+/** The author at fault, where that is not the sender: a companion whose commit its local backend brought. */
+const whose = { author: Schema.optionalKey(Schema.String) }
 
 /**
  * What ingest says to a commit. Each verdict asks the relay for one thing (DESIGN.md 5, the table);
  * `src/local/relay` has a row for each, and the compiler counts them.
  */
 export const Verdict = Schema.Union([
+  /** `log_seq` is 0 where a local backend keeps a companion's commit in its journal, on its way. */
   Schema.Struct({ verdict: Schema.Literal("committed"), ...answer, log_seq: Sequence }),
   Schema.Struct({ verdict: Schema.Literal("busy"), ...answer }),
   Schema.Struct({ verdict: Schema.Literal("rate_limited"), ...answer, retry_after_ms: Schema.Int }),
-  Schema.Struct({ verdict: Schema.Literal("expired"), ...answer }),
+  Schema.Struct({ verdict: Schema.Literal("expired"), ...answer, ...whose }),
   Schema.Struct({ verdict: Schema.Literal("withheld"), ...answer, settings_seq: Sequence }),
   Schema.Struct({ verdict: Schema.Literal("chain_mismatch"), ...answer, head: Schema.NullOr(Schema.String) }),
-  Schema.Struct({ verdict: Schema.Literal("revoked"), ...answer }),
-  Schema.Struct({ verdict: Schema.Literal("unknown_peer"), ...answer }),
+  Schema.Struct({ verdict: Schema.Literal("revoked"), ...answer, ...whose }),
+  Schema.Struct({ verdict: Schema.Literal("unknown_peer"), ...answer, ...whose }),
   Schema.Struct({ verdict: Schema.Literal("bad_signature"), ...answer }),
   /** `event_id` is `""` where the commit itself, and no single event, is at fault. */
   Schema.Struct({ verdict: Schema.Literal("invalid"), ...answer, event_id: Schema.String, why: Schema.String })

@@ -25,6 +25,10 @@ export const traceparentMaxLength = 64
 
 /** HTTP request body. */
 export const bodyMaxBytes = 4 * MiB
+/** Body of `POST /sync`: one whole commit of 4 MiB fits, written as JSON texts. */
+export const syncBodyMaxBytes = 7 * MiB
+/** Commits in one sync; what is left goes with the next. */
+export const syncCommitsMax = 100
 /** `max_payload` of every nats-server we start: one commit with framing fits with room. */
 export const payloadMaxBytes = 8 * MiB
 

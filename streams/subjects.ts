@@ -66,6 +66,12 @@ export const logSubjectOf = (tenant: string, type: EventType, subject: string): 
     ? subjects.logPeer(tenant, subject)
     : subjects.logConversation(tenant, subject)
 
+/** Whose framed commit a journal message is; nothing for the local backend's own events. */
+export const journalCommitAuthor = (subject: string): string | undefined => {
+  const [journal, commit, author, more] = subject.split(".")
+  return journal === "journal" && commit === "commit" && more === undefined ? author : undefined
+}
+
 /** A log subject apart. `id` is `""` for settings. */
 export const parseLog = (
   subject: string

@@ -1,4 +1,4 @@
-import { Effect, Option } from "effect"
+import { Effect, Option, Random } from "effect"
 import type { ProblemKind } from "../Entry.ts"
 import { Sqlite, type Transaction } from "../Sqlite.ts"
 
@@ -117,6 +117,17 @@ export const note = Effect.fnUntraced(function*(tenant: string, key: string) {
   const [row] = yield* sqlite.all<{ value: string }>(`select value from note where tenant = ${tenantId} and key = ?2`, tenant, key)
   return Option.map(Option.fromUndefinedOr(row), ({ value }): unknown => JSON.parse(value))
 })
+
+/** A name for these tables as they are numbered now; another one after they were built anew. */
+export const generation = Effect.fnUntraced(function*(tenant: string) {
+  const held = yield* note(tenant, generationNote)
+  if (Option.isSome(held)) return String(held.value)
+  const made = `${yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)}`
+  yield* putNote(tenant, generationNote, made)
+  return made
+})
+
+const generationNote = "generation"
 
 const inTenant = Effect.fnUntraced(function*<A, E>(tenant: string, body: (tx: Transaction, id: number) => Effect.Effect<A, E>) {
   const sqlite = yield* Sqlite

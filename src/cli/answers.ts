@@ -132,6 +132,7 @@ export const Granted = Schema.Struct({
 })
 
 export const Advice = Schema.Struct({ conversation_id: Schema.String, content: Schema.String })
+export const CompanionCode = Schema.Struct({ code: Schema.String, url: Schema.String, expires_at: Schema.String })
 
 /** The answer of a command that only has something to say. */
 export const Told = Schema.Struct({ sentence: Schema.String })

@@ -55,3 +55,9 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
 
 /** A word for the shell, quoted where it must be. */
 export const shellWord = (word: string): string => /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+
+/** A text as a QR code of block characters, for a phone's camera. */
+export const qrCode = async (text: string): Promise<string> => {
+  const { default: terminal } = await import("qrcode-terminal")
+  return new Promise((resolve) => terminal.generate(text, { small: true }, resolve))
+}

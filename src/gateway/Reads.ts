@@ -1,4 +1,5 @@
 import { Context, DateTime, Duration, Effect, Layer, Option, Stream } from "effect"
+import { type Changes, changes } from "../../projections/conversations/changes.ts"
 import { stateSeen } from "../../projections/conversations/digest.ts"
 import { exportPage, type Exported } from "../../projections/conversations/exportPage.ts"
 import { type Head, heads } from "../../projections/conversations/heads.ts"
@@ -7,11 +8,12 @@ import type { HistoryItem } from "../../projections/conversations/model.ts"
 import { current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
 import { latestChange, settingsOf } from "../../projections/settings/queries.ts"
-import { lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
+import { generation, lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import type { SqliteFailed } from "../../projections/SqliteFailed.ts"
 import type { Hour } from "../../projections/telemetry/apply.ts"
 import { listTelemetry, telemetryHours, type TelemetryWanted } from "../../projections/telemetry/queries.ts"
+import { Writer } from "../../streams/Backend.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { kindOf } from "../../streams/ids.ts"
@@ -51,6 +53,8 @@ export class Reads extends Context.Service<Reads, {
   readonly known: (tenant: string, lines: ReadonlyArray<ImportLine>) => Read<Known>
   readonly exported: (tenant: string) => Stream.Stream<Exported, SqliteFailed>
   readonly digest: (tenant: string) => Read<typeof Digest.Type>
+  /** What was written behind a cursor, for a companion that syncs. `log`: the history its places count in, or by arrival. */
+  readonly changes: (tenant: string, log: string | undefined, cursor: string | undefined) => Read<Changes>
   readonly peers: (tenant: string) => Read<ReadonlyArray<Readonly<Record<string, unknown>>>>
   readonly telemetry: (wanted: TelemetryWanted) => Read<{ readonly events: ReadonlyArray<typeof StoredTelemetry.Type>; readonly next_cursor: string | null }>
   readonly telemetryHours: (wanted: Omit<TelemetryWanted, "source"> & { readonly peer: string | undefined; readonly model: string | undefined }) => Read<{
@@ -60,20 +64,23 @@ export class Reads extends Context.Service<Reads, {
   /** What may leave, and the newest change of it. */
   readonly settings: (tenant: string) => Read<{ readonly settings: Settings; readonly latest: Stamp | undefined }>
 }>()("gateway/Reads") {
-  static readonly layer = Layer.effect(Reads, Effect.map(Sqlite, (sqlite) => make(sqlite)))
+  static readonly layer = Layer.effect(Reads, Effect.gen(function*() {
+    return make(yield* Sqlite, (yield* Writer).named)
+  }))
 }
 
-const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
+/** `named`: what an id its caller chose is called in these tables. */
+const make = (sqlite: Sqlite["Service"], named: Writer["Service"]["named"]): Reads["Service"] => {
   const asked = <A, E>(question: Effect.Effect<A, E, Sqlite>) => Effect.provideService(question, Sqlite, sqlite)
   return {
     list: (page) =>
       Effect.map(Effect.andThen(ours(page.cursor), asked(list(page))), ({ cursor, items }) => ({ conversations: items, next_cursor: cursor })),
     conversation: (tenant, conversation) =>
-      Effect.map(asked(get({ tenant, conversation, everywhere: everywhere(tenant) })), Option.getOrUndefined),
-    head: (tenant, conversation) => Effect.map(asked(heads({ tenant, conversations: [conversation] })), ([head]) => head),
-    current: (tenant, conversation, message) => Effect.map(asked(current({ tenant, conversation, message })), Option.getOrUndefined),
+      Effect.map(asked(get({ tenant, conversation: named(tenant, conversation), everywhere: everywhere(tenant) })), Option.getOrUndefined),
+    head: (tenant, conversation) => Effect.map(asked(heads({ tenant, conversations: [named(tenant, conversation)] })), ([head]) => head),
+    current: (tenant, conversation, message) => Effect.map(asked(current({ tenant, conversation: named(tenant, conversation), message: named(tenant, message) })), Option.getOrUndefined),
     history: (tenant, conversation, message) =>
-      Effect.map(asked(history({ tenant, conversation, message })), (writes) => writes.map((write, i) => writeOf(write, i === 0))),
+      Effect.map(asked(history({ tenant, conversation: named(tenant, conversation), message: named(tenant, message) })), (writes) => writes.map((write, i) => writeOf(write, i === 0))),
     conflicts: (page) =>
       Effect.map(Effect.andThen(ours(page.cursor), asked(conflicts(page))), ({ cursor, items }) => ({
         conflicts: items.map(({ conversation_id, losing, message_id, shown }) => ({
@@ -87,8 +94,8 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
     known: (tenant, lines) =>
       Effect.gen(function*() {
         const ids = [...new Set(lines.map(({ conversation }) => conversation))]
-        const found = yield* asked(heads({ tenant, conversations: ids }))
-        const messages = yield* asked(findExisting({ tenant, messages: offered(lines) }))
+        const found = yield* asked(heads({ tenant, conversations: ids.map((id) => named(tenant, id)) }))
+        const messages = yield* asked(findExisting({ tenant, messages: offered(lines, (id) => named(tenant, id)) }))
         const byId = new Map<string, Head>()
         found.forEach((head, i) => head === undefined ? undefined : byId.set(ids[i]!, head))
         return { heads: byId, messages }
@@ -98,6 +105,10 @@ const make = (sqlite: Sqlite["Service"]): Reads["Service"] => {
         Effect.map(asked(exportPage({ tenant, after, limit: exportPageLimit })), ({ items, last }) =>
           [items, Option.fromNullOr(last)] as const)),
     digest: (tenant) => asked(stateSeen(tenant)),
+    changes: (tenant, log, cursor) =>
+      asked(Effect.gen(function*() {
+        return yield* changes({ tenant, cursor, ...log === undefined ? { order: "arrival" as const, history: yield* generation(tenant) } : { order: "log" as const, history: log } })
+      })),
     peers: (tenant) => asked(peersSeen(tenant)),
     telemetry: (wanted) =>
       Effect.map(Effect.andThen(ours(wanted.cursor), asked(listTelemetry(wanted))), ({ cursor, items }) => ({
@@ -164,10 +175,10 @@ const writeOf = (write: HistoryItem, isCurrent: boolean): typeof Write.Type => (
   current: isCurrent
 })
 
-const offered = (lines: ReadonlyArray<ImportLine>) => {
+const offered = (lines: ReadonlyArray<ImportLine>, named: (id: string) => string) => {
   const messages: Array<Parameters<typeof findExisting>[0]["messages"][number]> = []
   for (const { conversation, messages: given } of lines) {
-    for (const { content, id, role } of given) messages.push({ conversation, message_id: id, role, content })
+    for (const { content, id, role } of given) messages.push({ conversation: named(conversation), message_id: named(id), role, content })
   }
   return messages
 }

@@ -3,7 +3,7 @@ import { subjects } from "../../streams/subjects.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
 import { type AuthorKey } from "../security/AuthorKeys.ts"
 import { parseCommit, verifyCommit } from "../security/commit.ts"
-import type { Head } from "./admit.ts"
+import type { Head } from "../security/admit.ts"
 
 /** An author's place in the log: its last valid record, and the fence (the subject's last sequence, whatever lies there). */
 export interface Place {

@@ -1,14 +1,14 @@
 import { Clock, Duration, Effect, Result, Schema } from "effect"
-import { type RegisterPeer, type Registered, RegistrationRefused } from "../../streams/Backend.ts"
+import { type RegisterPeer, type Registered, RegistrationRefused, type Sealing } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
 import { publicKey } from "../security/keys.ts"
-import { peerIdOf } from "../security/peerId.ts"
+import { isCompanionOf, peerIdOf } from "../security/peerId.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
-import type { DataKey } from "../security/sealing.ts"
-import { decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
+import { type DataKey, dataKey } from "../security/sealing.ts"
+import { companionKey, companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
 import { wrapDataKey } from "../security/wrapping.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
@@ -45,9 +45,10 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
   const identity = readIdentity(body.backend_identity)
   if (Result.isFailure(identity)) return yield* refuse(400, "malformed-identity", identity.failure.message)
   const now = yield* Clock.currentTimeMillis
-  const { record, secret, token } = yield* Effect.fromResult(findSecret(context, body.sbt, now))
-  const { backend_id } = identity.success
-  if (token.local_backend_id !== backend_id) return yield* refuse(401, "other-backends", "The token was made by another backend than the one that registers.")
+  const { backend_id, backend_type } = identity.success
+  const { companionOf, record, secret, token } = yield* Effect.fromResult(findSecret(context, body.sbt, backend_id, now))
+  if (companionOf === undefined && token.local_backend_id !== backend_id) return yield* refuse(401, "other-backends", "The token was made by another backend than the one that registers.")
+  if (companionOf !== undefined && backend_type !== "companion") return yield* refuse(401, "other-backends", "Only a companion registers with a companion's session.")
   if (millisOf(token.expires_at) - millisOf(token.created_at) > Duration.toMillis(context.sessionMax)) {
     return yield* refuse(401, "token-refused", `This hosted backend accepts sessions of at most ${Duration.format(context.sessionMax)}.`)
   }
@@ -64,6 +65,9 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
   if (known !== undefined && known.keys.at(-1)?.keyId !== key.id) {
     return yield* refuse(409, "other-key", "This backend is registered with another key. A new key needs a rotation signed by the old one; a lost key needs `maestra hosted revoke` and a new pairing code.")
   }
+  if (backend_type === "companion" && known === undefined && !isCompanionOf(backend_id, identity.success.public_key)) {
+    return yield* refuse(400, "malformed-identity", "A companion's backend_id is its platform and the SHA-256 of its public key.")
+  }
   const device: Device = {
     backend_id,
     peer_id: peer,
@@ -72,8 +76,10 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
     keys: known?.keys ?? [{ keyId: key.id, publicKey: identity.success.public_key }],
     transport_keys: unique([...(known?.transport_keys ?? []), ...(body.transport_key === undefined ? [] : [body.transport_key])]),
     registered_at: known?.registered_at ?? isoTime(now),
-    expires_at: token.expires_at
+    expires_at: token.expires_at,
+    ...(companionOf === undefined ? {} : { companion_of: companionOf })
   }
+  const sealing = backend_type === "companion" ? { sealing: yield* sealFor(context, record, identity.success) } : {}
   const replication = body.transport_key === undefined ? {} : { replication: yield* replicate(context, record, peer, body.transport_key, identity.success, token) }
 
   yield* context.tenants.update(tenant, (current) => bind(current, device, isoTime(now))).pipe(
@@ -94,7 +100,8 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
     telemetry_endpoint: `${context.publicUrl.replace(/^http/, "ws")}/telemetry/${peer}`,
     sync_interval_ms: Duration.toMillis(syncInterval),
     expires_at: token.expires_at,
-    ...replication
+    ...replication,
+    ...sealing
   }
 })
 
@@ -110,30 +117,49 @@ const replicate = Effect.fnUntraced(function*(context: RegistrarContext, record:
   return { leaf_urls: context.leafUrls, leaf_jwt, log, consumer: `peer-${peer}`, tenant, data_key, log_id: id, log_epoch: epoch }
 })
 
+/** What a companion seals with, wrapped for it. */
+const sealFor = Effect.fnUntraced(function*(context: RegistrarContext, record: TenantRecord, identity: Identity): Effect.fn.Return<Sealing, RegistrationRefused> {
+  const keys = record.data_keys.flatMap(({ key, kid }) => {
+    const bytes = fromBase64url(key)
+    return bytes === undefined ? [] : [dataKey(kid, bytes)]
+  })
+  const data_keys = yield* Effect.forEach(keys, (key) => wrapDataKey(key, identity.wrap_key)).pipe(Effect.mapError(({ why }) => refuse(400, "key-refused", why)))
+  const { epoch, id } = context.logIdentity(record.tenant)
+  return { tenant: record.tenant, data_keys, log_id: id, log_epoch: epoch }
+})
+
 interface Found {
   readonly record: TenantRecord
   readonly token: SessionToken
+  /** S of the device, or K of its companion. */
   readonly secret: Uint8Array
+  /** The local backend whose companion registers. */
+  readonly companionOf: string | undefined
 }
 
 /** The secret that made this token: the device's own, or one handed out and not yet bound. */
-const findSecret = (context: RegistrarContext, bearer: string, now: number): Result.Result<Found, RegistrationRefused> => {
+const findSecret = (context: RegistrarContext, bearer: string, backendId: string, now: number): Result.Result<Found, RegistrationRefused> => {
   const decoded = decodeBearer(bearer)
   if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
   const token = decoded.success
   const record = context.tenants.ofUser(token.user_id)
   if (record === undefined) return Result.fail(wrongCode)
-  const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id)
+  const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id || backend_id === backendId)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
+  const companion = companionOfSession(token.session_id)
+  if (companion !== undefined && companion !== peerIdOf(record.tenant, backendId)) return Result.fail(refuse(401, "other-backends", "The session is another companion's."))
+  const companionOf = companion === undefined ? undefined : token.local_backend_id
   const known = record.devices.find(({ backend_id }) => backend_id === token.local_backend_id)
   // a device that was unpaired over there comes back with a new code; its key is still the pinned one
   const pending = record.pending.filter(({ expires_at }) => now < millisOf(expires_at)).map(({ secret }) => secret)
-  const candidates = known === undefined ? pending : [known.secret, ...pending]
+  const held = known === undefined || (companionOf !== undefined && known.companion_of !== undefined) ? [] : [known.secret]
+  const candidates = companionOf === undefined ? [...held, ...pending] : held
   let refusal = wrongCode
   for (const candidate of candidates) {
-    const secret = fromBase64url(candidate)!
+    const bound = fromBase64url(candidate)!
+    const secret = companionOf === undefined ? bound : companionKey(bound, backendId)
     const verified = verifySessionToken(token, { key: secret, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
-    if (Result.isSuccess(verified)) return Result.succeed({ record, token, secret })
+    if (Result.isSuccess(verified)) return Result.succeed({ record, token, secret, companionOf })
     if (verified.failure.reason !== "wrong-mac") refusal = refuse(401, "token-refused", verified.failure.hint)
   }
   return Result.fail(refusal)
@@ -149,7 +175,10 @@ const goneRefusal = (what: "revoked" | "erased") =>
 /** Put the device in place of what was known of it, and spend the pending secret it came with. */
 const bind = (record: TenantRecord, device: Device, now: string): Result.Result<TenantRecord, RegistrationRefused> => {
   if (record.gone.some(({ backend_id }) => backend_id === device.backend_id)) return Result.fail(goneRefusal("revoked"))
-  const known = record.devices.some(({ backend_id, secret }) => backend_id === device.backend_id && secret === device.secret)
+  const known = record.devices.some(({ backend_id, secret }) =>
+    device.companion_of === undefined
+      ? backend_id === device.backend_id && secret === device.secret
+      : backend_id === device.companion_of && toBase64url(companionKey(fromBase64url(secret)!, device.backend_id)) === device.secret)
   const spent = record.pending.some(({ secret }) => secret === device.secret)
   // its own secret as it is now, or one nobody else was faster to use
   if (!known && !spent) return Result.fail(wrongCode)
@@ -166,14 +195,16 @@ export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" |
   if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
   const token = decoded.success
   const record = context.tenants.ofUser(token.user_id)
-  const device = record?.devices.find(({ backend_id }) => backend_id === token.local_backend_id)
-  const gone = record?.gone.find(({ backend_id }) => backend_id === token.local_backend_id)
+  // a companion's session names the companion: that one's K was kept when it registered
+  const companion = companionOfSession(token.session_id)
+  const device = record?.devices.find((device) => companion === undefined ? device.backend_id === token.local_backend_id : device.peer_id === companion && device.companion_of === token.local_backend_id)
+  const gone = record?.gone.find(({ backend_id, peer_id }) => backend_id === token.local_backend_id || peer_id === companion)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
   if (record === undefined || device === undefined) return Result.fail(refuse(401, "token-refused", "This device is not registered here."))
   const verified = verifySessionToken(token, { key: fromBase64url(device.secret)!, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
   return Result.isFailure(verified)
     ? Result.fail(refuse(401, "token-refused", verified.failure.hint))
-    : Result.succeed({ tenant: record.tenant, backendId: token.local_backend_id, userId: token.user_id })
+    : Result.succeed({ tenant: record.tenant, backendId: device.backend_id, userId: token.user_id })
 }
 
 const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(values)]

@@ -9,7 +9,7 @@ import type { Tenants } from "./Tenants.ts"
 export interface Keyring {
   /** Seals a tenant's new events. */
   readonly current: (tenant: string) => DataKey | undefined
-  /** Its first key, by which ids are known outside for good. */
+  /** Names a tenant's ids: the first one, whichever seals today. */
   readonly first: (tenant: string) => DataKey | undefined
   /** A kid names its tenant, and an event is only opened with its own tenant's keys. */
   readonly within: (tenant: string) => DataKeys
@@ -28,15 +28,13 @@ export const makeKeyring = (tenants: Tenants): Keyring => {
     return key
   }
   const within = (tenant: string): DataKeys => (kid) => kid.startsWith(`${tenant}.`) ? find(kid) : undefined
+  const at = (tenant: string, index: number) => {
+    const kid = tenants.peek(tenant)?.data_keys.at(index)?.kid
+    return kid === undefined ? undefined : find(kid)
+  }
   return {
-    current: (tenant) => {
-      const kid = tenants.peek(tenant)?.data_keys.at(-1)?.kid
-      return kid === undefined ? undefined : find(kid)
-    },
-    first: (tenant) => {
-      const kid = tenants.peek(tenant)?.data_keys[0]?.kid
-      return kid === undefined ? undefined : find(kid)
-    },
+    current: (tenant) => at(tenant, -1),
+    first: (tenant) => at(tenant, 0),
     within,
     open: (tenant, envelope) => openEnvelope(envelope, within(tenant))
   }

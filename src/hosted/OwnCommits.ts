@@ -13,7 +13,7 @@ import { idsDigest, parseCommit } from "../security/commit.ts"
 import { digestOf } from "../security/digest.ts"
 import { sealEnvelope } from "../security/envelopes.ts"
 import type { DataKey } from "../security/sealing.ts"
-import type { Admitted } from "./admit.ts"
+import type { Admitted } from "../security/admit.ts"
 import { extend, type IngestContext } from "./ingest.ts"
 
 export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | "offered" | "committed"> {

@@ -17,7 +17,9 @@ const Device = Schema.Struct({
   /** Every nkey this peer's leaf ever used: revocation ends them all. */
   transport_keys: Schema.Array(Schema.String),
   registered_at: Time,
-  expires_at: Time
+  expires_at: Time,
+  /** The local backend whose companion it is: its `secret` is then K, and it goes with that backend. */
+  companion_of: Schema.optionalKey(BackendId)
 })
 export type Device = typeof Device.Type
 
@@ -27,7 +29,8 @@ const Gone = Schema.Struct({
   peer_id: PeerId,
   what: Schema.Literals(["revoked", "erased"]),
   at: Time,
-  transport_keys: Schema.Array(Schema.String)
+  transport_keys: Schema.Array(Schema.String),
+  companion_of: Schema.optionalKey(BackendId)
 })
 
 /** Everything mutable about one tenant. Stored encrypted under the tenant-store key, replaced whole. */

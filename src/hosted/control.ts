@@ -139,20 +139,24 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
   const record = [...context.tenants.all()].find(({ devices, gone }) => [...devices, ...gone].some(({ peer_id }) => peer_id === peer))
   if (record === undefined) return yield* failed(404, "unknown-peer", `There is no peer ${peer}; \`maestra hosted peers\` lists them.`)
   const now = yield* Clock.currentTimeMillis
-  const was = record.devices.find(({ peer_id }) => peer_id === peer)
+  const leaving = goingWith(record, peer)
   const after = yield* context.tenants.update(record.tenant, (current): Result.Result<TenantRecord, never> => {
-    const device = current.devices.find(({ peer_id }) => peer_id === peer)
-    return Result.succeed(device === undefined ? current : shutOut(current, device, isoTime(now)))
+    return Result.succeed(goingWith(current, peer).reduce((held, device) => shutOut(held, device, isoTime(now)), current))
   }).pipe(Effect.mapError(unavailable))
   if (context.cutting !== undefined) yield* context.cutting.cut(after).pipe(Effect.mapError(unavailable))
   yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
-  if (was === undefined) return
-  yield* context.own.write(record.tenant, [{ fact: { type: "peer.revoked", data: { peer_id: peer, cause } }, subject: peer, surface: "hosted" }]).pipe(Effect.mapError(unavailable))
+  yield* context.own.write(record.tenant, leaving.map(({ peer_id }) => ({ fact: { type: "peer.revoked" as const, data: { peer_id, cause } }, subject: peer_id, surface: "hosted" }))).pipe(Effect.mapError(unavailable))
 })
+
+/** A device and its companions: whoever holds its secret S can make their keys K. */
+export const goingWith = (record: TenantRecord, peer: string): ReadonlyArray<Device> => {
+  const device = record.devices.find(({ peer_id }) => peer_id === peer)
+  return device === undefined ? [] : [device, ...record.devices.filter(({ companion_of }) => companion_of === device.backend_id)]
+}
 
 /** The record without the device: its secret is gone, and what is left says that it may not come back. */
 export const shutOut = (record: TenantRecord, device: Device, at: string): TenantRecord => ({
   ...record,
   devices: record.devices.filter(({ peer_id }) => peer_id !== device.peer_id),
-  gone: [...record.gone.filter(({ peer_id }) => peer_id !== device.peer_id), { backend_id: device.backend_id, peer_id: device.peer_id, what: "revoked", at, transport_keys: device.transport_keys }]
+  gone: [...record.gone.filter(({ peer_id }) => peer_id !== device.peer_id), { backend_id: device.backend_id, peer_id: device.peer_id, what: "revoked", at, transport_keys: device.transport_keys, ...(device.companion_of === undefined ? {} : { companion_of: device.companion_of }) }]
 })

@@ -1,11 +1,12 @@
 import { Clock, Duration, Effect, Result, Schedule, Schema } from "effect"
 import { isoTime } from "../../streams/time.ts"
+import type { Drawn, LimitKind } from "../../streams/RateLimits.ts"
 import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
 import { parseIngest, patterns, subjects } from "../../streams/subjects.ts"
 import type { Connection, Request } from "../nats/Connection.ts"
 import { type ParsedCommit, parseCommit, unframe } from "../security/commit.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
-import { type Admitted, admit, admitSender, costOf, type Facts, follow, type Refusal } from "./admit.ts"
+import { type Admitted, admit, admitAuthor, admitSender, costOf, type Facts, follow, type Refusal } from "../security/admit.ts"
 import type { Committer } from "./Committer.ts"
 import { type Heads, headOf, type Place } from "./Heads.ts"
 import { ingestTelemetry } from "./telemetryIngest.ts"
@@ -17,6 +18,12 @@ export interface LogIdentity {
   readonly epoch: number
 }
 
+/** What is known when a request arrives. */
+export interface IngestFacts extends Facts {
+  /** Draw on the sender's limits, which all hosted processes share. Only for what would pass otherwise. */
+  readonly draw: (kind: LimitKind, amount: number) => Effect.Effect<Drawn>
+}
+
 export interface IngestContext {
   readonly connection: Connection
   readonly heads: Heads
@@ -25,7 +32,7 @@ export interface IngestContext {
   readonly identity: (tenant: string) => LogIdentity
   readonly telemetry: TelemetryLog
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
-  readonly facts: (tenant: string, sender: string, now: string) => Facts | undefined
+  readonly facts: (tenant: string, sender: string, now: string) => IngestFacts | undefined
   /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
   readonly offered: (admitted: Admitted) => void
   /** Told after each durable commit: the clock and high-water mark rise. */
@@ -108,7 +115,8 @@ export const ingestCommit = Effect.fnUntraced(function*(
   const { amount, kind } = costOf(events)
   const drawn = yield* facts!.draw(kind, amount)
   if (!drawn.granted) return { verdict: "rate_limited", retry_after_ms: drawn.retryAfterMillis }
-  return yield* extend(context, tenant, parsed.success, admitted.success, heard.success.keys)
+  const author = admitAuthor(parsed.success.record.author, facts!)
+  return yield* extend(context, tenant, parsed.success, admitted.success, Result.isSuccess(author) ? author.success.keys : [])
 })
 
 /** Continue the author's chain with a judged commit: fenced, atomic, once. */

@@ -1,6 +1,6 @@
 import { Clock, Effect, Result } from "effect"
 import { isoTime } from "../../streams/time.ts"
-import { shutOut } from "./control.ts"
+import { goingWith, shutOut } from "./control.ts"
 import type { Cutting } from "./followRevocations.ts"
 import { loadRevocations } from "./Revocations.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
@@ -27,4 +27,4 @@ export const keepOut = Effect.fn("keepOut")(function*({ cutting, dataDir, tenant
 
 /** The same record where nobody in it is revoked. */
 export const withoutRevoked = (record: TenantRecord, revoked: Readonly<Record<string, number>>, at: string): TenantRecord =>
-  record.devices.filter(({ transport_keys }) => transport_keys.some((key) => key in revoked)).reduce((left, device) => shutOut(left, device, at), record)
+  record.devices.filter(({ transport_keys }) => transport_keys.some((key) => key in revoked)).flatMap(({ peer_id }) => goingWith(record, peer_id)).reduce((left, device) => shutOut(left, device, at), record)

@@ -3,25 +3,28 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Tickets, Tools } from "../../streams/Access.ts"
-import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, type Tier, Writer, type Written } from "../../streams/Backend.ts"
+import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
+import { defaults } from "../../streams/events/settings.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
-import { serveIngest } from "./ingest.ts"
+import { gated, nameOnHosted } from "./gated.ts"
+import { type IngestContext, serveIngest } from "./ingest.ts"
 import { watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
+import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Tools | Sqlite | Projections
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Tools | Sqlite | Projections
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -47,19 +50,24 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const own = yield* ownOf(base, ingest)
   // whoever joined another's hub follows that one's word
   if (base.marks !== undefined) yield* supervise(options, "log watch", watchLog(base, base.service, own))
-  return services(base, own)
+  return services(base, own, ingest)
 })
 
 /** The ports a gateway stands on. */
-const services = (base: Base, own: OwnCommits) => {
+const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
   const { ask, hosted, identity, keyring, options, partitions, projections, view } = base
   const registrar = registrarOf(base, own)
   const reading = { logOf: (tenant: string) => partitions.of(tenant).log, hosted, open: keyring.open }
   return Context.make(Writer, Writer.of({
-    write: (tenant, drafts) => own.write(tenant, drafts),
+    named: (tenant, id) => nameOnHosted(keyring.first(tenant), id),
+    write: (tenant, drafts) => {
+      const key = keyring.first(tenant)
+      return key === undefined ? own.write(tenant, drafts) : Effect.flatMap(Effect.fromResult(gated(drafts, base.settings.get(tenant)?.settings ?? defaults, key)), (shared) => own.write(tenant, shared))
+    },
     settled: (tenant) => projections.settled(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)
   })).pipe(
+    Context.add(Syncing, Syncing.of(syncingOnHosted(base, ingest))),
     Context.add(Registrar, Registrar.of({
       identity: identity.identity,
       prove: identity.prove,

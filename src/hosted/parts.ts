@@ -3,11 +3,11 @@ import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
 import { openData } from "../security/envelopes.ts"
-import type { Facts } from "./admit.ts"
+import type { Standing } from "../security/admit.ts"
 import { meetEpoch, type Parts } from "./Base.ts"
 import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
 import { type Heads, headsAcross, makeHeads } from "./Heads.ts"
-import type { IngestContext } from "./ingest.ts"
+import type { IngestContext, IngestFacts } from "./ingest.ts"
 import { joinedMark } from "./LogMark.ts"
 import { project } from "./LogView.ts"
 import { nextBump } from "./nextBump.ts"
@@ -15,6 +15,7 @@ import { makeOwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
 import type { Tenants } from "./Tenants.ts"
 import { remembered } from "./tablesOf.ts"
+import type { Device } from "./TenantRecord.ts"
 
 const retryEvery = Duration.seconds(1)
 const markEvery = Duration.seconds(1)
@@ -143,16 +144,24 @@ export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: Ingest
     seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
   })
 
-const factsOf = ({ budget, keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string): Facts | undefined => {
+const factsOf = ({ budget, keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string): IngestFacts | undefined => {
   const record = tenants.peek(tenant)
   if (record === undefined) return undefined
+  const standing = (device: Device | undefined, peer: string): Standing => ({
+    device: device === undefined ? undefined : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
+    revoked: record.gone.some(({ peer_id }) => peer_id === peer)
+  })
   const device = record.devices.find(({ peer_id }) => peer_id === sender)
   const inForce = settings.get(tenant) ?? { settings: defaults, seq: 0 }
   return {
     tenant, sender, now,
     draw: (kind, amount) => budget.draw(`${tenant}.${sender}`, kind, amount),
-    device: device === undefined ? undefined : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
-    revoked: record.gone.some(({ peer_id }) => peer_id === sender),
+    ...standing(device, sender),
+    companion: (author) => {
+      if (device?.identity.backend_type !== "local") return undefined
+      const is = (peer: { readonly peer_id: string; readonly companion_of?: string }) => peer.peer_id === author && peer.companion_of === device.backend_id
+      return [...record.devices, ...record.gone].some(is) ? standing(record.devices.find(is), author) : undefined
+    },
     settings: inForce.settings,
     settingsSeq: inForce.seq,
     greatestLamport: view.of(tenant).lamport,

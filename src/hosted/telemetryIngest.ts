@@ -2,11 +2,12 @@ import { Clock, Effect, Result } from "effect"
 import { decodeTelemetry, readTelemetry, type TelemetryStored } from "../../streams/telemetry.ts"
 import { isoTime } from "../../streams/time.ts"
 import { unframeItems } from "../security/framing.ts"
-import { admitSender, type Facts, type Refusal } from "./admit.ts"
+import { admitSender, type Facts, type Refusal } from "../security/admit.ts"
+import type { IngestFacts } from "./ingest.ts"
 import type { SealedTelemetry, TelemetryLog } from "./telemetryStore.ts"
 
 export interface TelemetryIngestContext {
-  readonly facts: (tenant: string, sender: string, now: string) => Facts | undefined
+  readonly facts: (tenant: string, sender: string, now: string) => IngestFacts | undefined
   readonly telemetry: TelemetryLog
 }
 

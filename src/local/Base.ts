@@ -24,6 +24,7 @@ import { replaceFile } from "../security/replaceFile.ts"
 import type { DataKey } from "../security/sealing.ts"
 import { advisorKeyOf, type AdvisorOptions } from "./advisor.ts"
 import { type LamportClock, makeJournal } from "./Journal.ts"
+import { openCompanions } from "./companions.ts"
 import { catchUpWithJournal } from "./journalLoop.ts"
 import { journalsFile, type JournalsStore, openJournals } from "./journals.ts"
 import { logCursor } from "./mirrorLoop.ts"
@@ -110,7 +111,9 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
   const tables = yield* tablesOf
   const state = yield* makeState(found.link, found.known, found.paused, yield* cursor.position)
   const clock: LamportClock = { seen: yield* tables.greatestLamport }
-  const reading = { state, journal: journalLog, projections, clock }
+  const dataKeys = (kid: string): DataKey | undefined =>
+    Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.secrets.dataKeys.find((key) => key.kid === kid)
+  const reading = { state, journal: journalLog, projections, clock, dataKeys }
   yield* catchUpWithJournal(reading, told)
   const { lastSeq } = yield* journalLog.info
   const heads = yield* tables.heads
@@ -135,8 +138,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
       log_seq: (yield* projections.positions).get(logCursor)?.seq ?? 0,
       head: heads.reduce((last, [, , head]) => head.seq > last.seq ? head : last, { seq: 0, digest: "" }).digest
     },
-    dataKeys: (kid: string): DataKey | undefined =>
-      Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.secrets.dataKeys.find((key) => key.kid === kid)
+    dataKeys
   }
 })
 
@@ -152,7 +154,7 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   const parts = yield* openParts(
     { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },
     (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
-  return { ...identity, ...server, ...parts, sessionLife: options.sessionTtl }
+  return { ...identity, ...server, ...parts, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

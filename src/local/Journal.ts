@@ -18,6 +18,8 @@ export interface LamportClock {
 /** What was written here, before redaction. The offline queue: what the relay has not covered yet is what is not yet synced. */
 export interface Journal {
   readonly write: (drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, WriteError>
+  /** Keep something that is no event of ours, a companion's framed commit, and return once it is fsynced. */
+  readonly append: (append: Append) => Effect.Effect<void, AppendError>
   /** The last journal sequence acknowledged to a caller, or found there after an append whose answer got lost. */
   readonly acknowledged: () => number
   /** The journal sequence of the last change of settings: whoever gates must have read that far. */
@@ -93,6 +95,10 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
 
   return {
     write: (drafts) => enqueue(queue, drafts),
+    append: (one) =>
+      Effect.suspend(() => Deferred.await(gateOpen)).pipe(
+        Effect.andThen(log.append([one])),
+        Effect.map(({ last }) => { acknowledged = Math.max(acknowledged, last) })),
     acknowledged: () => acknowledged,
     settingsAt: () => settingsAt,
     hold: Effect.suspend(() => {

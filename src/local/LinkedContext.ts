@@ -3,6 +3,7 @@ import type { Settings } from "../../streams/events/settings.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { CompanionStore } from "./companions.ts"
 import type { Journal } from "./Journal.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
 import type { Heard } from "./State.ts"
@@ -15,6 +16,7 @@ export interface LinkedContext extends TwinContext {
   readonly journalLog: EventLog
   readonly cursor: Cursor
   readonly journal: Journal
+  readonly companions: CompanionStore
   readonly self: BackendIdentity["Service"]
   readonly paired: () => PairedWith
   readonly secrets: () => PairingSecrets

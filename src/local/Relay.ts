@@ -41,6 +41,8 @@ export interface RelayContext {
   readonly sending: (commit: Prepared) => void
   readonly setAside: (eventId: string, why: string) => Effect.Effect<void>
   readonly retried: (verdict: string) => void
+  /** Send a companion's commit on, as it is, and see to what becomes of it. Returns once the journal may go on. */
+  readonly relayCompanion: (framed: Uint8Array, seq: number) => Effect.Effect<SessionEnd | { readonly _tag: "done" }>
 }
 
 /** Batches read ahead of the commit being made; with 2,000 events each, enough to fill the next two commits. */
@@ -62,6 +64,8 @@ export interface ChainPosition {
   readonly journal: string
   readonly prev: string
   readonly to: number
+  /** Ids of what lies behind `to` and is not ours: our next record covers their sequences too. */
+  readonly passed?: ReadonlyArray<string>
 }
 
 /**
@@ -95,8 +99,10 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   })
 
   const make = Effect.fnUntraced(function*(after: ChainPosition) {
-    // no further than the gate was asked about: what lies behind might be in the log already
-    const next = pending.slice(0, commitEventsMax)
+    // no further than the gate was asked about: what lies behind might be in the log already. And no further than a
+    // companion's commit, which goes alone
+    const foreign = pending.findIndex(({ framed }) => framed !== undefined)
+    const next = pending.slice(0, foreign === -1 ? commitEventsMax : Math.min(foreign, commitEventsMax))
     const prepared = prepare(next, yield* context.gateContext(next.map(({ id }) => id)))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
@@ -107,6 +113,15 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   for (;;) {
     if (next === undefined) {
       yield* more
+      const [first] = pending
+      if (first?.framed !== undefined) {
+        const end = yield* context.relayCompanion(first.framed, first.seq)
+        if (end._tag !== "done") return end
+        yield* context.cursor.ack(first.seq)
+        pending = pending.slice(1)
+        position = { ...position, passed: [...position.passed ?? [], first.id] }
+        continue
+      }
       const made = yield* make(position)
       if ("_tag" in made) return { _tag: "stopped", why: made.why } satisfies SessionEnd
       next = made
@@ -116,7 +131,7 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
     const sending = yield* Effect.forkChild(send(context, current), { startImmediately: true })
     next = undefined
     if ((yield* Queue.size(batches)) > 0) yield* more
-    if (pending.length >= commitEventsMax) {
+    if (pending.length >= commitEventsMax && pending[0]?.framed === undefined) {
       const made = yield* make(after)
       if (!("_tag" in made)) next = made
     }
@@ -135,7 +150,7 @@ const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepa
     journal: after.journal,
     from: after.to + 1,
     to: content.to,
-    ids: idsDigest(content.ids),
+    ids: idsDigest([...after.passed ?? [], ...content.ids]),
     hashes: content.hashes,
     prev: after.prev,
     seen: context.seen(),

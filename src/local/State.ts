@@ -46,6 +46,8 @@ export interface State {
   readonly lackedIn: SubscriptionRef.SubscriptionRef<string | undefined>
   /** Counts up whenever settings changed. */
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
+  /** Counts up whenever a companion registered: the hosted side must hear of it. */
+  readonly companionsCame: SubscriptionRef.SubscriptionRef<number>
   readonly errors: Array<Noted>
   /** When another server of this machine's name last took its place at the hub, in milliseconds since 1970; 0: never. */
   thrownOutAt: number
@@ -71,6 +73,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     shared: yield* SubscriptionRef.make<{ readonly epoch: string; readonly to: number } | undefined>(undefined),
     lackedIn: yield* SubscriptionRef.make<string | undefined>(undefined),
     settingsSeen: yield* SubscriptionRef.make(0),
+    companionsCame: yield* SubscriptionRef.make(0),
     errors: [],
     thrownOutAt: 0,
     olderEpochSince: undefined,

@@ -27,6 +27,9 @@ export interface Tables {
   readonly keepPositions: (positions: ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>) => Effect.Effect<void>
   /** Events that a disallowed surface keeps here. */
   readonly withheld: Effect.Effect<ReadonlySet<string>>
+  readonly isRevoked: (peer: string) => Effect.Effect<boolean>
+  /** How far the log was read when its newest settings were. */
+  readonly settingsSeq: Effect.Effect<number>
   /** The newest hundred. */
   readonly problems: Effect.Effect<ReadonlyArray<{ readonly seq: number; readonly what: string; readonly detail: string }>>
 }

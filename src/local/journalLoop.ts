@@ -3,8 +3,12 @@ import type { Entry } from "../../projections/Entry.ts"
 import type { Projections } from "../../projections/runner.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { decode, interpret } from "../../streams/Envelope.ts"
+import type { OpenResult } from "../../streams/Opener.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
+import { journalCommitAuthor } from "../../streams/subjects.ts"
 import { isStreamGone } from "../nats/jetStreamApi.ts"
+import type { DataKeys } from "../security/envelopes.ts"
+import { openFrame } from "./companionFrame.ts"
 import type { LamportClock } from "./Journal.ts"
 import { awaitBump, bump, type State } from "./State.ts"
 
@@ -17,6 +21,8 @@ export interface JournalReaderContext {
   readonly journal: EventLog
   readonly projections: Projections["Service"]
   readonly clock: LamportClock
+  /** Companions' events lie in the journal as they were sealed. */
+  readonly dataKeys: DataKeys
 }
 
 /** Keep the tables in step with what is written here, for ever. */
@@ -82,19 +88,24 @@ interface ReadBatch {
   readonly settings: boolean
 }
 
+/** One event of the journal as the projections take it; one that cannot be read is a problem, named and kept. */
+const entryOf = (context: JournalReaderContext, seq: number, opened: OpenResult, own: boolean): Entry => {
+  if (Result.isFailure(opened)) {
+    const parked = opened.failure._tag !== "EventMalformed"
+    return { kind: "problem", log: "journal", seq, tenant: selfTenant, what: parked ? "parked" : "malformed", detail: `journal event at ${seq}: ${parked ? "newer than this program reads, or its key is not here: update this device" : "cannot be read"}` }
+  }
+  context.clock.seen = Math.max(context.clock.seen, opened.success.envelope.lamport)
+  return { kind: "event", log: "journal", seq, tenant: selfTenant, opened: opened.success, own }
+}
+
 const readBatch = (context: JournalReaderContext, batch: ReadonlyArray<Stored>): ReadBatch => {
-  let settings = false
-  const entries = batch.map((stored): Entry => {
+  const entries = batch.flatMap((stored): ReadonlyArray<Entry> => {
+    if (journalCommitAuthor(stored.subject) !== undefined) return openFrame(stored.data, context.dataKeys).map((opened) => entryOf(context, stored.seq, opened, false))
     const envelope = decode(stored.data)
     const opened = Result.flatMap(envelope, (plain) => interpret(plain, plain.data))
-    if (Result.isFailure(opened)) {
-      const parked = opened.failure._tag === "EventFromTheFuture"
-      return { kind: "problem", log: "journal", seq: stored.seq, tenant: selfTenant, what: parked ? "parked" : "malformed", detail: `journal event at ${stored.seq}: ${parked ? "newer than this program reads: update this device" : "cannot be read"}` }
-    }
-    if (opened.success.fact.type === "settings.changed") settings = true
-    context.clock.seen = Math.max(context.clock.seen, opened.success.envelope.lamport)
-    return { kind: "event", log: "journal", seq: stored.seq, tenant: selfTenant, opened: opened.success, own: true }
+    return [entryOf(context, stored.seq, opened, true)]
   })
+  const settings = entries.some((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed")
   return { entries, through: batch.at(-1)?.seq ?? 0, settings }
 }
 

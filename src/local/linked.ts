@@ -8,6 +8,7 @@ import type { StreamRefused } from "../nats/provision.ts"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
 import type { Base } from "./Base.ts"
 import { askHead } from "./askHead.ts"
+import type { CompanionStore } from "./companions.ts"
 import { type CompareContext, compareEpochs } from "./compareEpochs.ts"
 import { turn } from "./control.ts"
 import { journalCursor } from "./journalLoop.ts"
@@ -15,7 +16,7 @@ import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.
 import type { LinkedContext } from "./LinkedContext.ts"
 import type { PairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
-import { keepReporting, lookAround, runRelay } from "./relayLoop.ts"
+import { keepReporting, lookAround, runForwarding, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump } from "./State.ts"
 import { runTelemetryRelay } from "./telemetryRelay.ts"
 import { watchTwin } from "./twins.ts"
@@ -60,6 +61,7 @@ export interface LinkedBase extends
   /** The peer's own: its requests go over the link. */
   readonly connection: Connection
   readonly mirror: Mirror
+  readonly companions: CompanionStore
   readonly server: Pick<ServerProcess, "lastLines" | "state">
   readonly store: Pick<PairingStore, "save">
   readonly renew: Effect.Effect<boolean>
@@ -75,6 +77,7 @@ export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (
   yield* Effect.all([
     runRelay(relay),
     runTelemetryRelay({ ...relay, cursor: base.telemetryCursor, source: base.source, dataKeys: () => relay.secrets().dataKeys }),
+    runForwarding(relay),
     runMirror(mirrorOf(base)),
     base.keepRegistered,
     keepReporting(relay),
@@ -92,14 +95,14 @@ const runOf = ({ server }: LinkedBase): number => {
 }
 
 const relayOf = (base: LinkedBase): LinkedContext => {
-  const { connection, cursor, journal, journalLog, journals, mirror, projections, seen, self, state, tables } = base
+  const { companions, connection, cursor, journal, journalLog, journals, mirror, projections, seen, self, state, tables } = base
   /** The run of our nats-server whose mirror is being compared with the log, and the last one for which that was done. */
   let asked = neverRan
   let checked = neverRan
   /** As last kept: places, and the days peers were seen on. */
   let heardPlaces = ""
   return {
-    state, server: base.server, connection, journalLog, cursor, journal, self, journals,
+    state, server: base.server, connection, journalLog, cursor, journal, companions, self, journals,
     paired: () => pairedNow(base).with,
     secrets: () => pairedNow(base).secrets,
     synced: base.syncTelemetry,

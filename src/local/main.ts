@@ -4,7 +4,7 @@ import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
 import { Tickets } from "../../streams/Access.ts"
-import { EventTail, LocalControl, Maintenance, Registrar, Writer } from "../../streams/Backend.ts"
+import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { mirrorName } from "../../streams/definitions.ts"
@@ -16,12 +16,14 @@ import { keyId } from "../security/keys.ts"
 import { makeAdvisor } from "./advisor.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
+import { makeCompanionCodes } from "./companionCodes.ts"
 import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
 import { followPairing } from "./linked.ts"
 import { maintainLocal } from "./maintenance.ts"
 import { logCursor } from "./mirrorLoop.ts"
 import { localRegistrar } from "./registrar.ts"
 import { rejournal } from "./rejournal.ts"
+import { syncingOnLocal } from "./syncing.ts"
 import { projectionsLayer } from "./tablesOf.ts"
 import { nowLocal, type TailContext, tailLocal } from "./tail.ts"
 import { keepCountingTelemetry } from "./telemetry.ts"
@@ -32,7 +34,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Advisor | Sqlite | Projections
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Advisor | Sqlite | Projections
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -59,7 +61,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
 
 /** The ports a gateway stands on. */
 const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>) => {
-  const { journal, projections, self, state } = base
+  const { journal, projections } = base
   const control: ControlContext = {
     ...base,
     askNow,
@@ -71,11 +73,14 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
   }
   const tail = tailOf(base)
   return Context.make(Writer, Writer.of({
+    named: (_, id) => id,
     write: (_, drafts) => journal.write(drafts),
     settled: () => projections.settled(journalCursor, journal.acknowledged()),
     reach: (_, written, tier, timeoutMillis) => reach(control, written, tier, timeoutMillis)
   })).pipe(
-    Context.add(Registrar, localRegistrar({ self, state, httpUrl: options.httpUrl })),
+    Context.add(Registrar, localRegistrar({ ...base, httpUrl: options.httpUrl })),
+    Context.add(Syncing, Syncing.of(syncingOnLocal({ ...base, mirror: tail.mirror }))),
+    Context.add(Companions, Companions.of(makeCompanionCodes(base))),
     Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
     Context.add(LocalControl, makeControl(control)),
     Context.add(TelemetryStore, base.telemetry),

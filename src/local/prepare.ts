@@ -2,9 +2,12 @@ import { Result } from "effect"
 import { decode, type Envelope, interpret, plain } from "../../streams/Envelope.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { commitEventsMax, commitMaxBytes } from "../../streams/limits.ts"
+import { EventMalformed } from "../../streams/EventDefinition.ts"
+import { journalCommitAuthor } from "../../streams/subjects.ts"
 import type { Stored } from "../nats/EventLog.ts"
 import { gate } from "../privacy/gate.ts"
 import { digestOf } from "../security/digest.ts"
+import { frameId } from "./companionFrame.ts"
 import { sealEnvelope } from "../security/envelopes.ts"
 import type { DataKey } from "../security/sealing.ts"
 
@@ -49,9 +52,14 @@ export interface Pending {
   /** One that cannot be read counts under its place. */
   readonly id: string
   readonly envelope: ReturnType<typeof decode>
+  /** A companion's framed commit: no event of ours, sent on as it is. */
+  readonly framed?: Uint8Array
 }
 
-export const pendingOf = ({ data, seq }: Stored): Pending => {
+const notOurs = Result.fail(new EventMalformed({ type: "?", stored: 0, why: "a companion's commit" }))
+
+export const pendingOf = ({ data, seq, subject }: Stored): Pending => {
+  if (journalCommitAuthor(subject) !== undefined) return { seq, id: frameId(data), envelope: notOurs, framed: data }
   const envelope = decode(data)
   return { seq, id: Result.isSuccess(envelope) ? envelope.success.id : `unreadable-${seq}`, envelope }
 }

@@ -1,6 +1,6 @@
 import { Clock, Duration, Effect, Redacted, Result, Schema } from "effect"
 import { randomBytes } from "node:crypto"
-import { CommandFailed, Registered } from "../../streams/Backend.ts"
+import { CommandFailed, Registered, type RegisterPeer } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
@@ -69,6 +69,10 @@ export const registerWith = Effect.fnUntraced(function*(options: RegisterOptions
   const read = Schema.decodeUnknownResult(Registered)(answer)
   return Result.isSuccess(read) ? read.success : yield* refuse("the hosted backend's answer cannot be read; it may be of another version")
 })
+
+/** Pass a companion's registration on as it came: it is signed for both sides. */
+export const forwardRegistration = (url: string, body: RegisterPeer): Effect.Effect<unknown, HostedUnreachable | CommandFailed> =>
+  call(`${url}/register-peer`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
 
 const refuse = (why: string) => new CommandFailed({ status: 409, type: "not-the-expected-backend", hint: why })
 

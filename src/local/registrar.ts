@@ -1,11 +1,10 @@
 import { Clock, Effect, Option, Redacted, Result, Schema, SubscriptionRef } from "effect"
-import { type Registered, RegistrationRefused, Registrar, selfTenant } from "../../streams/Backend.ts"
+import { type RegisterPeer, type Registered, RegistrationRefused, Registrar, selfTenant } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
-import { decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
+import { companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
 import type { Paired } from "./Pairing.ts"
-import type { State } from "./State.ts"
+import { type CompanionContext, registerCompanion, verifyCompanion } from "./registerCompanion.ts"
 
 const refuse = (status: RegistrationRefused["status"], type: string, hint: string) => new RegistrationRefused({ status, type, hint })
 const readIdentity = Schema.decodeUnknownResult(Identity)
@@ -13,47 +12,69 @@ const syncIntervalMs = 5000
 
 /**
  * A local backend's side of registration: the hosted backend it is paired with may register here, as it
- * registered there. Its key is the one pinned at pairing; another one is refused.
+ * registered there, by the key pinned at pairing; and companions, by the keys they were given here.
  */
-export const localRegistrar = (context: { readonly self: BackendIdentity["Service"]; readonly state: State; readonly httpUrl: string }): Registrar["Service"] => {
-  const verify = (bearer: string, now: number): Result.Result<{ readonly token: SessionToken; readonly paired: Paired }, RegistrationRefused> => {
-    const held = SubscriptionRef.getUnsafe(context.state.paired)
-    if (Option.isNone(held)) return Result.fail(refuse(401, "not-paired", "This machine is not paired with a hosted backend, so nobody can register here."))
+export const localRegistrar = (context: CompanionContext & { readonly httpUrl: string }): Registrar["Service"] => {
+  const paired = Effect.suspend(() =>
+    Option.match(SubscriptionRef.getUnsafe(context.state.paired), {
+      onNone: () => Effect.fail(refuse(401, "not-paired", "This machine is not paired with a hosted backend, so nobody can register here.")),
+      onSome: Effect.succeed
+    }))
+
+  const verify = (held: Paired, bearer: string, now: number): Result.Result<SessionToken, RegistrationRefused> => {
     const decoded = decodeBearer(bearer)
     if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
     const verified = verifySessionToken(decoded.success, {
-      key: Redacted.value(held.value.secrets.secret),
+      key: Redacted.value(held.secrets.secret),
       now,
       localBackendId: context.self.identity.backend_id,
-      hostedBackendId: held.value.with.hosted.backend_id
+      hostedBackendId: held.with.hosted.backend_id
     })
-    return Result.isFailure(verified)
-      ? Result.fail(refuse(401, "token-refused", verified.failure.hint))
-      : Result.succeed({ token: verified.success, paired: held.value })
+    return Result.isFailure(verified) ? Result.fail(refuse(401, "token-refused", verified.failure.hint)) : Result.succeed(verified.success)
   }
+
+  const registerHosted = Effect.fnUntraced(function*(held: Paired, body: RegisterPeer): Effect.fn.Return<Omit<Registered, keyof ReturnType<typeof endpoints>>, RegistrationRefused> {
+    const token = yield* Effect.fromResult(verify(held, body.sbt, yield* Clock.currentTimeMillis))
+    const identity = readIdentity(body.backend_identity)
+    if (Result.isFailure(identity)) return yield* refuse(400, "malformed-identity", identity.failure.message)
+    if (identity.success.backend_id !== held.with.hosted.backend_id) return yield* refuse(403, "other-backend", "Only the hosted backend this machine is paired with registers here, and companions with keys of their own.")
+    if (identity.success.public_key !== held.with.hosted.public_key) return yield* refuse(409, "other-key", "The hosted backend is known here by another key.")
+    if (!verifyIdentityProof(body.backend_identity as Identity, token.signature, body.proof)) return yield* refuse(401, "proof-invalid", "The proof was not made with the key the identity names.")
+    return { status: "renewed", peer_id: held.with.peer_id, expires_at: token.expires_at }
+  })
+
+  const endpoints = (peer: string) => ({
+    sync_endpoint: `${context.httpUrl}/sync/${peer}`,
+    telemetry_endpoint: `${context.httpUrl.replace(/^http/, "ws")}/telemetry/${peer}`,
+    sync_interval_ms: syncIntervalMs
+  })
+
   return Registrar.of({
     identity: context.self.identity,
     prove: context.self.prove,
-    register: Effect.fnUntraced(function*(body): Effect.fn.Return<Registered, RegistrationRefused> {
-      const { paired, token } = yield* Effect.fromResult(verify(body.sbt, yield* Clock.currentTimeMillis))
-      const identity = readIdentity(body.backend_identity)
-      if (Result.isFailure(identity)) return yield* refuse(400, "malformed-identity", identity.failure.message)
-      if (identity.success.backend_id !== paired.with.hosted.backend_id) return yield* refuse(403, "other-backend", "Only the hosted backend this machine is paired with registers here.")
-      if (identity.success.public_key !== paired.with.hosted.public_key) return yield* refuse(409, "other-key", "The hosted backend is known here by another key.")
-      if (!verifyIdentityProof(body.backend_identity as Identity, token.signature, body.proof)) return yield* refuse(401, "proof-invalid", "The proof was not made with the key the identity names.")
-      return {
-        status: "renewed",
-        peer_id: paired.with.peer_id,
-        sync_endpoint: `${context.httpUrl}/sync/${paired.with.peer_id}`,
-        telemetry_endpoint: `${context.httpUrl.replace(/^http/, "ws")}/telemetry/${paired.with.peer_id}`,
-        sync_interval_ms: syncIntervalMs,
-        expires_at: token.expires_at
-      }
-    }),
+    register: (body) =>
+      Effect.gen(function*() {
+        const held = yield* paired
+        const token = decodeBearer(body.sbt)
+        const isCompanion = Result.isSuccess(token) && companionOfSession(token.success.session_id) !== undefined
+        const answer = yield* isCompanion ? registerCompanion(context, held, body) : registerHosted(held, body)
+        return { ...answer, ...endpoints(answer.peer_id) }
+      }),
     authenticate: (bearer) =>
       Effect.gen(function*() {
-        const { paired, token } = yield* Effect.fromResult(verify(bearer, yield* Clock.currentTimeMillis))
-        return { tenant: selfTenant, backendId: token.local_backend_id, userId: paired.with.user_id }
+        const held = yield* paired
+        const now = yield* Clock.currentTimeMillis
+        const decoded = decodeBearer(bearer)
+        const peer = Result.isSuccess(decoded) ? companionOfSession(decoded.success.session_id) : undefined
+        if (Result.isFailure(decoded) || peer === undefined) {
+          const token = yield* Effect.fromResult(verify(held, bearer, now))
+          return { tenant: selfTenant, backendId: token.local_backend_id, userId: held.with.user_id }
+        }
+        const companion = context.companions.of(peer)
+        if (companion === undefined) return yield* refuse(401, "unknown-peer", "This companion is not registered here: POST /register-peer first.")
+        yield* Effect.fromResult(verifyCompanion(context, held, decoded.success, { backendId: companion.backend_id, now }))
+        if (yield* context.tables.isRevoked(peer)) return yield* refuse(403, "revoked", "This companion was revoked.")
+        return { tenant: selfTenant, backendId: companion.backend_id, userId: held.with.user_id }
       })
   })
 }

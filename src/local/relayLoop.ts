@@ -2,10 +2,10 @@ import { Clock, Duration, Effect, Option, Random, Result, Schema, SubscriptionRe
 import { v7 as uuidV7 } from "uuid"
 import { genesis } from "../../streams/CommitRecord.ts"
 import { subjects } from "../../streams/subjects.ts"
-import { Verdict } from "../../streams/Verdict.ts"
-import { RequestTimedOut } from "../nats/Connection.ts"
 import { sharedId } from "../security/sharedId.ts"
 import { askHead } from "./askHead.ts"
+import { askToCommit } from "./askToCommit.ts"
+import { forwardCompanions, relayCompanion } from "./companionRelay.ts"
 import type { LinkedContext } from "./LinkedContext.ts"
 import { epochOf } from "./mirrorLoop.ts"
 import { onVerdict } from "./onVerdict.ts"
@@ -13,18 +13,11 @@ import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, t
 import { awaitBump, awaitRef, linkUp, needPerson, note, type State } from "./State.ts"
 import { isThrownOut, stopAsTwin } from "./twins.ts"
 
-/**
- * A commit's bytes may go through a thin line; what comes on top is the hosted side's work, a second at most. A hosted
- * process that died with a request says nothing: the next one gets it after this, well within the five seconds in which
- * a dead process's work is taken over. Asking again too early costs a repeated answer and nothing else.
- */
-const commitPatience = (bytes: number) => Duration.millis(2000 + bytes / 32)
 /** After a renewal that did not come about: hosted is away, or a clock is wrong. */
 const renewPause = Duration.seconds(2)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
 
-const decodeVerdict = Schema.decodeUnknownResult(Schema.fromJsonString(Verdict))
 const decoder = new TextDecoder()
 
 /** Ask, and notice a restored log even where nothing waits to be sent. */
@@ -160,24 +153,22 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string,
   }).pipe(Effect.ensuring(context.journal.release))
 })
 
-const commitSubject = (context: LinkedContext) => subjects.ingest(context.paired().tenant, context.paired().peer_id, "commit")
+const companionsOf = (context: LinkedContext) => ({
+  ...context,
+  hostedUrl: () => context.paired().hosted_url,
+  log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
+  linkReturned: linkReturns(context.state)
+})
+
+/** Make companions that registered here known over there, for ever. */
+export const runForwarding = (context: LinkedContext): Effect.Effect<never> => forwardCompanions(companionsOf(context))
 
 const relayContext = (context: LinkedContext): RelayContext => ({
   journal: context.journalLog,
   cursor: context.cursor,
   author: context.paired().peer_id,
   identity: context.self,
-  ask: (commit) => context.synced.timed(
-    // an answer cannot come any more once the link is down: ask again as soon as it is back
-    Effect.raceFirst(
-      context.connection.request(commitSubject(context), commit, commitPatience(commit.length)),
-      Effect.andThen(awaitRef(context.state.link, ({ up }) => !up), Effect.fail(new RequestTimedOut({ subject: commitSubject(context) })))
-    ).pipe(
-      Effect.map((bytes) => {
-        const verdict = decodeVerdict(decoder.decode(bytes))
-        const { log_epoch, log_id } = context.paired()
-        return Result.isSuccess(verdict) ? verdict.success : { verdict: "busy" as const, log_id, log_epoch }
-      }))),
+  ask: (commit) => context.synced.timed(askToCommit(context, commit)),
   linkReturned: linkReturns(context.state),
   log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
   gateContext: (pending) =>
@@ -191,6 +182,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
       return { settings, key, shareId: (id) => sharedId(idKey, id), skip }
     }),
   seen: context.seen,
+  relayCompanion: (framed, seq) => relayCompanion({ ...companionsOf(context), ask: (commit) => askToCommit(context, commit) }, framed, seq),
   committed: (commit, logSeq) =>
     Effect.gen(function*() {
       context.synced.committed(commit)

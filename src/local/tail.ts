@@ -1,6 +1,8 @@
 import { Effect, Result, Stream } from "effect"
 import { StoreUnavailable, type Tailed, WriteInvalid } from "../../streams/Backend.ts"
 import { decode, interpret, type Opened } from "../../streams/Envelope.ts"
+import { journalCommitAuthor } from "../../streams/subjects.ts"
+import { openFrame } from "./companionFrame.ts"
 import { timePattern } from "../../streams/ids.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
 import type { AuthorKeys } from "../security/AuthorKeys.ts"
@@ -16,6 +18,9 @@ export interface TailContext {
   readonly keys: Effect.Effect<AuthorKeys>
   readonly ends: Effect.Effect<{ readonly journal: number; readonly log: number }>
 }
+
+/** Companions' events told ahead of the log, remembered per reader; beyond, the oldest is told twice, under one event id. */
+const toldMax = 10_000
 
 /** Where a reader of the event stream is: own events by journal sequence, others' by the log's. */
 interface Place {
@@ -48,11 +53,14 @@ export const tailLocal = (context: TailContext, options: { readonly from: string
       place = next
       return { cursor: cursorOf(next), event: { ...opened.envelope, datacontenttype: "application/json", data: opened.fact.data } }
     }
+    /** Companions' events told from the journal: they come once more, from the log. */
+    const told = new Set<string>()
     const own = context.journal.read({ from: place.journal + 1 }).pipe(
-      Stream.map((batch) => batch.flatMap((stored) => {
-        const opened = openPlain(stored)
-        return opened !== undefined && wanted(opened) ? [yielded(opened, { ...place, journal: stored.seq })] : []
-      })),
+      Stream.map((batch) => batch.flatMap((stored) => openStored(context, stored).flatMap((opened) => {
+        if (opened.envelope.source !== context.source) told.add(opened.envelope.id)
+        if (told.size > toldMax) told.delete(told.values().next().value!)
+        return wanted(opened) ? [yielded(opened, { ...place, journal: stored.seq })] : []
+      }))),
       Stream.flattenIterable)
     const mirror = context.mirror()
     if (mirror === undefined) return own
@@ -62,12 +70,19 @@ export const tailLocal = (context: TailContext, options: { readonly from: string
       Stream.map((batch) =>
         readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn }).flatMap((item) =>
           item.kind === "problem" ? [] : item.events.flatMap((event) =>
-            event._tag === "opened" && !isOwn(event.opened.envelope) && wanted(event.opened) ? [yielded(event.opened, { ...place, log: event.seq })] : []))),
+            event._tag === "opened" && !isOwn(event.opened.envelope) && !told.delete(event.opened.envelope.id) && wanted(event.opened) ? [yielded(event.opened, { ...place, log: event.seq })] : []))),
       Stream.flattenIterable)
     return Stream.merge(own, others)
   })).pipe(Stream.mapError((error) => isUnavailable(error) ? new StoreUnavailable({ hint: "the local nats-server does not answer; it is being restarted" }) : error))
 
 const isUnavailable = (error: WriteInvalid | LogUnavailable): error is LogUnavailable => error._tag === "LogUnavailable"
+
+/** What a journal message says: one event of ours, or those of a companion's commit. */
+const openStored = (context: TailContext, stored: Stored): ReadonlyArray<Opened> => {
+  if (journalCommitAuthor(stored.subject) !== undefined) return openFrame(stored.data, context.dataKeys).flatMap((opened) => Result.isSuccess(opened) ? [opened.success] : [])
+  const opened = openPlain(stored)
+  return opened === undefined ? [] : [opened]
+}
 
 const openPlain = (stored: Stored): Opened | undefined => {
   const envelope = decode(stored.data)

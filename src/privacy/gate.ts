@@ -1,7 +1,7 @@
 import type { EventType, Fact } from "../../streams/catalog.ts"
 import type { Opened } from "../../streams/Envelope.ts"
 import type { Settings } from "../../streams/events/settings.ts"
-import { isToken, timePattern } from "../../streams/ids.ts"
+import { isToken, timePattern } from "../../streams/tokens.ts"
 import { nameMaxLength } from "../../streams/limits.ts"
 import type { Span } from "./kinds.ts"
 import { redact, type RedactOptions } from "./redact.ts"

@@ -19,6 +19,12 @@ export const localBackendId = (machineId: string, instanceId: string): string =>
 /** A hosted backend: its deployment, however many processes serve it. */
 export const hostedBackendId = (deploymentId: string): string => `hosted_sha256_${hexDigestOf(deploymentId)}`
 
+/** Whether a companion's id is that of its key: nobody else can have made it. */
+export const isCompanionOf = (backendId: string, publicPem: string): boolean => {
+  const own = companionBackendId(backendId.slice(0, Math.max(0, backendId.indexOf("_sha256_"))), publicPem)
+  return Result.isSuccess(own) && own.success === backendId && !/^(local|hosted)_sha256_/.test(backendId)
+}
+
 /** A companion (`ios`, `android`, `web`, …): its public signing key, so its id cannot be taken by another. */
 export const companionBackendId = (platform: string, publicPem: string): Result.Result<string, KeyRefused> =>
   Result.map(publicKey(publicPem), ({ key }) => `${platform}_sha256_${hexDigestOf(key.export({ type: "spki", format: "der" }))}`)

@@ -3,18 +3,10 @@ import { Effect, Result } from "effect"
 import { canonicalJson, tryCanonicalJson } from "./canonical.ts"
 import { fromBase64url } from "./digest.ts"
 import { publicKey } from "./keys.ts"
+import { contexts, type SigningContext } from "./portable/contexts.ts"
 
-/** What a signature or MAC is for goes in front of what it is over, so that none can be passed off as another. */
-export const contexts = {
-  commit: "maestra-commit-v1\0",
-  identity: "maestra-identity-v1\0",
-  sync: "maestra-sync-v1\0",
-  proof: "maestra-proof-v1\0",
-  rotation: "maestra-rotation-v1\0",
-  companion: "maestra-companion-v1\0",
-  id: "maestra-id-v1\0"
-} as const
-export type SigningContext = keyof typeof contexts
+export { contexts }
+export type { SigningContext }
 
 /** RSASSA-PSS, SHA-256, MGF1 with SHA-256, salt of 32 bytes. */
 const pss = (key: KeyObject) => ({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 })

@@ -7,7 +7,8 @@ import { digestOf } from "../../src/security/digest.ts"
 import { keyId } from "../../src/security/keys.ts"
 import { parseCommit } from "../../src/security/commit.ts"
 import { newDataKey } from "../../src/security/sealing.ts"
-import { admit, type Facts, follow, type Head } from "../../src/hosted/admit.ts"
+import { admit, follow, type Head } from "../../src/security/admit.ts"
+import type { IngestFacts } from "../../src/hosted/ingest.ts"
 import { LogFull } from "../../src/nats/EventLog.ts"
 import type { MemoryLogOptions } from "../../src/nats/memoryLog.ts"
 import { encode, plain } from "../../streams/Envelope.ts"
@@ -22,7 +23,7 @@ type Tenant = Awaited<ReturnType<typeof makeTenant>>
 
 /** How to get a verdict: what hosted knows, what the store does, what is sent before. */
 interface Row {
-  readonly facts?: (tenant: Tenant) => Partial<Facts>
+  readonly facts?: (tenant: Tenant) => Partial<IngestFacts>
   readonly store?: MemoryLogOptions
   readonly record?: (tenant: Tenant) => Partial<CommitFields>
   readonly more?: Readonly<Record<string, unknown>>
@@ -48,7 +49,7 @@ const ask = (rowsUsed: ReadonlyArray<Row>) =>
   Effect.gen(function*() {
     const tenant = yield* Effect.promise(makeTenant)
     const { ada, log } = tenant
-    const facts = Object.assign({}, ...rowsUsed.map((row) => row.facts?.(tenant))) as Partial<Facts>
+    const facts = Object.assign({}, ...rowsUsed.map((row) => row.facts?.(tenant))) as Partial<IngestFacts>
     const otherwise = Object.assign({}, ...rowsUsed.map((row) => row.record?.(tenant))) as Partial<CommitFields>
     const store = Object.assign({}, ...rowsUsed.map((row) => row.store)) as MemoryLogOptions
     const { ask, log: stored } = yield* makeIngest({ ...store, facts: () => factsOf(log, ada, facts) })
@@ -163,7 +164,7 @@ const refused: ReadonlyArray<Refused> = [
   { what: "a message longer than a message may be", events: (log, ada) => [log.event(ada, { ...said, data: { ...said.data, content: "x".repeat(2_000_000) } }, "c1")], why: /./, blamed: 0 }
 ]
 
-const judge = (log: LogHistory, ada: Author, events: ReadonlyArray<Written>, otherwise: Partial<CommitFields>, facts: Partial<Facts> = {}) => {
+const judge = (log: LogHistory, ada: Author, events: ReadonlyArray<Written>, otherwise: Partial<CommitFields>, facts: Partial<IngestFacts> = {}) => {
   const record = log.record({ ...ada }, events, otherwise)
   return admit(Result.getOrThrow(parseCommit(record.data)), events.map(({ data }) => data), factsOf(log, ada, facts))
 }
@@ -196,7 +197,7 @@ describe("admit", () => {
   it("draws once, and only for what passes: for the bytes of all events where they are more than one, which is a backlog", async () => {
     const { ada, log } = await makeTenant()
     const drawn: Array<readonly [string, number]> = []
-    const draw: Facts["draw"] = (kind, amount) => {
+    const draw: IngestFacts["draw"] = (kind, amount) => {
       drawn.push([kind, amount])
       return Effect.succeed({ granted: false, limit: 1, remaining: 0, retryAfterMillis: 1 })
     }

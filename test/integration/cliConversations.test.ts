@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type FakeBackend, json, startFakeBackend, write } from "../support/FakeBackend.ts"
+import { problem, type FakeBackend, json, startFakeBackend, write } from "../support/FakeBackend.ts"
 import { runCli, withFolder } from "../support/runCli.ts"
 
 // Goal: each conversation command asks for what its words say and shows what came, to people and to scripts.
@@ -189,7 +189,9 @@ describe("the local backend's own commands", () => {
     expect((await run("rebuild")).stdout).toMatch(/^rebuilt from 10 events in \d+\.\d s\n$/)
   })
 
-  it("open prints where it listens", async () => {
+  it("open prints an address with a one-time code, and the bare one where the machine is not paired", async () => {
+    expect((await run("local", "open")).stdout).toMatch(/^http:\/\/127\.0\.0\.1:8825\/#code=one-time\n/)
+    backend.instead("POST", /^\/companion-codes$/, problem(409, "not-paired", "not paired", "Pair first."))
     expect((await run("local", "open")).stdout).toBe(`${backend.url}/\n`)
   })
 

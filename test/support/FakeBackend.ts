@@ -255,6 +255,7 @@ const controlRoutes: ReadonlyArray<Route> = [
   ["POST", /^\/(unpair|pause|resume|resync)$/, told],
   ["POST", /^\/peers\/[^/]+\/confirm$/, told],
   ["DELETE", /^\/peers\/[^/]+$/, told],
+  ["POST", /^\/companion-codes$/, (_, response) => json(response, 201, { code: "one-time", url: "http://127.0.0.1:8825/#code=one-time", expires_at: time })],
   ["POST", /^\/enroll$/, (asked, response) => json(response, 200, { code: "maestra-code", user_id: JSON.parse(asked.body).user, tenant: "t_abcdefghijklmnop", expires_at: time })]
 ]
 

@@ -5,10 +5,9 @@ import { openData } from "../../src/security/envelopes.ts"
 import { keyId } from "../../src/security/keys.ts"
 import type { EventLog } from "../../src/nats/EventLog.ts"
 import { makeMemoryLog, type MemoryLogOptions } from "../../src/nats/memoryLog.ts"
-import type { Facts } from "../../src/hosted/admit.ts"
 import { makeCommitter } from "../../src/hosted/Committer.ts"
 import { type Heads, makeHeads } from "../../src/hosted/Heads.ts"
-import { ingestCommit } from "../../src/hosted/ingest.ts"
+import { ingestCommit, type IngestFacts } from "../../src/hosted/ingest.ts"
 import { type Author, LogHistory, makeKeys, type Written } from "./logHistory.ts"
 
 /** Now, in these tests: within the registration, after every event. */
@@ -16,12 +15,13 @@ export const now = "2026-11-22T12:00:00.000Z"
 export const keys = Effect.runPromise(makeKeys(["hosted", "ada", "bob", "mallory", "next"]))
 
 /** What hosted knows of ada when her commit arrives, all in order. */
-export const factsOf = (log: LogHistory, author: Author, otherwise: Partial<Facts> = {}): Facts => ({
+export const factsOf = (log: LogHistory, author: Author, otherwise: Partial<IngestFacts> = {}): IngestFacts => ({
   tenant: log.tenant,
   sender: author.id,
   now,
   device: deviceOf(author),
   revoked: false,
+  companion: () => undefined,
   settings: defaults,
   settingsSeq: 0,
   greatestLamport: 100,
@@ -30,7 +30,7 @@ export const factsOf = (log: LogHistory, author: Author, otherwise: Partial<Fact
   ...otherwise
 })
 
-export const deviceOf = (author: Author): NonNullable<Facts["device"]> => ({
+export const deviceOf = (author: Author): NonNullable<IngestFacts["device"]> => ({
   backendId: author.backendId,
   keys: [{ keyId: keyId(author.pair.publicPem), publicKey: author.pair.publicPem }],
   expiresAt: "2026-11-22T18:00:00.000Z"
@@ -39,7 +39,7 @@ export const deviceOf = (author: Author): NonNullable<Facts["device"]> => ({
 export const framed = (record: Written, events: ReadonlyArray<Written>): Uint8Array => frame(record.data, events.map(({ data }) => data))
 
 /** Ingest over a log in memory: everything of the hosted side between the request and the store. */
-export const makeIngest = (options: MemoryLogOptions & { readonly facts: (tenant: string, sender: string) => Facts | undefined }) =>
+export const makeIngest = (options: MemoryLogOptions & { readonly facts: (tenant: string, sender: string) => IngestFacts | undefined }) =>
   Effect.gen(function*() {
     const log: EventLog = yield* makeMemoryLog("LOG", options)
     const heads: Heads = makeHeads(log)

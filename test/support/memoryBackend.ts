@@ -4,6 +4,7 @@ import type { EventEntry } from "../../projections/Entry.ts"
 import { Projections } from "../../projections/runner.ts"
 import {
   CommandFailed,
+  Companions,
   type Draft,
   EventTail,
   HostedControl,
@@ -14,6 +15,7 @@ import {
   RegistrationRefused,
   StoreFull,
   StoreUnavailable,
+  Syncing,
   type Tailed,
   WriteInvalid,
   type WriteError,
@@ -63,7 +65,7 @@ const epoch = "memory"
 
 /** Every port of one side. Needs the projections, whose cursor it calls `journal`. */
 export const memoryBackend = (options: MemoryOptions, knobs: Knobs) =>
-  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, visitorsLayer(options.advisor))
+  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, companionsLayer, visitorsLayer(options.advisor))
 
 /** The log itself: writing, waiting until it can be read, following it. */
 const logLayer = (options: MemoryOptions, knobs: Knobs) =>
@@ -134,6 +136,7 @@ const logLayer = (options: MemoryOptions, knobs: Knobs) =>
       }))
 
     return Context.make(Writer, {
+      named: (_tenant, id) => id,
       write,
       settled: () => Effect.suspend(() => projections.reached("journal", log.length)),
       reach: (_tenant, _written, tier) =>
@@ -222,6 +225,15 @@ const localLayer = Layer.succeed(LocalControl, {
   confirm: () => Effect.void,
   debug: Effect.succeed({ offline_queue: [] })
 })
+
+const companionsLayer = Layer.mergeAll(
+  Layer.succeed(Companions, { code: Effect.fail(refusal), exchange: () => Effect.fail(refusal) }),
+  Layer.succeed(Syncing, {
+    history: () => undefined,
+    peer: () => Effect.fail(new RegistrationRefused({ status: 403, type: "unknown-peer", hint: "Register first." })),
+    commit: () => Effect.succeed({ verdict: "busy", log_id: "", log_epoch: 0 })
+  })
+)
 
 const hostedLayer = Layer.succeed(HostedControl, {
   status: Effect.succeed({ tenants: 1 }),

@@ -4,6 +4,7 @@ import { Conversations, Messages } from "./api/conversations.ts"
 import { Log } from "./api/log.ts"
 import { Hosted, Local, Operations } from "./api/operations.ts"
 import { Privacy } from "./api/privacy.ts"
+import { Companions, Sync } from "./api/sync.ts"
 import { System } from "./api/system.ts"
 import { Telemetry, TelemetryStream } from "./api/telemetry.ts"
 import { Problems } from "./caller.ts"
@@ -14,13 +15,13 @@ const about = OpenApi.annotations({
   description: "Conversations, their history and their events. Local and hosted backends speak the same."
 })
 
-const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Telemetry, TelemetryStream, Operations)
+const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations)
 
 /** What a local backend serves. */
-export class LocalApi extends shared.add(Local, Privacy, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}
+export class LocalApi extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}
 
 /** What a hosted backend serves. */
 export class HostedApi extends shared.add(Hosted).middleware(Problems).annotateMerge(about) {}
 
 /** The whole contract, both sides: what clients are generated from and the golden file holds. */
-export class Api extends shared.add(Local, Privacy, AdvisorQuestions, AdvisorKeys, Hosted).middleware(Problems).annotateMerge(about) {}
+export class Api extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys, Hosted).middleware(Problems).annotateMerge(about) {}

@@ -6,8 +6,8 @@ import { type Problem, problem } from "./problems.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
-export const bodyTooLarge = (): Problem =>
-  problem("body-too-large", `The body is larger than ${bodyMaxBytes} bytes.`, "Send it in smaller parts.")
+export const bodyTooLarge = (bodyMax: number = bodyMaxBytes): Problem =>
+  problem("body-too-large", `The body is larger than ${bodyMax} bytes.`, "Send it in smaller parts.")
 
 /** The whole body, at most `bodyMaxBytes` (the guard sets the limit). */
 export const bytesOf = (request: Request): Effect.Effect<Uint8Array, Problem> =>

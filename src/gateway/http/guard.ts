@@ -1,6 +1,6 @@
 import { ByteSize, Cause, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { bodyMaxBytes } from "../../../streams/limits.ts"
+import { bodyMaxBytes, syncBodyMaxBytes } from "../../../streams/limits.ts"
 import { bodyTooLarge } from "./body.ts"
 import type { Closing } from "./Closing.ts"
 import { Problem, problem, toResponse } from "./problems.ts"
@@ -29,7 +29,7 @@ export const guard = (policy: GuardPolicy, closing: Closing["Service"]) =>
   HttpRouter.middleware((handler) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const refusal = admit(policy, request.headers)
+      const refusal = admit(policy, request.headers, maxBytesOf(request.url))
       const origin = request.headers["origin"]
       // a connection kept alive would hold up the end until its timeout, and one that asked for an upgrade carries nothing else
       const last = () => closing.isBegun() || request.headers["upgrade"] !== undefined
@@ -40,14 +40,17 @@ export const guard = (policy: GuardPolicy, closing: Closing["Service"]) =>
       if (refusal !== undefined) return leave(toResponse(refusal))
       if (request.method === "OPTIONS") return withCors(policy, origin, preflight)
       const response = yield* handler.pipe(
-        Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(bodyMaxBytes)),
+        Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(maxBytesOf(request.url))),
         Effect.catchCause((cause) => unexpected(cause))
       )
       return leave(response)
     }), { global: true })
 
+/** Syncs carry whole commits. */
+const maxBytesOf = (url: string): number => url.startsWith("/sync/") ? syncBodyMaxBytes : bodyMaxBytes
+
 /** Why a request must not go on, judged by its headers alone. */
-export const admit = (policy: GuardPolicy, headers: Readonly<Record<string, string | undefined>>): Problem | undefined => {
+export const admit = (policy: GuardPolicy, headers: Readonly<Record<string, string | undefined>>, bodyMax: number = bodyMaxBytes): Problem | undefined => {
   const host = headers["host"]?.toLowerCase()
   if (policy.hosts !== null && (host === undefined || !policy.hosts.includes(host))) {
     return problem("host-forbidden", "The Host header names another machine.", `Use http://${policy.hosts[0]}.`)
@@ -56,7 +59,7 @@ export const admit = (policy: GuardPolicy, headers: Readonly<Record<string, stri
   if (origin !== undefined && !policy.origins.includes(origin)) {
     return problem("origin-forbidden", `Pages of ${origin.slice(0, 200)} are not allowed here.`, "Add the origin to the allowed origins when starting the backend.")
   }
-  if (Number(headers["content-length"] ?? 0) > bodyMaxBytes) return bodyTooLarge()
+  if (Number(headers["content-length"] ?? 0) > bodyMax) return bodyTooLarge(bodyMax)
   return undefined
 }
 

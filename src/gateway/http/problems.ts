@@ -18,6 +18,8 @@ const table = {
   "peer-not-own": { status: 403, title: "This is another peer's place" },
   "operator-only": { status: 403, title: "Only the operator may do this" },
   "read-only": { status: 403, title: "The operator may only read a tenant's conversations" },
+  "other-peer": { status: 403, title: "The session is another peer's" },
+  "bad-signature": { status: 403, title: "The signature does not hold" },
   "no-such-endpoint": { status: 404, title: "There is nothing at this address" },
   "conversation-not-found": { status: 404, title: "There is no such conversation" },
   "message-not-found": { status: 404, title: "There is no such message" },

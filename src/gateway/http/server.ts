@@ -11,6 +11,7 @@ import { HostedApi, LocalApi } from "./api.ts"
 import { Closing } from "./Closing.ts"
 import { guard, type GuardPolicy, loopbackHosts } from "./guard.ts"
 import { advisorHandlers, advisorKeyHandlers } from "./handlers/advisor.ts"
+import { companionHandlers } from "./handlers/companions.ts"
 import { conversationHandlers } from "./handlers/conversations.ts"
 import { hostedHandlers } from "./handlers/hosted.ts"
 import { localHandlers } from "./handlers/local.ts"
@@ -18,6 +19,7 @@ import { logHandlers } from "./handlers/log.ts"
 import { messageHandlers } from "./handlers/messages.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
 import { privacyHandlers } from "./handlers/privacy.ts"
+import { syncHandlers } from "./handlers/sync.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { telemetryHandlers } from "./handlers/telemetry.ts"
 import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
@@ -54,7 +56,7 @@ export interface HostedServerOptions {
 export const serveLocal = (options: LocalServerOptions) => {
   const trust: Trust = { side: "local", secret: Redacted.make(options.token) }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers, advisorHandlers, advisorKeyHandlers] as const)
+    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
   )
   return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,
@@ -74,7 +76,7 @@ export const serveHosted = (options: HostedServerOptions) => {
   })
 }
 
-const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, telemetryHandlers, telemetryStreamHandlers] as const
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers] as const
 
 const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,

@@ -3,7 +3,9 @@ import { pageMax } from "../../../projections/conversations/queries.ts"
 import { Identity } from "../../../streams/events/peer.ts"
 import { Content, OutsideId, Role, Timestamp, Title } from "../../../streams/events/fields.ts"
 import { nameMaxLength } from "../../../streams/limits.ts"
+import { Settings } from "../../../streams/events/settings.ts"
 import { Stamp } from "../../../streams/Stamp.ts"
+import { Verdict } from "../../../streams/Verdict.ts"
 
 /** The JSON shapes of the contract: field names of the seed protocol (DESIGN.md 9). */
 
@@ -137,6 +139,77 @@ export const Imported = Schema.Struct({
   unchanged: Schema.Int.annotate({ description: "messages that were there already with equal content" }),
   invalid: Schema.Array(Schema.Struct({ line: Schema.Int, why: Schema.String }))
 }).annotate({ identifier: "Imported" })
+
+/** A message in a sync: as it is offered (`version` above what it replaces), or as it is now. */
+export const SyncMessage = Schema.Struct({
+  id: OutsideId,
+  role: Schema.optionalKey(Role),
+  content: Schema.optionalKey(Content),
+  timestamp: Schema.optionalKey(Timestamp),
+  surface: Schema.optionalKey(Surface),
+  source_backend: Schema.optionalKey(Schema.String),
+  version: Schema.optionalKey(Schema.Int),
+  deleted: Schema.optionalKey(Schema.Literal(true))
+}).annotate({ identifier: "SyncMessage" })
+
+/** Body of `POST /sync` (docs/PROTOCOL.md). `signature`: PSS over "maestra-sync-v1\0" + RFC 8785 of the rest. */
+export const SyncPayload = Schema.Struct({
+  sync_id: Schema.String,
+  timestamp: Schema.String,
+  conversations: Schema.optionalKey(Schema.Array(Schema.Struct({
+    conversation_id: OutsideId,
+    version: Schema.optionalKey(Schema.Int),
+    title: Schema.optionalKey(Title),
+    surfaces: Schema.optionalKey(Schema.Array(Surface)),
+    deleted: Schema.optionalKey(Schema.Literal(true)),
+    messages: Schema.optionalKey(Schema.Array(SyncMessage))
+  }))),
+  commits: Schema.optionalKey(Schema.Array(Schema.Struct({ record: Schema.String, events: Schema.Array(Schema.String) }))),
+  cursor: Schema.optionalKey(Schema.String),
+  signature: Schema.String
+}).annotate({ identifier: "SyncPayload" })
+
+const changedMessage = {
+  id: Schema.String,
+  deleted: Schema.optionalKey(Schema.Literal(true)),
+  role: Schema.optionalKey(Schema.String),
+  content: Schema.optionalKey(Schema.String),
+  timestamp: Schema.optionalKey(Schema.String),
+  surface: Schema.String,
+  source_backend: Schema.String,
+  source_backend_id: Schema.String,
+  version: Schema.Int,
+  stamp: Stamp,
+  place: Stamp.annotate({ description: "stamp of its first append; messages are read in this order, then by id" }),
+  tier: Tier
+}
+
+/** A conversation with only the messages that changed. */
+export const Changed = Schema.Struct({
+  conversation_id: Schema.String,
+  title: Schema.NullOr(Schema.String),
+  title_stamp: Schema.NullOr(Stamp),
+  version: Schema.Int,
+  stamp: Stamp,
+  deleted: Schema.optionalKey(Schema.Literal(true)),
+  surfaces: Schema.Array(Schema.String),
+  last_modified: Schema.String,
+  source_backend: Schema.String,
+  source_backend_id: Schema.String,
+  messages: Schema.Array(Schema.Struct(changedMessage))
+}).annotate({ identifier: "Changed" })
+
+export const Synced = Schema.Struct({
+  status: Schema.Literal("synced"),
+  acked_sync_id: Schema.String,
+  verdicts: Schema.Array(Verdict).annotate({ description: "one per commit, in order" }),
+  conflicts: Schema.Array(Conflict),
+  next_sync_in_ms: Schema.Int.annotate({ description: "0: there is more, ask at once" }),
+  changes: Schema.Array(Changed),
+  cursor: Schema.String,
+  settings: Settings.annotate({ description: "what may leave; companions gate by it" }),
+  aliases: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)).annotate({ description: "ids of the payload that have another name here" })
+}).annotate({ identifier: "Synced" })
 
 export const Digest = Schema.Struct({
   conversations: Schema.Int,

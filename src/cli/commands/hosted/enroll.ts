@@ -7,7 +7,7 @@ import { find } from "../../backend.ts"
 import { ask } from "../../call.ts"
 import { answer } from "../../print.ts"
 import { Json } from "../../settings.ts"
-import { time } from "../../text.ts"
+import { qrCode, time } from "../../text.ts"
 
 /** `hosted enroll USER`: makes the user's tenant once; a one-time pairing code for one more device each time. */
 export const enroll = Command.make(
@@ -33,8 +33,3 @@ export const enroll = Command.make(
   Command.withDescription("A one-time pairing code for one more device of a user"),
   Command.withExamples([{ command: "maestra hosted enroll ada --json", description: "{code, user_id, tenant, expires_at}" }])
 )
-
-const qrCode = async (text: string): Promise<string> => {
-  const { default: terminal } = await import("qrcode-terminal")
-  return new Promise((resolve) => terminal.generate(text, { small: true }, resolve))
-}

@@ -1,5 +1,5 @@
-import { type Effect, Result } from "effect"
-import type { Drawn, LimitKind } from "../../streams/RateLimits.ts"
+import { Result } from "effect"
+import type { LimitKind } from "../../streams/RateLimits.ts"
 import type { EventType } from "../../streams/catalog.ts"
 import { decode, interpret, type Opened } from "../../streams/Envelope.ts"
 import type { Settings } from "../../streams/events/settings.ts"
@@ -7,33 +7,37 @@ import { isToken } from "../../streams/ids.ts"
 import { lamportJumpMax } from "../../streams/limits.ts"
 import { logSubjectOf } from "../../streams/subjects.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
-import type { AuthorKey } from "../security/AuthorKeys.ts"
-import { type ParsedCommit, verifyCommit } from "../security/commit.ts"
-import { digestOf } from "../security/digest.ts"
-import type { Sealed } from "../security/envelopes.ts"
+import type { AuthorKey } from "./AuthorKeys.ts"
+import { type ParsedCommit, verifyCommit } from "./commit.ts"
+import { digestOf } from "./digest.ts"
+import type { Sealed } from "./envelopes.ts"
 
 /** A refusal without what every answer carries. */
 export type Refusal = DistributiveOmit<Exclude<Verdict, { verdict: "committed" }>, "log_id" | "log_epoch">
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
-/** What hosted knows about a sender and its tenant when a commit arrives. `admit` looks at nothing else. */
-export interface Facts {
-  readonly tenant: string
-  /** From the NATS subject, which permissions hold to the truth; never from the message. */
-  readonly sender: string
-  readonly now: string
+/** Who may write: known, not shut out, its registration not ended. */
+export interface Standing {
   readonly device: {
     readonly backendId: string
     readonly keys: ReadonlyArray<AuthorKey>
     readonly expiresAt: string
   } | undefined
   readonly revoked: boolean
+}
+
+/** What a backend knows about a sender and its tenant when a commit arrives. `admit` looks at nothing else. */
+export interface Facts extends Standing {
+  readonly tenant: string
+  /** From the NATS subject, which permissions hold to the truth; never from the message. */
+  readonly sender: string
+  readonly now: string
+  /** How another author stands whose commits this sender may bring: a companion of that local backend. Nobody else. */
+  readonly companion: (author: string) => Standing | undefined
   readonly settings: Settings
   /** LOG sequence of the newest settings event; what `withheld` tells the relay to read up to. */
   readonly settingsSeq: number
   readonly greatestLamport: number
-  /** Draw on the sender's limits, which all hosted processes share. Only for what would pass otherwise. */
-  readonly draw: (kind: LimitKind, amount: number) => Effect.Effect<Drawn>
   /** The data of a sealed envelope as JSON, or why it cannot be opened. */
   readonly unseal: (envelope: Sealed) => Result.Result<unknown, string>
 }
@@ -51,10 +55,21 @@ const writable: ReadonlySet<EventType> = new Set<EventType>([
 ])
 
 /** Whether the sender may be heard at all: known, not revoked, its registration not ended. */
-export const admitSender = (facts: Pick<Facts, "device" | "revoked" | "now"> | undefined): Result.Result<NonNullable<Facts["device"]>, Refusal> => {
+export const admitSender = (facts: (Standing & Pick<Facts, "now">) | undefined): Result.Result<NonNullable<Facts["device"]>, Refusal> => {
   if (facts?.revoked === true) return Result.fail({ verdict: "revoked" })
   if (facts?.device === undefined) return Result.fail({ verdict: "unknown_peer" })
   return facts.now < facts.device.expiresAt ? Result.succeed(facts.device) : Result.fail({ verdict: "expired" })
+}
+
+/**
+ * The author of a commit that may be heard. A sender speaks for itself; a local backend also brings what its
+ * companions signed, and is told whose registration is at fault where it is not its own.
+ */
+export const admitAuthor = (author: string, facts: Facts): Result.Result<NonNullable<Facts["device"]>, Refusal> => {
+  if (author === facts.sender) return admitSender(facts)
+  const companion = facts.companion(author)
+  if (companion === undefined) return Result.fail({ verdict: "bad_signature" })
+  return Result.mapError(admitSender({ ...companion, now: facts.now }), (refusal) => ({ ...refusal, author }) as Refusal)
 }
 
 /**
@@ -66,10 +81,12 @@ export const admitSender = (facts: Pick<Facts, "device" | "revoked" | "now"> | u
 export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, facts: Facts): Result.Result<Admitted, Refusal> => {
   const sender = admitSender(facts)
   if (Result.isFailure(sender)) return Result.fail(sender.failure)
-  const device = sender.success
   const { record } = commit
+  const author = admitAuthor(record.author, facts)
+  if (Result.isFailure(author)) return Result.fail(author.failure)
+  const device = author.success
   const key = device.keys.find((candidate) => candidate.keyId === record.key_id && (candidate.until === undefined || facts.now < candidate.until))
-  if (key === undefined || record.author !== facts.sender || !verifyCommit(commit, key.publicKey)) return Result.fail({ verdict: "bad_signature" })
+  if (key === undefined || !verifyCommit(commit, key.publicKey)) return Result.fail({ verdict: "bad_signature" })
 
   const hashes = events.map((event) => digestOf(event))
   if (hashes.length !== record.hashes.length || hashes.some((hash, index) => hash !== record.hashes[index])) {
@@ -100,7 +117,7 @@ const readEvents = (
     if (Result.isFailure(decoded)) return Result.fail(invalid("", `event ${index + 1} of the commit: ${decoded.failure.why}`))
     const envelope = decoded.success
     const refuse = (why: string) => Result.fail(invalid(envelope.id, why))
-    if (envelope.source !== backendId) return refuse("source is not the sender")
+    if (envelope.source !== backendId) return refuse("source is not the author")
     if (!writable.has(envelope.type as EventType)) return refuse(`a peer may not write ${envelope.type}`)
     if (!isToken(envelope.subject)) return refuse("the subject is not a token")
     if (envelope.datacontenttype !== "application/jose") return refuse("the data is not sealed")

@@ -1,0 +1,25 @@
+import { Effect } from "effect"
+import { RegistrationRefused, type Syncing } from "../../streams/Backend.ts"
+import { frame } from "../security/commit.ts"
+import type { Base } from "./Base.ts"
+import { type IngestContext, ingestCommit } from "./ingest.ts"
+
+/** Commits that arrive over HTTP go the way of all others: judged, fenced, once. The sender is whom the session speaks for. */
+export const syncingOnHosted = ({ logIdentity, tenants }: Base, ingest: IngestContext): Syncing["Service"] => ({
+  history: (tenant) => {
+    const { epoch, id } = logIdentity(tenant)
+    return `${id}/${epoch}`
+  },
+  peer: (tenant, peer) =>
+    Effect.suspend(() => {
+      const device = tenants.peek(tenant)?.devices.find(({ peer_id }) => peer_id === peer)
+      return device === undefined
+        ? Effect.fail(new RegistrationRefused({ status: 403, type: "unknown-peer", hint: "This peer is not registered here: POST /register-peer first." }))
+        : Effect.succeed({ backendId: device.backend_id, publicKeys: device.keys.map(({ publicKey }) => publicKey) })
+    }),
+  commit: (tenant, peer, { events, record }) =>
+    Effect.map(ingestCommit(ingest, tenant, peer, frame(record, events)), (answer) => {
+      const { epoch, id } = logIdentity(tenant)
+      return { ...answer, log_id: id, log_epoch: epoch }
+    })
+})

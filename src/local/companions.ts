@@ -1,0 +1,50 @@
+import { Effect, Result, Schema } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { RegisterPeer } from "../../streams/Backend.ts"
+import { Identity } from "../../streams/events/peer.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+
+/** The list of companions cannot be read or written. Their commits are safe in the journal; nothing new was taken from them. */
+export class CompanionsUnreadable extends Schema.TaggedError<CompanionsUnreadable>()("CompanionsUnreadable", { file: Schema.String, hint: Schema.String }) {}
+
+/** A phone or a browser that registered at this machine. */
+const Companion = Schema.Struct({
+  backend_id: Schema.String,
+  peer_id: Schema.String,
+  identity: Identity,
+  expires_at: Schema.String,
+  /** Its registration as it came, while the hosted side has not taken it: the same one is good there too. */
+  forward: Schema.optionalKey(RegisterPeer)
+})
+export type Companion = typeof Companion.Type
+
+/** The companions of this machine, one file in its data directory, readable by its owner alone. */
+export interface CompanionStore {
+  readonly of: (peer: string) => Companion | undefined
+  readonly all: () => ReadonlyArray<Companion>
+  readonly keep: (companion: Companion) => Effect.Effect<void, CompanionsUnreadable>
+}
+
+const List = Schema.fromJsonString(Schema.Array(Companion))
+
+export const openCompanions = Effect.fn("openCompanions")(function*(dataDir: string): Effect.fn.Return<CompanionStore, CompanionsUnreadable> {
+  const file = join(dataDir, "companions.json")
+  const unreadable = () => new CompanionsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it: companions then register again by themselves.` })
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+    catch: unreadable
+  })
+  const read = Schema.decodeResult(List)(text)
+  if (Result.isFailure(read)) return yield* unreadable()
+  const known = new Map(read.success.map((companion) => [companion.peer_id, companion] as const))
+  return {
+    of: (peer) => known.get(peer),
+    all: () => [...known.values()],
+    keep: (companion) =>
+      Effect.suspend(() => {
+        known.set(companion.peer_id, companion)
+        return Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify([...known.values()])}\n`), catch: unreadable })
+      })
+  }
+})
