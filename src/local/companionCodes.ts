@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Redacted, SubscriptionRef, Option } from "effect"
+import { Clock, Duration, Effect, Redacted, SubscriptionRef } from "effect"
 import { randomBytes } from "node:crypto"
 import { CommandFailed, type Companions } from "../../streams/Backend.ts"
 import { backendIdPattern } from "../../streams/ids.ts"
@@ -26,7 +26,7 @@ const wrongCode = failed(401, "wrong-code", "The code is wrong, was used, or is 
 export const makeCompanionCodes = (context: { readonly self: BackendIdentity["Service"]; readonly state: State }): Companions["Service"] => {
   const waiting = new Map<string, number>()
   const paired = Effect.suspend(() =>
-    Option.match(SubscriptionRef.getUnsafe(context.state.paired), { onNone: () => Effect.fail(notPaired), onSome: Effect.succeed }))
+    Effect.mapError(Effect.fromOption(SubscriptionRef.getUnsafe(context.state.paired)), () => notPaired))
   return {
     code: Effect.gen(function*() {
       yield* paired

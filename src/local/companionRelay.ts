@@ -80,7 +80,7 @@ const passed = Effect.fnUntraced(function*({ state }: CompanionRelayContext, seq
 })
 
 const pause = (context: CompanionRelayContext, tries: number) =>
-  Effect.flatMap(Random.next, (chance) => Effect.raceFirst(Effect.sleep(pauseAfter(tries, chance)), context.linkReturned))
+  Effect.flatMap(Random.next, (chance) => Effect.timeoutOrElse(context.linkReturned, { duration: pauseAfter(tries, chance), orElse: () => Effect.void }))
 
 /** Tell the hosted side of a companion that registered here. True once it needs no more telling. */
 const forwardOne = Effect.fnUntraced(function*(context: Pick<CompanionRelayContext, "state" | "companions" | "hostedUrl">, peer: string): Effect.fn.Return<boolean> {

@@ -1,4 +1,4 @@
-import { Clock, Effect, Option, Redacted, Result, Schema, SubscriptionRef } from "effect"
+import { Clock, Effect, Redacted, Result, Schema, SubscriptionRef } from "effect"
 import { type RegisterPeer, type Registered, RegistrationRefused, Registrar, selfTenant } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
@@ -16,10 +16,8 @@ const syncIntervalMs = 5000
  */
 export const localRegistrar = (context: CompanionContext & { readonly httpUrl: string }): Registrar["Service"] => {
   const paired = Effect.suspend(() =>
-    Option.match(SubscriptionRef.getUnsafe(context.state.paired), {
-      onNone: () => Effect.fail(refuse(401, "not-paired", "This machine is not paired with a hosted backend, so nobody can register here.")),
-      onSome: Effect.succeed
-    }))
+    Effect.mapError(Effect.fromOption(SubscriptionRef.getUnsafe(context.state.paired)), () =>
+      refuse(401, "not-paired", "This machine is not paired with a hosted backend, so nobody can register here.")))
 
   const verify = (held: Paired, bearer: string, now: number): Result.Result<SessionToken, RegistrationRefused> => {
     const decoded = decodeBearer(bearer)
