@@ -49,9 +49,12 @@ export const problems = Effect.fnUntraced(function*(options: { readonly tenant: 
 })
 
 /** Where in the log something is wrong, by tenant: what any reader of it as it was then would find. */
-export const problemPlaces = Effect.gen(function*() {
+export const problemPlaces = Effect.fnUntraced(function*(kinds: ReadonlyArray<ProblemKind>) {
   const sqlite = yield* Sqlite
-  const rows = yield* sqlite.all<{ tenant: string; seq: number }>("select distinct t.name as tenant, p.seq from problem p join tenant t on t.id = p.tenant where p.journal = 0")
+  const rows = yield* sqlite.all<{ tenant: string; seq: number }>(
+    "select distinct t.name as tenant, p.seq from problem p join tenant t on t.id = p.tenant where p.journal = 0 and p.what in (select value from json_each(?))",
+    JSON.stringify(kinds)
+  )
   const places = new Map<string, Set<number>>()
   for (const { seq, tenant } of rows) places.set(tenant, (places.get(tenant) ?? new Set()).add(seq))
   return places as ReadonlyMap<string, ReadonlySet<number>>

@@ -1,5 +1,6 @@
 import { Duration, Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
 import { unplacedOf } from "../../projections/conversations/unplaced.ts"
+import { problemPlaces } from "../../projections/syncState/queries.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
 import { patterns } from "../../streams/subjects.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
@@ -103,6 +104,10 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
   const after = (yield* log.info).lastSeq
   if (after < lastSeq) return endsBefore(after)
   const damage = places.size === 0 ? "" : digestOf(new TextEncoder().encode([...places].join()))
+  // read as it came, a record did not follow; read again, it does: what it should have followed is gone without a trace
+  const mine = [...(yield* ask(problemPlaces(ofTheLog)))].flatMap(([tenant, at]) => partitions.of(tenant) === partition ? [...at] : [])
+  const vanished = mine.find((seq) => seq <= lastSeq && !places.has(seq))
+  if (vanished !== undefined) return { lastSeq, damage, wrong, missing: `something before ${vanished}` }
   // a chain has moved on since the tables were asked, or stands where they say
   const last = heads.find(([tenant, author, { digest, seq }]) => {
     if (partitions.of(tenant) !== partition) return false
@@ -111,6 +116,9 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
   })
   return { lastSeq, damage, wrong, missing: last === undefined ? undefined : `the last commit of ${last[1]}, which was at ${last[2].seq}` }
 })
+
+/** What is wrong with the log itself, whoever reads it: not what one reader has no key or version for. */
+const ofTheLog = ["gap", "quarantined", "uncovered"] as const
 
 /** Nothing is opened that teaches the reader no key. */
 const saysNothingOfKeys = ({ type }: Envelope) => !type.startsWith("peer.") && type !== "key.rotated"

@@ -68,22 +68,26 @@ export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorCont
     const epoch = epochOf(context.paired())
     const ended = yield* Effect.raceFirst(
       read(context, mended !== epoch).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed("unavailable" as const))),
-      Effect.raceFirst(isGone(context), Effect.raceFirst(awaitRef(state.mirrorWanted, (now) => now !== wanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const)))))
-    if (ended === "damaged") {
-      again = true
-      mended = epoch
-    }
+      Effect.raceFirst(isSpoiled(context), Effect.raceFirst(awaitRef(state.mirrorWanted, (now) => now !== wanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const)))))
+    if (ended === "damaged" || ended === "spoiled") again = true
+    if (ended === "damaged") mended = epoch
     if (ended === "unavailable") yield* Effect.sleep(retryEvery)
   }
 })
 
-/** Completes when somebody deleted the mirror under us. */
-const isGone = (context: MirrorContext) =>
+/**
+ * Completes when somebody deleted the mirror under us, or its server found a spoiled file and forgot what lies behind:
+ * the hub believes that delivered, and would go on after it.
+ */
+const isSpoiled = (context: MirrorContext) =>
   Effect.gen(function*() {
-    for (;;) {
+    for (let greatest = 0;;) {
       yield* Effect.sleep(lookEvery)
       const info = yield* Effect.result(context.info)
-      if (Result.isSuccess(info) && Option.isNone(info.success)) return "gone" as const
+      if (Result.isFailure(info)) continue
+      const last = Option.match(info.success, { onNone: () => -1, onSome: ({ lastSeq }) => lastSeq })
+      if (last < greatest || last === -1) return "spoiled" as const
+      greatest = last
     }
   })
 

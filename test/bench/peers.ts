@@ -91,7 +91,7 @@ try {
   const behind = [...held.values()].reduce((sum, { behind }) => sum + behind, 0)
   const result = {
     peers: count, per_user: perUser, replicas: Number(flags.replicas), machine: `${cpus().length} cores`, note: raised,
-    registration: { per_s: rounded(count / registered.seconds), p50_ms: rounded(quantile(registered.took, 0.5)), p99_ms: rounded(quantile(registered.took, 0.99)), enrolments_per_s: rounded(count / registered.enrolledSeconds) },
+    registration: { per_s: rounded(count / registered.seconds), p50_ms: rounded(quantile(registered.took, 0.5)), p99_ms: rounded(quantile(registered.took, 0.99)), put_off: registered.putOff, enrolments_per_s: rounded(count / registered.enrolledSeconds) },
     links: { seconds: rounded(linksSeconds), per_s: rounded(count / linksSeconds) },
     mirrors: { seconds: rounded(mirrorsSeconds), per_s: rounded(count / mirrorsSeconds) },
     memory_mb: { before, after_registering: afterRegistering, after_mirrors: afterMirrors },

@@ -50,10 +50,16 @@ export const registerDevices = async (hosted: Backend, count: number, perUser: n
   const histories = new Map<string, LogHistory>()
   const devices: Array<Device> = []
   const took: Array<number> = []
+  let putOff = 0
   const began = performance.now()
   await pooled(peers, async (peer, at) => {
     const before = performance.now()
-    const answer = await evenIfClosed(() => registerRaw(hosted, peer, tokens[at]!))
+    let answer = await evenIfClosed(() => registerRaw(hosted, peer, tokens[at]!))
+    // told to try again, a device does
+    for (; answer.status === 503; putOff++) {
+      await new Promise((wait) => setTimeout(wait, 1000))
+      answer = await evenIfClosed(() => registerRaw(hosted, peer, tokens[at]!))
+    }
     took.push(performance.now() - before)
     const { peer_id, replication } = answer.json
     if (answer.status !== 200 && answer.status !== 201 || replication === undefined || peer_id === undefined) throw new Error(`register: ${answer.status} ${answer.text}`)
@@ -65,7 +71,7 @@ export const registerDevices = async (hosted: Backend, count: number, perUser: n
       author: { id: peer_id, backendId: peer.backendId, pair: peer.pair, journal: randomUUID(), prev: "", to: 0 }
     }
   })
-  return { devices, enrolledSeconds: enrolled, seconds: (performance.now() - began) / 1000, took }
+  return { devices, enrolledSeconds: enrolled, seconds: (performance.now() - began) / 1000, took, putOff }
 }
 
 /** A signed commit of one sealed message, as it goes over the wire. Its author's chain moves on. */
