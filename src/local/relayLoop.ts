@@ -1,7 +1,6 @@
-import { Clock, Duration, Effect, Option, Random, Result, Schema, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Option, Random, Result, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { genesis } from "../../streams/CommitRecord.ts"
-import { subjects } from "../../streams/subjects.ts"
 import { sharedId } from "../security/sharedId.ts"
 import { askHead } from "./askHead.ts"
 import { askToCommit } from "./askToCommit.ts"
@@ -18,7 +17,6 @@ const renewPause = Duration.seconds(2)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
 
-const decoder = new TextDecoder()
 
 /** Ask, and notice a restored log even where nothing waits to be sent. */
 export const lookAround = Effect.fnUntraced(function*(context: LinkedContext) {
