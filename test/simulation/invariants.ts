@@ -1,0 +1,186 @@
+/**
+ * What must hold, by number:
+ *
+ * 0. Nothing stops by itself, and nobody is told to decide something when nothing calls for it.
+ * 1. No acknowledged event is lost.
+ * 2. None is there twice.
+ * 3. An author's commits form a chain without gaps.
+ * 4. Stamps rise: per journal, and per journal in the log.
+ * 5. A client never sees a message go back.
+ * 6. After quiet all digests are equal.
+ * 7. The winner is the write with the greatest stamp.
+ * 8. Nothing has left that the settings at the time of sending forbade.
+ *
+ * 2, 3 and 4 are looked at with every write to a store, 8 with every request, 5 with every read, 1 whenever a machine
+ * starts; 1, 2, 6 and 7 over everything once it is quiet (`quiet.ts`).
+ */
+import { Option, Result } from "effect"
+import { apply, effective, empty, type State } from "../../projections/settings/apply.ts"
+import type { Draft, Written } from "../../streams/Backend.ts"
+import { decode, type Envelope, interpret, type Opened } from "../../streams/Envelope.ts"
+import { compare, type Stamp } from "../../streams/Stamp.ts"
+import type { Mark } from "../../src/hosted/LogMark.ts"
+import { makeMemoryStore, type MemoryStore } from "../../src/nats/memoryStore.ts"
+import { openEnvelope } from "../../src/security/envelopes.ts"
+import { unframe } from "../../src/security/commit.ts"
+import type { Tenant } from "./identities.ts"
+import type { Kernel } from "./kernel.ts"
+import type { HubCopy } from "./hub.ts"
+import type { Local, LocalCopy } from "./local.ts"
+import { LogCheck } from "./logCheck.ts"
+
+/** What nothing may ever send as it is, while redaction is on. */
+export const personal = "ada.lovelace@example.org"
+
+export interface Acknowledged {
+  readonly by: string
+  readonly tenant: string
+  readonly id: string
+  /** Gone with the only place it had: a data directory or a log that was put back from an older copy. */
+  excused: boolean
+}
+
+export class Invariants {
+  readonly acknowledged = new Map<string, Acknowledged>()
+  readonly #kernel: Kernel
+  readonly #tenants: ReadonlyMap<string, Tenant>
+  readonly #seen = new Map<string, Stamp>()
+  /** Settings a person at a local was told are stored, on top of what its tables hold. */
+  readonly #settings = new Map<string, Array<{ readonly draft: Draft; readonly stamp: Stamp }>>()
+  readonly #journals = new Map<MemoryStore, { seq: number; lamport: number; readonly ids: Set<string> }>()
+  /** Every event that was in the log at some time. */
+  readonly #everInLog = new Set<string>()
+  #log: LogCheck
+
+  constructor(kernel: Kernel, tenants: ReadonlyArray<Tenant>) {
+    this.#kernel = kernel
+    this.#tenants = new Map(tenants.map((tenant) => [tenant.id, tenant]))
+    this.#log = new LogCheck(kernel)
+  }
+
+  /** 2, 3, 4. */
+  logWritten(store: MemoryStore): void {
+    if (this.#log.store !== store) this.#log = new LogCheck(this.#kernel, store)
+    this.#log.readOn()
+    for (const id of this.#log.sources.keys()) this.#everInLog.add(id)
+  }
+
+  isInLog(id: string): boolean {
+    return this.#log.sources.has(id)
+  }
+
+  /** 4. */
+  journalWritten(name: string, store: MemoryStore): void {
+    const at = this.#journalOf(store)
+    for (const stored of store.from(at.seq + 1, Number.MAX_SAFE_INTEGER)) {
+      const envelope = Result.getOrThrow(decode(stored.data))
+      at.seq = stored.seq
+      if (envelope.lamport <= at.lamport) this.#kernel.fail(4, `${name}: lamport ${envelope.lamport} at journal ${stored.seq}, after ${at.lamport}`)
+      at.lamport = envelope.lamport
+      at.ids.add(envelope.id)
+    }
+  }
+
+  #journalOf(store: MemoryStore) {
+    let at = this.#journals.get(store)
+    if (at === undefined) this.#journals.set(store, at = { seq: 0, lamport: 0, ids: new Set() })
+    return at
+  }
+
+  isInJournal(local: Local, id: string): boolean {
+    this.journalWritten(local.name, local.journal)
+    return this.#journalOf(local.journal).ids.has(id)
+  }
+
+  /** A client was told that these are stored. */
+  told(by: string, tenant: string, drafts: ReadonlyArray<Draft>, written: ReadonlyArray<Written>): void {
+    written.forEach(({ id, stamp }, i) => {
+      this.acknowledged.set(id, { by, tenant, id, excused: false })
+      const draft = drafts[i]!
+      if (draft.fact.type === "settings.changed") this.#settings.set(by, [...this.#settings.get(by) ?? [], { draft, stamp }])
+    })
+  }
+
+  /** 1: what a machine acknowledged is in its journal when it starts, whatever happened to it. */
+  started(local: Local): void {
+    for (const event of this.acknowledged.values()) {
+      if (event.by === local.name && !event.excused && !this.isInJournal(local, event.id) && !this.isInLog(event.id)) {
+        this.#kernel.fail(1, `${local.name}: acknowledged event ${event.id} is neither in its journal nor in the log`)
+      }
+    }
+  }
+
+  /** A data directory was put back: what only it held is gone, as it would be for anybody. */
+  putBack(local: Local): void {
+    for (const event of this.acknowledged.values()) {
+      if (event.by === local.name && !this.isInJournal(local, event.id) && !this.isInLog(event.id)) event.excused = true
+    }
+    this.#settings.delete(local.name)
+    this.forgetClient(local.name)
+  }
+
+  /** Whether a data directory may be put back: nothing that others have read may be gone everywhere else. */
+  mayForget(local: Local, copy: LocalCopy): boolean {
+    const kept = new Set(copy.journal.messages.map(({ data }) => Result.getOrThrow(decode(data)).id))
+    return [...this.#journalOf(local.journal).ids].every((id) => kept.has(id) || this.isInLog(id) || !this.#everInLog.has(id))
+  }
+
+  /**
+   * Whether the log may be put back: what it loses is in its author's journal, and the mark outside shows that it
+   * lost something. (Hosted's own commits have no journal: those after the copy are gone with the log, as in any backup.)
+   */
+  mayLose(locals: ReadonlyArray<Local>, copy: HubCopy, mark: Option.Option<Mark>): boolean {
+    if (Option.isNone(mark) || mark.value.high_water <= copy.log.lastSeq) return false
+    const kept = new LogCheck(this.#kernel, makeMemoryStore("copy", copy.log))
+    kept.readOn()
+    return [...this.#log.sources].every(([id, source]) =>
+      kept.sources.has(id) || locals.some((local) => local.who.self.identity.backend_id === source && this.isInJournal(local, id)))
+  }
+
+  /** The client of a backend whose tables were made anew begins anew too. */
+  forgetClient(of: string): void {
+    for (const key of [...this.#seen.keys()]) if (key.startsWith(`${of}/`)) this.#seen.delete(key)
+  }
+
+  /** 5. */
+  read(client: string, message: string, stamp: Stamp): void {
+    const key = `${client}/${message}`
+    const last = this.#seen.get(key)
+    if (last !== undefined && compare(stamp, last) < 0) {
+      this.#kernel.fail(5, `${client}: ${message} was at ${shown(last)} and is at ${shown(stamp)}`)
+    }
+    this.#seen.set(key, stamp)
+  }
+
+  /** 8. */
+  sending(local: Local, commit: Uint8Array): void {
+    const frame = unframe(commit)
+    if (Result.isFailure(frame)) return this.#kernel.fail(8, `${local.name} sends what is no commit`)
+    const { allowed_surfaces, redact_pii, sync_conversations, sync_enabled } = effective(this.#settingsAt(local))
+    for (const bytes of frame.success.events) {
+      const { envelope, fact } = this.open(local.tenant.id, Result.getOrThrow(decode(bytes)))
+      if (!fact.type.startsWith("message.") && !fact.type.startsWith("conversation.")) continue
+      const what = `${local.name}: ${fact.type} ${envelope.id} leaves although`
+      if (!sync_enabled || !sync_conversations) this.#kernel.fail(8, `${what} conversations are not synced`)
+      if (allowed_surfaces !== null && !allowed_surfaces.includes(envelope.surface)) this.#kernel.fail(8, `${what} surface ${envelope.surface} is not allowed`)
+      if (redact_pii && JSON.stringify([envelope.subject, fact.data]).includes(personal)) this.#kernel.fail(8, `${what} it is not redacted`)
+    }
+  }
+
+  #settingsAt(local: Local): State {
+    const [row] = local.tables.statement("select state from settings where tenant = (select id from tenant where name = 'self')").all()
+    const held = typeof row?.["state"] === "string" ? JSON.parse(row["state"]) as State : empty
+    return (this.#settings.get(local.name) ?? []).reduce((state, { draft: { fact }, stamp }) =>
+      fact.type === "settings.changed" ? apply(state, { data: fact.data, stamp }) : state, held)
+  }
+
+  /** Any event of a tenant, sealed or not. */
+  open(tenant: string, envelope: Envelope): Opened {
+    const { key } = this.#tenants.get(tenant)!
+    return Result.getOrThrow(envelope.datacontenttype === "application/json"
+      ? interpret(envelope, envelope.data)
+      : openEnvelope(envelope, (kid) => kid === key.kid ? key : undefined))
+  }
+}
+
+const shown = ({ lamport, source, time }: Stamp): string => `(${lamport}, ${time}, ${source.slice(0, 20)})`
