@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Fiber, Option, Queue, Random, Result, Stream } from "effect"
 import { v7 as uuidV7 } from "uuid"
+import type { CommitRecord } from "../../streams/CommitRecord.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
@@ -103,10 +104,12 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
     // companion's commit, which goes alone
     const foreign = pending.findIndex(({ framed }) => framed !== undefined)
     const next = pending.slice(0, foreign === -1 ? commitEventsMax : Math.min(foreign, commitEventsMax))
+    // what the gate is about to know, not what came meanwhile
+    const seen = context.seen()
     const prepared = prepare(next, yield* context.gateContext(next.map(({ id }) => id)))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
-    return yield* signed(context, prepared.commit, after)
+    return yield* signed(context, prepared.commit, after, seen)
   })
 
   let next: Signed | undefined
@@ -143,7 +146,7 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   }
 })
 
-const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepared, after: ChainPosition) {
+const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepared, after: ChainPosition, seen: CommitRecord["seen"]) {
   const record = yield* context.identity.signCommit({
     author: context.author,
     sync_id: uuidV7(),
@@ -153,7 +156,7 @@ const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepa
     ids: idsDigest([...after.passed ?? [], ...content.ids]),
     hashes: content.hashes,
     prev: after.prev,
-    seen: context.seen(),
+    seen,
     time: isoTime(yield* Clock.currentTimeMillis)
   })
   return { content, framed: frame(record, content.events), digest: digestOf(record) } satisfies Signed
