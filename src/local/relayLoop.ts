@@ -183,6 +183,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
     }),
   seen: context.seen,
   relayCompanion: (framed, seq) => relayCompanion({ ...companionsOf(context), ask: (commit) => askToCommit(context, commit) }, framed, seq),
+  settingsMark: () => `${context.journal.settingsAt()}/${SubscriptionRef.getUnsafe(context.state.settingsSeen)}`,
   committed: (commit, logSeq) =>
     Effect.gen(function*() {
       context.synced.committed(commit)

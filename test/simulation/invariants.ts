@@ -14,7 +14,7 @@
  * 2, 3 and 4 are looked at with every write to a store, 8 with every request, 5 with every read, 1 whenever a machine
  * starts; 1, 2, 6 and 7 over everything once it is quiet (`quiet.ts`).
  */
-import { Option, Result } from "effect"
+import { Option, Result, SubscriptionRef } from "effect"
 import { apply, effective, empty, type State } from "../../projections/settings/apply.ts"
 import type { Draft, Written } from "../../streams/Backend.ts"
 import { decode, type Envelope, interpret, type Opened } from "../../streams/Envelope.ts"
@@ -24,7 +24,7 @@ import { makeMemoryStore, type MemoryStore } from "../../src/nats/memoryStore.ts
 import { openEnvelope } from "../../src/security/envelopes.ts"
 import { unframe } from "../../src/security/commit.ts"
 import type { Tenant } from "./identities.ts"
-import type { Kernel } from "./kernel.ts"
+import type { Kernel, Process } from "./kernel.ts"
 import type { HubCopy } from "./hub.ts"
 import type { Local, LocalCopy } from "./local.ts"
 import { LogCheck } from "./logCheck.ts"
@@ -47,6 +47,7 @@ export class Invariants {
   readonly #seen = new Map<string, Stamp>()
   /** Settings a person at a local was told are stored, on top of what its tables hold. */
   readonly #settings = new Map<string, Array<{ readonly draft: Draft; readonly stamp: Stamp }>>()
+  readonly #heard = new WeakMap<Process, { readonly count: number; readonly state: State }>()
   readonly #journals = new Map<MemoryStore, { seq: number; lamport: number; readonly ids: Set<string> }>()
   /** Every event that was in the log at some time. */
   readonly #everInLog = new Set<string>()
@@ -168,10 +169,20 @@ export class Invariants {
   }
 
   #settingsAt(local: Local): State {
-    const [row] = local.tables.statement("select state from settings where tenant = (select id from tenant where name = 'self')").all()
-    const held = typeof row?.["state"] === "string" ? JSON.parse(row["state"]) as State : empty
     return (this.#settings.get(local.name) ?? []).reduce((state, { draft: { fact }, stamp }) =>
-      fact.type === "settings.changed" ? apply(state, { data: fact.data, stamp }) : state, held)
+      fact.type === "settings.changed" ? apply(state, { data: fact.data, stamp }) : state, this.#heardSettings(local))
+  }
+
+  /** What a local's tables held when it last said that it had heard of settings. */
+  #heardSettings(local: Local): State {
+    const process = local.process!
+    const count = SubscriptionRef.getUnsafe(local.parts!.state.settingsSeen)
+    const held = this.#heard.get(process)
+    if (held?.count === count) return held.state
+    const [row] = local.tables.statement("select state from settings where tenant = (select id from tenant where name = 'self')").all()
+    const state = typeof row?.["state"] === "string" ? JSON.parse(row["state"]) as State : empty
+    this.#heard.set(process, { count, state })
+    return state
   }
 
   /** Any event of a tenant, sealed or not. */

@@ -43,7 +43,7 @@ export const quiet = (world: World): void => {
     if (why !== undefined) kernel.fail(6, `${backend.name} does not come to rest in ${restMax / 1000} s: ${why}`)
   }
   for (const local of world.locals) {
-    const needs = SubscriptionRef.getUnsafe(local.parts!.state.needs)
+    const needs = local.parts === undefined ? undefined : SubscriptionRef.getUnsafe(local.parts.state.needs)
     if (needs !== undefined) kernel.fail(0, `${local.name} needs a person: ${needs}`)
   }
   if (kernel.failure === undefined) for (const tenant of world.tenants) compareAll(world, tenant)
