@@ -38,10 +38,13 @@ export interface RelayContext {
   readonly seen: () => { readonly log_seq: number; readonly head: string }
   /** Another one whenever the settings here may have changed: what was gated before that is gated again, not sent. */
   readonly settingsMark: () => string
-  /** Durable over there. Told before the cursor moves, so that nothing is forgotten. */
+  /** Durable over there. Told before the cursor moves. */
   readonly committed: (commit: Prepared, logSeq: number) => Effect.Effect<void>
-  /** About to leave: told before the request, because the echo may be faster than the answer. */
-  readonly sending: (commit: Prepared) => void
+  /**
+   * About to leave. Told before the request: the echo may be faster than the answer, and what stays here must be noted
+   * before the chain passes it, because a crash right after would forget it.
+   */
+  readonly sending: (commit: Prepared) => Effect.Effect<void>
   readonly setAside: (eventId: string, why: string) => Effect.Effect<void>
   readonly retried: (verdict: string) => void
   /** Send a companion's commit on, as it is, and see to what becomes of it. Returns once the journal may go on. */
@@ -173,7 +176,7 @@ const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepa
 
 /** Ask until there is a verdict that is not "later". */
 const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed): Effect.fn.Return<SessionEnd | Extract<Action, { _tag: "advance" }>> {
-  context.sending(commit.content)
+  yield* context.sending(commit.content)
   for (let tries = 0;; tries++) {
     // offline for a day, say, with a commit in flight: what a person forbade meanwhile must not leave when the link is back
     if (context.settingsMark() !== commit.settings) return { _tag: "regate", settingsSeq: 0 }

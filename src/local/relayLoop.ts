@@ -185,16 +185,17 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   relayCompanion: (framed, seq) => relayCompanion({ ...companionsOf(context), ask: (commit) => askToCommit(context, commit) }, framed, seq),
   settingsMark: () => `${context.journal.settingsAt()}/${SubscriptionRef.getUnsafe(context.state.settingsSeen)}`,
   committed: (commit, logSeq) =>
-    Effect.gen(function*() {
+    Effect.flatMap(Clock.currentTimeMillis, (at) => {
       context.synced.committed(commit)
+      return SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at })
+    }),
+  sending: (commit) =>
+    Effect.gen(function*() {
       for (const group of Map.groupBy(commit.withheld, ({ why }) => why)) {
         yield* context.withhold(group[1].map(({ id }) => id), group[0])
       }
-      yield* SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at: yield* Clock.currentTimeMillis })
+      for (const id of commit.sent) context.state.onTheirWay.set(id, commit.shared.get(id) ?? null)
     }),
-  sending: (commit) => {
-    for (const id of commit.sent) context.state.onTheirWay.set(id, commit.shared.get(id) ?? null)
-  },
   setAside: (eventId, why) => context.withhold([eventId], `set aside: ${why}`),
   retried: (verdict) => {
     context.state.retries[verdict] = (context.state.retries[verdict] ?? 0) + 1
