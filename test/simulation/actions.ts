@@ -20,16 +20,6 @@ const note = (world: World, at: Local | Hosted, what: string) => world.kernel.tr
 /** People sit at locals mostly. */
 const somebody = (world: World): Client => new Client(world, dice(world).chance(0.15) ? someHosted(world) : someLocal(world))
 
-/** Stop a backend now, and start it again a while later. */
-const crash = (world: World, at: Local | Hosted, meanwhile: () => void = () => {}): void => {
-  if (at.process === undefined) return
-  at.crash()
-  meanwhile()
-  world.kernel.after(1 + dice(world).below(dice(world).pick([200, 5000, 30_000])), () => {
-    if (at.process === undefined) at.start()
-  })
-}
-
 const cut = (world: World, local: Local): void => {
   if (!local.linkUp) return
   local.setLink(false)
@@ -55,8 +45,8 @@ export const actions: ReadonlyArray<Action> = [
   { name: "read", weight: 12, run: (world) => somebody(world).read() },
   { name: "settings", weight: 3, run: (world) => somebody(world).settings(dice(world).pick(settings)) },
   { name: "cut link", weight: 6, run: (world) => cut(world, someLocal(world)) },
-  { name: "crash local", weight: 5, run: (world) => crashOf(world, someLocal(world)) },
-  { name: "crash hosted", weight: 5, run: (world) => crashOf(world, someHosted(world)) },
+  { name: "crash local", weight: 5, run: (world) => killed(world, someLocal(world)) },
+  { name: "crash hosted", weight: 5, run: (world) => killed(world, someHosted(world)) },
   { name: "clock jumps", weight: 3, run: (world) => {
     const at = dice(world).pick(world.backends)
     at.skew += dice(world).pick(jumps)
@@ -64,12 +54,12 @@ export const actions: ReadonlyArray<Action> = [
   } },
   { name: "mirror lost", weight: 1, run: (world) => {
     const local = someLocal(world)
-    crash(world, local, () => { local.feed.mirror = undefined })
+    world.crash(local, () => { local.feed.mirror = undefined })
     note(world, local, "mirror lost")
   } },
   { name: "tables lost", weight: 1, run: (world) => {
     const at = dice(world).pick(world.backends)
-    crash(world, at, () => {
+    world.crash(at, () => {
       at.tables.empty()
       world.invariants.forgetClient(at.name)
     })
@@ -88,9 +78,9 @@ export const actions: ReadonlyArray<Action> = [
   { name: "put the log back", weight: 2, run: putLogBack }
 ]
 
-function crashOf(world: World, at: Local | Hosted): void {
+function killed(world: World, at: Local | Hosted): void {
   note(world, at, "killed")
-  crash(world, at)
+  world.crash(at)
 }
 
 function putLocalBack(world: World): void {
@@ -98,7 +88,7 @@ function putLocalBack(world: World): void {
   const copy = world.localCopies.get(local)
   if (copy === undefined || local.process === undefined || !world.invariants.mayForget(local, copy)) return
   note(world, local, `put back from a copy with ${copy.journal.lastSeq} events, of ${local.journal.size().lastSeq}`)
-  crash(world, local, () => {
+  world.crash(local, () => {
     local.putBack(copy)
     world.invariants.putBack(local)
   })

@@ -100,10 +100,14 @@ export class Client {
     this.#run("read", Effect.asVoid(this.#look(place)))
   }
 
-  #look(place: Parameters<typeof current>[0]) {
-    return Effect.tap(current(place), (shown) => Effect.sync(() => {
-      if (Option.isSome(shown)) this.#world.invariants.read(this.#name, `${this.#tenant}/${place.conversation}/${place.message}`, shown.value.stamp)
-    }))
+  /** What a reader is shown of a message: the stamp its write was made with. */
+  #look(place: Parameters<typeof history>[0]) {
+    return Effect.map(history(place), ([shown]) => {
+      if (shown === undefined) return undefined
+      const stamp = this.#world.invariants.stampOf(shown.event_id)
+      this.#world.invariants.read(this.#name, `${this.#tenant}/${place.conversation}/${place.message}`, stamp)
+      return stamp
+    })
   }
 
   #decide(what: string, conversation: string, facts: Effect.Effect<ReadonlyArray<Fact>, unknown, Sqlite>, message?: string): void {
@@ -119,7 +123,7 @@ export class Client {
       if (!(at instanceof Local) || message === undefined) return
       yield* at.settled
       const shown = yield* this.#look({ tenant: this.#table, conversation, message })
-      if (Option.isNone(shown) || compare(shown.value.stamp, written.at(-1)!.stamp) < 0) world.kernel.fail(5, `${at.name} does not read its own write of ${conversation} ${message}`)
+      if (shown === undefined || compare(shown, written.at(-1)!.stamp) < 0) world.kernel.fail(5, `${at.name} does not read its own write of ${conversation} ${message}`)
     }))
   }
 

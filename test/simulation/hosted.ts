@@ -24,6 +24,8 @@ interface World {
   readonly hub: Hub
   readonly weather: Weather
   readonly wiring: Wiring
+  /** Whether lightning strikes this backend now; it has crashed then. */
+  readonly strike: (at: Hosted) => boolean
 }
 
 /** One of several hosted processes. The first one keeps the log's mark. */
@@ -46,7 +48,7 @@ export class Hosted {
     const { hub, kernel, weather, wiring } = this.#world
     // a process that joined takes the log's epoch from where its owner writes it
     if (hub.unmarked && this.number > 0) return void kernel.after(100, () => { if (this.process === undefined) this.start() })
-    const process = this.process = new Process(kernel, this.name, { skewMillis: () => this.skew, tickMillis: weather.tickMillis })
+    const process = this.process = new Process(kernel, this.name, { skewMillis: () => this.skew, tickMillis: weather.tickMillis }, () => this.#world.strike(this))
     const pause = process.wait(1)
     const access = { answer: pause, wake: (resume: () => void) => process.post(resume) }
     const sqlite = wiring.sqlite(sqliteOn(this.tables, { pause }))

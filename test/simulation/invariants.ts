@@ -2,7 +2,7 @@
  * What must hold, by number:
  *
  * 0. Nothing stops by itself, and nobody is told to decide something when nothing calls for it.
- * 1. No acknowledged event is lost.
+ * 1. No acknowledged event is lost, and none is called sent that is not.
  * 2. None is there twice.
  * 3. An author's commits form a chain without gaps.
  * 4. Stamps rise: per journal, and per journal in the log.
@@ -11,20 +11,21 @@
  * 7. The winner is the write with the greatest stamp.
  * 8. Nothing has left that the settings at the time of sending forbade.
  *
- * 2, 3 and 4 are looked at with every write to a store, 8 with every request, 5 with every read, 1 whenever a machine
- * starts; 1, 2, 6 and 7 over everything once it is quiet (`quiet.ts`).
+ * 2, 3 and 4 are looked at with every write to a store, 8 with every request, 5 with every read, 1 at every step
+ * and whenever a machine starts; 1, 2, 6 and 7 over everything once it is quiet (`quiet.ts`).
  */
 import { Option, Result, SubscriptionRef } from "effect"
 import { apply, effective, empty, type State } from "../../projections/settings/apply.ts"
 import type { Draft, Written } from "../../streams/Backend.ts"
-import { decode, type Envelope, interpret, type Opened } from "../../streams/Envelope.ts"
+import { decode, type Envelope, interpret, type Opened, stampOf } from "../../streams/Envelope.ts"
+import type { Settings } from "../../streams/events/settings.ts"
 import { compare, type Stamp } from "../../streams/Stamp.ts"
 import type { Mark } from "../../src/hosted/LogMark.ts"
 import { makeMemoryStore, type MemoryStore } from "../../src/nats/memoryStore.ts"
 import { openEnvelope } from "../../src/security/envelopes.ts"
 import { unframe } from "../../src/security/commit.ts"
 import type { Tenant } from "./identities.ts"
-import type { Kernel, Process } from "./kernel.ts"
+import type { Kernel } from "./kernel.ts"
 import type { HubCopy } from "./hub.ts"
 import type { Local, LocalCopy } from "./local.ts"
 import { LogCheck } from "./logCheck.ts"
@@ -46,9 +47,12 @@ export class Invariants {
   readonly #tenants: ReadonlyMap<string, Tenant>
   readonly #seen = new Map<string, Stamp>()
   /** Settings a person at a local was told are stored, on top of what its tables hold. */
-  readonly #settings = new Map<string, Array<{ readonly draft: Draft; readonly stamp: Stamp }>>()
-  readonly #heard = new WeakMap<Process, { readonly count: number; readonly state: State }>()
+  readonly #settings = new Map<string, Array<{ readonly draft: Draft; readonly stamp: Stamp; readonly at: number }>>()
+  /** How far `relayed` has looked. */
+  readonly #relayed = new WeakMap<MemoryStore, number>()
+  readonly #samples = new Map<Local, Array<{ readonly at: number; readonly state: State }>>()
   readonly #journals = new Map<MemoryStore, { seq: number; lamport: number; readonly ids: Set<string> }>()
+  readonly #stamps = new Map<string, Stamp>()
   /** Every event that was in the log at some time. */
   readonly #everInLog = new Set<string>()
   #log: LogCheck
@@ -63,11 +67,12 @@ export class Invariants {
   logWritten(store: MemoryStore): void {
     if (this.#log.store !== store) this.#log = new LogCheck(this.#kernel, store)
     this.#log.readOn()
-    for (const id of this.#log.sources.keys()) this.#everInLog.add(id)
+    for (const [id, stamp] of this.#log.stamps) this.#stamps.set(id, stamp)
+    for (const id of this.#log.stamps.keys()) this.#everInLog.add(id)
   }
 
   isInLog(id: string): boolean {
-    return this.#log.sources.has(id)
+    return this.#log.stamps.has(id)
   }
 
   /** 4. */
@@ -79,6 +84,7 @@ export class Invariants {
       if (envelope.lamport <= at.lamport) this.#kernel.fail(4, `${name}: lamport ${envelope.lamport} at journal ${stored.seq}, after ${at.lamport}`)
       at.lamport = envelope.lamport
       at.ids.add(envelope.id)
+      this.#stamps.set(envelope.id, stampOf(envelope))
     }
   }
 
@@ -98,7 +104,7 @@ export class Invariants {
     written.forEach(({ id, stamp }, i) => {
       this.acknowledged.set(id, { by, tenant, id, excused: false })
       const draft = drafts[i]!
-      if (draft.fact.type === "settings.changed") this.#settings.set(by, [...this.#settings.get(by) ?? [], { draft, stamp }])
+      if (draft.fact.type === "settings.changed") this.#settings.set(by, [...this.#settings.get(by) ?? [], { draft, stamp, at: this.#kernel.now }])
     })
   }
 
@@ -111,12 +117,26 @@ export class Invariants {
     }
   }
 
+  /** 1: what is called sent was in the log at some time, or stays here. */
+  relayed(local: Local): void {
+    if (local.parts === undefined) return
+    const { to } = SubscriptionRef.getUnsafe(local.parts.state.relayed)
+    const checked = this.#relayed.get(local.journal) ?? 0
+    if (to <= checked) return
+    this.#relayed.set(local.journal, to)
+    for (const { data } of local.journal.from(checked + 1, to)) {
+      const { id } = Result.getOrThrow(decode(data))
+      if (!this.#everInLog.has(id) && !local.withheld.has(id)) this.#kernel.fail(1, `${local.name} calls event ${id} sent, which never was in the log`)
+    }
+  }
+
   /** A data directory was put back: what only it held is gone, as it would be for anybody. */
   putBack(local: Local): void {
     for (const event of this.acknowledged.values()) {
       if (event.by === local.name && !this.isInJournal(local, event.id) && !this.isInLog(event.id)) event.excused = true
     }
     this.#settings.delete(local.name)
+    this.#samples.delete(local)
     this.forgetClient(local.name)
   }
 
@@ -134,13 +154,20 @@ export class Invariants {
     if (Option.isNone(mark) || mark.value.high_water <= copy.log.lastSeq) return false
     const kept = new LogCheck(this.#kernel, makeMemoryStore("copy", copy.log))
     kept.readOn()
-    return [...this.#log.sources].every(([id, source]) =>
-      kept.sources.has(id) || locals.some((local) => local.who.self.identity.backend_id === source && this.isInJournal(local, id)))
+    return [...this.#log.stamps].every(([id, { source }]) =>
+      kept.stamps.has(id) || locals.some((local) => local.who.self.identity.backend_id === source && this.isInJournal(local, id)))
   }
 
   /** The client of a backend whose tables were made anew begins anew too. */
   forgetClient(of: string): void {
     for (const key of [...this.#seen.keys()]) if (key.startsWith(`${of}/`)) this.#seen.delete(key)
+  }
+
+  /** The stamp an event was written with, whatever a backend makes of it. */
+  stampOf(id: string): Stamp {
+    const stamp = this.#stamps.get(id)
+    if (stamp === undefined) throw new Error(`event ${id} was never written`)
+    return stamp
   }
 
   /** 5. */
@@ -157,32 +184,31 @@ export class Invariants {
   sending(local: Local, commit: Uint8Array): void {
     const frame = unframe(commit)
     if (Result.isFailure(frame)) return this.#kernel.fail(8, `${local.name} sends what is no commit`)
-    const { allowed_surfaces, redact_pii, sync_conversations, sync_enabled } = effective(this.#settingsAt(local))
+    // forbidden is what was so before this moment and is so still: arriving settings take an instant to be heard
+    const inForce = [this.#sampled(local), settingsIn(local)].map((held) => effective(this.#withOwn(local, held)))
     for (const bytes of frame.success.events) {
-      const { envelope, fact } = this.open(local.tenant.id, Result.getOrThrow(decode(bytes)))
-      if (!fact.type.startsWith("message.") && !fact.type.startsWith("conversation.")) continue
-      const what = `${local.name}: ${fact.type} ${envelope.id} leaves although`
-      if (!sync_enabled || !sync_conversations) this.#kernel.fail(8, `${what} conversations are not synced`)
-      if (allowed_surfaces !== null && !allowed_surfaces.includes(envelope.surface)) this.#kernel.fail(8, `${what} surface ${envelope.surface} is not allowed`)
-      if (redact_pii && JSON.stringify([envelope.subject, fact.data]).includes(personal)) this.#kernel.fail(8, `${what} it is not redacted`)
+      const opened = this.open(local.tenant.id, Result.getOrThrow(decode(bytes)))
+      if (inForce.every((settings) => forbids(settings, opened))) {
+        this.#kernel.fail(8, `${local.name}: ${opened.fact.type} ${opened.envelope.id} leaves against ${JSON.stringify(inForce[1])}`)
+      }
     }
   }
 
-  #settingsAt(local: Local): State {
-    return (this.#settings.get(local.name) ?? []).reduce((state, { draft: { fact }, stamp }) =>
-      fact.type === "settings.changed" ? apply(state, { data: fact.data, stamp }) : state, this.#heardSettings(local))
+  /** Look at what a local's tables say of the settings now: at every step. */
+  sample(local: Local): void {
+    const samples = this.#samples.get(local) ?? []
+    samples.push({ at: this.#kernel.now, state: settingsIn(local) })
+    this.#samples.set(local, samples.slice(-3))
   }
 
-  /** What a local's tables held when it last said that it had heard of settings. */
-  #heardSettings(local: Local): State {
-    const process = local.process!
-    const count = SubscriptionRef.getUnsafe(local.parts!.state.settingsSeen)
-    const held = this.#heard.get(process)
-    if (held?.count === count) return held.state
-    const [row] = local.tables.statement("select state from settings where tenant = (select id from tenant where name = 'self')").all()
-    const state = typeof row?.["state"] === "string" ? JSON.parse(row["state"]) as State : empty
-    this.#heard.set(process, { count, state })
-    return state
+  #sampled(local: Local): State {
+    return this.#samples.get(local)?.findLast(({ at }) => at <= this.#kernel.now - hearingMillis)?.state ?? empty
+  }
+
+  /** What a person was told is stored counts at once, whatever the tables have read. */
+  #withOwn(local: Local, held: State): State {
+    return (this.#settings.get(local.name) ?? []).reduce((state, { at, draft: { fact }, stamp }) =>
+      fact.type === "settings.changed" && at < this.#kernel.now ? apply(state, { data: fact.data, stamp }) : state, held)
   }
 
   /** Any event of a tenant, sealed or not. */
@@ -195,3 +221,17 @@ export class Invariants {
 }
 
 const shown = ({ lamport, source, time }: Stamp): string => `(${lamport}, ${time}, ${source.slice(0, 20)})`
+
+/** Longer than it takes a process to act on what its tables have just taken in. */
+const hearingMillis = 20
+
+const settingsIn = (local: Local): State => {
+  const [row] = local.tables.statement("select state from settings where tenant = (select id from tenant where name = 'self')").all()
+  return typeof row?.["state"] === "string" ? JSON.parse(row["state"]) as State : empty
+}
+
+const forbids = ({ allowed_surfaces, redact_pii, sync_conversations, sync_enabled }: Settings, { envelope, fact }: Opened): boolean =>
+  /^(message|conversation)\./.test(fact.type) && (
+    !sync_enabled || !sync_conversations ||
+    (allowed_surfaces !== null && !allowed_surfaces.includes(envelope.surface)) ||
+    (redact_pii && JSON.stringify([envelope.subject, fact.data]).includes(personal)))

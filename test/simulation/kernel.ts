@@ -101,9 +101,13 @@ export class Process {
   readonly #kernel: Kernel
   readonly #context: Context.Context<never>
 
-  constructor(kernel: Kernel, name: string, clock: { readonly skewMillis: () => number; readonly tickMillis: number }) {
+  readonly #strike: () => boolean
+
+  /** `strike` is asked whenever something waited for has come, and may kill the process there. */
+  constructor(kernel: Kernel, name: string, clock: { readonly skewMillis: () => number; readonly tickMillis: number }, strike: () => boolean) {
     this.name = name
     this.#kernel = kernel
+    this.#strike = strike
     const time = () => {
       const wrong = kernel.now + clock.skewMillis()
       return wrong - wrong % clock.tickMillis
@@ -139,7 +143,7 @@ export class Process {
   /** Goes on after so many milliseconds, if this process still lives then. */
   wait(millis: number): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
-      const cancel = this.#kernel.after(millis, () => this.post(() => resume(Effect.void)))
+      const cancel = this.#kernel.after(millis, () => { if (this.alive && !this.#strike()) this.post(() => resume(Effect.void)) })
       return Effect.sync(cancel)
     })
   }

@@ -1,7 +1,8 @@
 import { Effect, Layer, Option, Redacted, SubscriptionRef } from "effect"
+import { eventIdOf } from "../../projections/ledger.ts"
 import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
-import { streams } from "../../streams/definitions.ts"
+import { relayConsumer, streams } from "../../streams/definitions.ts"
 import { openParts } from "../../src/local/Base.ts"
 import { journalCursor, projectJournal } from "../../src/local/journalLoop.ts"
 import { runLinked } from "../../src/local/linked.ts"
@@ -41,6 +42,8 @@ interface World {
   readonly hub: Hub
   readonly weather: Weather
   readonly wiring: Wiring
+  /** Whether lightning strikes this backend now; it has crashed then. */
+  readonly strike: (at: Local) => boolean
   readonly watch: LocalWatch
 }
 
@@ -94,19 +97,19 @@ export class Local {
 
   start(): void {
     const { hub, kernel, watch, weather, wiring } = this.#world
-    const process = this.process = new Process(kernel, this.name, { skewMillis: () => this.skew, tickMillis: weather.tickMillis })
+    const process = this.process = new Process(kernel, this.name, { skewMillis: () => this.skew, tickMillis: weather.tickMillis }, () => this.#world.strike(this))
     const restarts = this.#starts++
     const disk = process.wait(1)
     const sqlite = wiring.sqlite(sqliteOn(this.tables, { pause: disk }))
     const tables = Projections.layer(wiring.projections).pipe(Layer.provideMerge(Layer.succeed(Sqlite, sqlite)))
-    const connection = wiring.connection(connectionOf(kernel, hub, this.machine, process, weather))
+    const connection = connectionOf(kernel, hub, this.machine, process, weather)
     const journal = openMemoryLog(this.journal, { answer: disk, wake: (resume) => process.post(resume), faults: faultsOf(process, weather, streams.journal.name) })
     process.supervise("start", Effect.gen({ self: this }, function*() {
       const link = this.#link = yield* SubscriptionRef.make<LeafLink>({ up: this.linkUp, since: kernel.now })
       const parts = yield* openParts({
         source: this.who.self.identity.backend_id,
         journalLog: wiring.journal(journal, (from, millis) => this.#notSynced(from, millis)),
-        cursor: yield* journal.openCursor("relay"),
+        cursor: wiring.cursor(yield* journal.openCursor(relayConsumer.name)),
         journalsStore: {
           load: Effect.andThen(disk, Effect.sync(() => this.#journals)),
           save: (ids) => Effect.andThen(disk, Effect.sync(() => { this.#journals = ids }))
@@ -170,6 +173,11 @@ export class Local {
   get settled(): Effect.Effect<void> {
     const { journal, projections } = this.parts!
     return Effect.suspend(() => projections.reached(journalCursor, journal.acknowledged()))
+  }
+
+  /** Events that its tables say stay here for good. */
+  get withheld(): ReadonlySet<string> {
+    return new Set(this.tables.statement("select lower(hex(id)) as id from event where withheld is not null").all().map(({ id }) => eventIdOf(String(id))))
   }
 
   copy(): LocalCopy {

@@ -1,5 +1,6 @@
 import { genesis } from "../../streams/CommitRecord.ts"
 import { Result } from "effect"
+import type { Stamp } from "../../streams/Stamp.ts"
 import { parseLog } from "../../streams/subjects.ts"
 import type { MemoryStore } from "../../src/nats/memoryStore.ts"
 import { digestOf } from "../../src/security/digest.ts"
@@ -16,6 +17,7 @@ interface Line {
   readonly id: string
   readonly lamport: number
   readonly source: string
+  readonly time: string
   readonly author: string
   readonly journal: string
   readonly from: number
@@ -29,8 +31,8 @@ const decoder = new TextDecoder()
 /** Follows one log from its beginning and says what is wrong with every message as it is written: invariants 2, 3, 4. */
 export class LogCheck {
   readonly store: MemoryStore | undefined
-  /** Who wrote each event that is there. */
-  readonly sources = new Map<string, string>()
+  /** Every event that is there, by id. */
+  readonly stamps = new Map<string, Stamp>()
   readonly #kernel: Kernel
   readonly #heads = new Map<string, Head>()
   /** Greatest lamport per author and journal. */
@@ -50,8 +52,8 @@ export class LogCheck {
       const line = JSON.parse(decoder.decode(data)) as Line
       if (kind === "commit") this.#commit(tenant, line, digestOf(data), seq)
       else {
-        if (this.sources.has(line.id)) this.#kernel.fail(2, `event ${line.id} is in the log a second time, at ${seq}`)
-        this.sources.set(line.id, line.source)
+        if (this.stamps.has(line.id)) this.#kernel.fail(2, `event ${line.id} is in the log a second time, at ${seq}`)
+        this.stamps.set(line.id, { lamport: line.lamport, time: line.time, source: line.source })
         this.#pending.push({ hash: digestOf(data), lamport: line.lamport, id: line.id })
       }
     }

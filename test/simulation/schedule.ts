@@ -30,6 +30,10 @@ export const runSchedule = (seed: number, wiring: Wiring = asItIs): Outcome => {
     let at = dice.below(total)
     const action = actions.find(({ weight }) => (at -= weight) < 0)!
     action.run(world)
+    for (const local of world.locals) {
+      world.invariants.relayed(local)
+      world.invariants.sample(local)
+    }
     kernel.pass(dice.below(dice.chance(0.1) ? 10 * pause : pause))
   }
   if (kernel.failure === undefined) quiet(world)

@@ -8,6 +8,7 @@ export class Weather {
   readonly #repeats: number
   readonly #slow: number
   readonly #failing: number
+  readonly #strikes: number
   /** What machines' clocks count in, milliseconds: coarse ones make equal times common. */
   readonly tickMillis: number
 
@@ -17,6 +18,7 @@ export class Weather {
     this.#repeats = dice.pick([0, 0.1, 0.3])
     this.#slow = dice.pick([0, 0.05, 0.3])
     this.#failing = dice.pick([0, 0, 0.03])
+    this.#strikes = dice.pick([0, 0, 0.001, 0.01])
     this.tickMillis = dice.pick([1, 1, 100, 10_000])
   }
 
@@ -31,6 +33,11 @@ export class Weather {
   /** A store does not answer; whether it wrote stays unknown. */
   failing(): boolean {
     return !this.calm && this.#dice.chance(this.#failing)
+  }
+
+  /** A process dies right here, at something it waited for. */
+  strikes(): boolean {
+    return !this.calm && this.#dice.chance(this.#strikes)
   }
 
   /** Milliseconds until a message is there, often enough for others to overtake it. */

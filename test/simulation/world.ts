@@ -43,7 +43,7 @@ export class World {
     this.until(() => first!.parts !== undefined)
     this.#register(first!)
     for (const other of others) other.start()
-    this.locals = this.tenants.flatMap((tenant) => tenant.locals.map((number) => new Local({ ...this, watch: this.#watch }, number, tenant, first!.parts!.logIdentity())))
+    this.locals = this.tenants.flatMap((tenant) => tenant.locals.map((number) => new Local({ ...this, strike: this.strike, watch: this.#watch }, number, tenant, first!.parts!.logIdentity())))
     for (const local of this.locals) local.start()
     this.until(() => this.backends.every(({ parts }) => parts !== undefined))
     this.weather.calm = false
@@ -57,8 +57,29 @@ export class World {
     return {
       journalWritten: (local: Local) => this.invariants.journalWritten(local.name, local.journal),
       sending: (local: Local, commit: Uint8Array) => this.invariants.sending(local, commit),
-      started: (local: Local) => this.invariants.started(local)
+      started: (local: Local) => {
+        this.invariants.started(local)
+        this.invariants.relayed(local)
+      }
     }
+  }
+
+  /** Stop a backend now, and start it again a while later. */
+  crash(at: Local | Hosted, meanwhile: () => void = () => {}): void {
+    if (at.process === undefined) return
+    at.crash()
+    meanwhile()
+    const { dice } = this.kernel
+    this.kernel.after(1 + dice.below(dice.pick([200, 5000, 30_000])), () => {
+      if (at.process === undefined) at.start()
+    })
+  }
+
+  readonly strike = (at: Local | Hosted): boolean => {
+    if (!this.weather.strikes()) return false
+    this.kernel.trace.note(at.name, "struck")
+    this.crash(at)
+    return true
   }
 
   /** What pairing wrote once: the tenants' records, and each device with its proof. */
