@@ -8,6 +8,7 @@ import { askToCommit } from "./askToCommit.ts"
 import { forwardCompanions, relayCompanion } from "./companionRelay.ts"
 import type { LinkedContext } from "./LinkedContext.ts"
 import { epochOf } from "./mirrorLoop.ts"
+import { mirrorWhole } from "./mirrorWhole.ts"
 import { onVerdict } from "./onVerdict.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
 import { awaitBump, awaitRef, linkUp, needPerson, note, type State } from "./State.ts"
@@ -132,14 +133,10 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string,
     const answer = yield* askHead(context)
     if (answer?.verdict !== "head") return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
     yield* context.tablesInEpoch
-    const mirrorSettled = Effect.suspend(() => {
-      const wanted = SubscriptionRef.getUnsafe(context.state.mirrorWanted)
-      return awaitRef(context.state.mirrorMade, (made) => made >= wanted)
-    })
     const linkLost = awaitRef(context.state.link, ({ up }) => !up)
     // without a link the mirror cannot come on, and a person's writes must not wait for it
     const there = yield* Effect.raceFirst(
-      mirrorSettled.pipe(Effect.andThen(context.mirrorReached(answer.head_seq)), Effect.as(true)),
+      Effect.as(mirrorWhole({ ...context, ask: askHead(context) }, answer.head_seq), true),
       Effect.as(linkLost, false)
     ).pipe(Effect.timeoutOption(mirrorPatience))
     if (!Option.getOrElse(there, () => false)) return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd

@@ -1,6 +1,6 @@
 import { Client } from "./client.ts"
 import type { Hosted } from "./hosted.ts"
-import type { Local } from "./local.ts"
+import { Local } from "./local.ts"
 import type { World } from "./world.ts"
 
 /**
@@ -59,6 +59,7 @@ export const actions: ReadonlyArray<Action> = [
   } },
   { name: "tables lost", weight: 1, run: (world) => {
     const at = dice(world).pick(world.backends)
+    if (at instanceof Local) world.invariants.relayed(at)
     world.crash(at, () => {
       at.tables.empty()
       world.invariants.forgetClient(at.name)

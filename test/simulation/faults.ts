@@ -4,9 +4,13 @@ import type { MemoryAccess } from "../../src/nats/memoryLog.ts"
 import type { Process } from "./kernel.ts"
 import type { Weather } from "./weather.ts"
 
-/** Appends take their time, and now and then the server does not say what became of one. */
+/**
+ * Appends take their time, and now and then the server does not say what became of one. They happen in the order they
+ * were asked for, as on one connection.
+ */
 export const faultsOf = (process: Process, weather: Weather, stream: string): NonNullable<MemoryAccess["faults"]> => {
   const silent = new LogUnavailable({ stream, cause: new Error("no answer") })
-  const step = Effect.suspend(() => Effect.andThen(process.wait(weather.disk()), Effect.suspend(() => weather.failing() ? Effect.fail(silent) : Effect.void)))
-  return { before: step, after: step }
+  const fails = Effect.suspend(() => weather.failing() ? Effect.fail(silent) : Effect.void)
+  const answer = Effect.suspend(() => process.wait(weather.disk()))
+  return { before: Effect.catch(fails, (error) => Effect.andThen(answer, Effect.fail(error))), after: Effect.andThen(answer, fails) }
 }
