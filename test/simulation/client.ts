@@ -13,7 +13,7 @@ import type { World } from "./world.ts"
 
 /** Where people write: few enough for conflicts, one of them with an id that may not leave as it is. */
 const conversations = ["c0", "c1", "c2", `mail from ${personal}`]
-const messages = ["m0", "m1", "m2", "m3"]
+const messages = ["m0", "m1", "m2"]
 const surfaces = ["web", "web", "cli", "ios"]
 
 /** A person at a backend. Its reads and writes go the way a gateway's do: look, decide, write, read one's own write. */

@@ -14,8 +14,8 @@ export interface Outcome {
 }
 
 /** Things that happen in one schedule, at least and at most. */
-const stepsMin = 15
-const stepsMax = 60
+const stepsMin = 10
+const stepsMax = 40
 
 const total = actions.reduce((sum, { weight }) => sum + weight, 0)
 
@@ -40,3 +40,13 @@ export const runSchedule = (seed: number, wiring: Wiring = asItIs): Outcome => {
   world.close()
   return { seed, violation: kernel.failure, trace: kernel.trace, acknowledged: world.invariants.acknowledged.size, logged: world.hub.log.size().messages }
 }
+
+/** The last lines of a trace say enough to begin with; the seed gives all of it again. */
+const shownMax = 25
+
+/** What a person needs of a schedule that failed. */
+export const report = ({ seed, trace, violation }: Outcome): string => [
+  `seed ${seed} breaks invariant ${violation?.invariant}: ${violation?.why}`,
+  ...trace.lines.slice(-shownMax),
+  `again, whole: npm run simulate -- --seed ${seed}`
+].join("\n")

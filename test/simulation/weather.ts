@@ -19,7 +19,7 @@ export class Weather {
     this.#slow = dice.pick([0, 0.05, 0.3])
     this.#failing = dice.pick([0, 0, 0.03])
     this.#strikes = dice.pick([0, 0, 0.001, 0.01])
-    this.tickMillis = dice.pick([1, 1, 100, 10_000])
+    this.tickMillis = dice.pick([1, 100, 10_000, 60_000])
   }
 
   lost(): boolean {
