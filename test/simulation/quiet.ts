@@ -15,7 +15,7 @@ import { Local } from "./local.ts"
 import type { World } from "./world.ts"
 
 /** Everybody has asked the hosted side where it is at least once within this: a mirror may have a hole that nothing else shows. */
-const restMin = 12_000
+const restMin = 15_000
 /** Everything that pauses, retries or watches has had its turn within this. Milliseconds. */
 const restMax = 400_000
 const lookEvery = 500
