@@ -84,4 +84,4 @@ export const withheldFor = Effect.fnUntraced(function*(tenant: string, why: stri
 
 export const readWithheld = `
   select hex(id) as id from event indexed by event_withheld
-  where tenant = (select id from tenant where name = ?1) and withheld is not null and withheld = ?2 order by ref`
+  where tenant = (select id from tenant where name = ?1) and withheld is not null and withheld = ?2 and seq is null order by ref`

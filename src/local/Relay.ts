@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Fiber, Option, Queue, Random, Result, Stream } from "effect"
 import { v7 as uuidV7 } from "uuid"
+import type { CommitRecord } from "../../streams/CommitRecord.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
@@ -35,10 +36,15 @@ export interface RelayContext {
   /** What the gate needs, as of now; and the view of the log that goes into the record. */
   readonly gateContext: (eventIds: ReadonlyArray<string>) => Effect.Effect<PrepareContext>
   readonly seen: () => { readonly log_seq: number; readonly head: string }
-  /** Durable over there. Told before the cursor moves, so that nothing is forgotten. */
+  /** Another one whenever the settings here may have changed: what was gated before that is gated again, not sent. */
+  readonly settingsMark: () => string
+  /** Durable over there. Told before the cursor moves. */
   readonly committed: (commit: Prepared, logSeq: number) => Effect.Effect<void>
-  /** About to leave: told before the request, because the echo may be faster than the answer. */
-  readonly sending: (commit: Prepared) => void
+  /**
+   * About to leave. Told before the request: the echo may be faster than the answer, and what stays here must be noted
+   * before the chain passes it, because a crash right after would forget it.
+   */
+  readonly sending: (commit: Prepared) => Effect.Effect<void>
   readonly setAside: (eventId: string, why: string) => Effect.Effect<void>
   readonly retried: (verdict: string) => void
   /** Send a companion's commit on, as it is, and see to what becomes of it. Returns once the journal may go on. */
@@ -57,6 +63,13 @@ interface Signed {
   readonly content: Prepared
   readonly framed: Uint8Array
   readonly digest: string
+  /** The settings it was gated by. */
+  readonly settings: string
+}
+
+interface Gated {
+  readonly seen: CommitRecord["seen"]
+  readonly settings: string
 }
 
 /** Where our chain stands: the last record's digest and the journal sequence it reached. */
@@ -103,10 +116,12 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
     // companion's commit, which goes alone
     const foreign = pending.findIndex(({ framed }) => framed !== undefined)
     const next = pending.slice(0, foreign === -1 ? commitEventsMax : Math.min(foreign, commitEventsMax))
+    // what the gate is about to know, not what came meanwhile
+    const gated = { seen: context.seen(), settings: context.settingsMark() }
     const prepared = prepare(next, yield* context.gateContext(next.map(({ id }) => id)))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
-    return yield* signed(context, prepared.commit, after)
+    return yield* signed(context, prepared.commit, after, gated)
   })
 
   let next: Signed | undefined
@@ -143,7 +158,7 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   }
 })
 
-const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepared, after: ChainPosition) {
+const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepared, after: ChainPosition, gated: Gated) {
   const record = yield* context.identity.signCommit({
     author: context.author,
     sync_id: uuidV7(),
@@ -153,16 +168,18 @@ const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepa
     ids: idsDigest([...after.passed ?? [], ...content.ids]),
     hashes: content.hashes,
     prev: after.prev,
-    seen: context.seen(),
+    seen: gated.seen,
     time: isoTime(yield* Clock.currentTimeMillis)
   })
-  return { content, framed: frame(record, content.events), digest: digestOf(record) } satisfies Signed
+  return { content, framed: frame(record, content.events), digest: digestOf(record), settings: gated.settings } satisfies Signed
 })
 
 /** Ask until there is a verdict that is not "later". */
 const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed): Effect.fn.Return<SessionEnd | Extract<Action, { _tag: "advance" }>> {
-  context.sending(commit.content)
+  yield* context.sending(commit.content)
   for (let tries = 0;; tries++) {
+    // offline for a day, say, with a commit in flight: what a person forbade meanwhile must not leave when the link is back
+    if (context.settingsMark() !== commit.settings) return { _tag: "regate", settingsSeq: 0 }
     const answer = yield* Effect.result(context.ask(commit.framed))
     if (Result.isFailure(answer)) {
       context.retried(answer.failure._tag)

@@ -1,7 +1,7 @@
 import { Duration, Effect, Option, Result, Stream, SubscriptionRef } from "effect"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { pendingOf } from "./prepare.ts"
-import { awaitRef, bump, type State } from "./State.ts"
+import { awaitBump, awaitRef, bump, type State } from "./State.ts"
 import type { Tables } from "./Tables.ts"
 
 export interface CompareContext {
@@ -26,8 +26,12 @@ export const compareEpochs = Effect.fn("local.compareEpochs")(function*(context:
   const { state, tables } = context
   let settled = yield* tables.comparedIn
   for (;;) {
-    const shared = yield* awaitRef(state.shared, (now) => now !== undefined && now.epoch !== settled)
-    if (shared === undefined) continue
+    // tables that are made anew have forgotten what stays here for good: the relay finds it out by gating it again
+    const shared = yield* Effect.raceFirst(awaitRef(state.shared, (now) => now !== undefined && now.epoch !== settled), Effect.as(awaitBump(state.reread), undefined))
+    if (shared === undefined) {
+      settled = undefined
+      continue
+    }
     const changed = awaitRef(state.shared, (now) => now?.epoch !== shared.epoch).pipe(Effect.as(false))
     const whole = Effect.gen(function*() {
       const end = yield* endOf(context)

@@ -102,9 +102,10 @@ const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boo
   if (!created && !again && !moved && !short) return
   yield* awaitRef(context.state.link, ({ up }) => up)
   const fromTheBeginning = projections.newEpoch(logCursor, epoch).pipe(Effect.orDie)
-  // What the old mirror lacked may lie before the place the tables have come to. A crash between two of these steps
-  // leaves the gap, or the old epoch, to be noticed again.
-  if (again && !moved) yield* fromTheBeginning
+  // What the old mirror lacked may lie before the place the tables have come to, whatever showed that it lacks something:
+  // one that lost its end, and went on, may lose its end once more before anybody has compared it with the log. A crash
+  // between two of these steps leaves the gap, or the old epoch, to be noticed again.
+  if (!moved) yield* fromTheBeginning
   yield* context.recreate
   if (moved) yield* tenantOf(position.epoch) === context.paired().tenant ? fromTheBeginning : othersLog(context)
 })

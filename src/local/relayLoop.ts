@@ -7,6 +7,7 @@ import { askToCommit } from "./askToCommit.ts"
 import { forwardCompanions, relayCompanion } from "./companionRelay.ts"
 import type { LinkedContext } from "./LinkedContext.ts"
 import { epochOf } from "./mirrorLoop.ts"
+import { mirrorWhole } from "./mirrorWhole.ts"
 import { onVerdict } from "./onVerdict.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
 import { awaitBump, awaitRef, linkUp, needPerson, note, type State } from "./State.ts"
@@ -130,14 +131,10 @@ const reopen = Effect.fnUntraced(function*(context: LinkedContext, prev: string,
     const answer = yield* askHead(context)
     if (answer?.verdict !== "head") return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
     yield* context.tablesInEpoch
-    const mirrorSettled = Effect.suspend(() => {
-      const wanted = SubscriptionRef.getUnsafe(context.state.mirrorWanted)
-      return awaitRef(context.state.mirrorMade, (made) => made >= wanted)
-    })
     const linkLost = awaitRef(context.state.link, ({ up }) => !up)
     // without a link the mirror cannot come on, and a person's writes must not wait for it
     const there = yield* Effect.raceFirst(
-      mirrorSettled.pipe(Effect.andThen(context.mirrorReached(answer.head_seq)), Effect.as(true)),
+      Effect.as(mirrorWhole({ ...context, ask: askHead(context) }, answer.head_seq), true),
       Effect.as(linkLost, false)
     ).pipe(Effect.timeoutOption(mirrorPatience))
     if (!Option.getOrElse(there, () => false)) return { _tag: "regate", settingsSeq: 0 } satisfies SessionEnd
@@ -181,17 +178,19 @@ const relayContext = (context: LinkedContext): RelayContext => ({
     }),
   seen: context.seen,
   relayCompanion: (framed, seq) => relayCompanion({ ...companionsOf(context), ask: (commit) => askToCommit(context, commit) }, framed, seq),
+  settingsMark: () => `${context.journal.settingsAt()}/${SubscriptionRef.getUnsafe(context.state.settingsSeen)}`,
   committed: (commit, logSeq) =>
-    Effect.gen(function*() {
+    Effect.flatMap(Clock.currentTimeMillis, (at) => {
       context.synced.committed(commit)
+      return SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at })
+    }),
+  sending: (commit) =>
+    Effect.gen(function*() {
       for (const group of Map.groupBy(commit.withheld, ({ why }) => why)) {
         yield* context.withhold(group[1].map(({ id }) => id), group[0])
       }
-      yield* SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at: yield* Clock.currentTimeMillis })
+      for (const id of commit.sent) context.state.onTheirWay.set(id, commit.shared.get(id) ?? null)
     }),
-  sending: (commit) => {
-    for (const id of commit.sent) context.state.onTheirWay.set(id, commit.shared.get(id) ?? null)
-  },
   setAside: (eventId, why) => context.withhold([eventId], `set aside: ${why}`),
   retried: (verdict) => {
     context.state.retries[verdict] = (context.state.retries[verdict] ?? 0) + 1

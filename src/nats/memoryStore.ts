@@ -35,13 +35,6 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
   const ids = new Map<string, number>()
   const waiting = new Set<() => void>()
 
-  const refusalOf = (batch: ReadonlyArray<Append>): AppendError | undefined => {
-    if (batch.length > batchMessagesMax) return new LogRefused({ stream: name, code: batchTooLarge, why: `${batch.length} messages in one batch` })
-    const stale = batch.some(({ expectedLast, subject }) => expectedLast !== undefined && (newest.get(subject)?.seq ?? 0) !== expectedLast)
-    if (stale) return new LogFenced({ stream: name })
-    const full = bytes + sizeOf(batch) > (options.sizeMaxBytes ?? Number.POSITIVE_INFINITY)
-    return full ? new LogFull({ stream: name, hint: "The memory log is as small as its test wants it." }) : undefined
-  }
   const keep = (event: Stored) => {
     lastSeq = event.seq
     if (options.newestOnly === true) remove((old) => old.subject === event.subject)
@@ -54,7 +47,7 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
   const write = (batch: ReadonlyArray<Append>, time: number): Effect.Effect<{ readonly first: number; readonly last: number }, AppendError> => {
     const known = batch[0]?.messageId === undefined ? undefined : ids.get(batch[0].messageId)
     if (known !== undefined) return Effect.succeed({ first: known, last: known })
-    const refusal = refusalOf(batch)
+    const refusal = refusalOf(name, batch, newest, (options.sizeMaxBytes ?? Number.POSITIVE_INFINITY) - bytes)
     if (refusal !== undefined) return Effect.fail(refusal)
     const first = lastSeq + 1
     for (const { data, messageId, subject } of batch) {
@@ -83,13 +76,7 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
     for (const event of kept) newest.set(event.subject, event)
     return removed
   }
-  const from = (seq: number, through: number, filter?: string): ReadonlyArray<Stored> => {
-    const found: Array<Stored> = []
-    for (let i = indexOf(stored, seq); i < stored.length && stored[i]!.seq <= through && found.length < readMax; i++) {
-      if (filter === undefined || matches(filter, stored[i]!.subject)) found.push(stored[i]!)
-    }
-    return found
-  }
+  const from = (seq: number, through: number, filter?: string) => between(stored, seq, through, filter)
   return {
     name, write, copy, from, newest, positions,
     purge: (subject: string, before: number) => remove((event) => event.seq < before && matches(subject, event.subject)),
@@ -112,6 +99,21 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
 }
 
 export const emptyImage = (createdAt: number): MemoryImage => ({ createdAt, messages: [], lastSeq: 0, metadata: {}, positions: new Map() })
+
+const refusalOf = (stream: string, batch: ReadonlyArray<Append>, newest: ReadonlyMap<string, Stored>, roomBytes: number): AppendError | undefined => {
+  if (batch.length > batchMessagesMax) return new LogRefused({ stream, code: batchTooLarge, why: `${batch.length} messages in one batch` })
+  const stale = batch.some(({ expectedLast, subject }) => expectedLast !== undefined && (newest.get(subject)?.seq ?? 0) !== expectedLast)
+  if (stale) return new LogFenced({ stream })
+  return sizeOf(batch) > roomBytes ? new LogFull({ stream, hint: "The memory log is as small as its test wants it." }) : undefined
+}
+
+const between = (stored: ReadonlyArray<Stored>, seq: number, through: number, filter: string | undefined): ReadonlyArray<Stored> => {
+  const found: Array<Stored> = []
+  for (let i = indexOf(stored, seq); i < stored.length && stored[i]!.seq <= through && found.length < readMax; i++) {
+    if (filter === undefined || matches(filter, stored[i]!.subject)) found.push(stored[i]!)
+  }
+  return found
+}
 
 const sizeOf = (messages: ReadonlyArray<Pick<Append, "data" | "subject">>) => messages.reduce((sum, { data, subject }) => sum + data.length + subject.length, 0)
 

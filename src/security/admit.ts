@@ -96,7 +96,7 @@ export const admit = (commit: ParsedCommit, events: ReadonlyArray<Uint8Array>, f
 
   const read = readEvents(events, hashes, facts, device.backendId)
   if (Result.isFailure(read)) return read
-  const consent = checkConsent(read.success.events, facts)
+  const consent = checkConsent(read.success.events, record.seen.log_seq, facts)
   return consent === undefined ? read : Result.fail(consent)
 }
 
@@ -135,8 +135,14 @@ const readEvents = (
   return Result.succeed({ events: out, greatestLamport: Math.max(lamport, facts.greatestLamport) })
 }
 
-/** What the settings known here forbid. The relay reads the settings it missed and gates again. */
-const checkConsent = (events: Admitted["events"], facts: Facts): Refusal | undefined => {
+/**
+ * What settings forbid that the author had not read. The relay reads them and gates again.
+ *
+ * An author that had read them and sends all the same has newer ones of its own, which wait in its journal behind these
+ * very events: refused, neither would ever come.
+ */
+const checkConsent = (events: Admitted["events"], seenSeq: number, facts: Facts): Refusal | undefined => {
+  if (facts.settingsSeq > 0 && seenSeq >= facts.settingsSeq) return undefined
   const { allowed_surfaces, sync_conversations, sync_enabled } = facts.settings
   const forbidden = events.some(({ opened, subject }) =>
     subject.includes(".conv.") &&

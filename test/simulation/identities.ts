@@ -1,0 +1,89 @@
+import { Effect } from "effect"
+import type { Identity } from "../../streams/events/peer.ts"
+import type { BackendIdentity } from "../../src/security/BackendIdentity.ts"
+import { canonicalJson } from "../../src/security/canonical.ts"
+import { toBase64url } from "../../src/security/digest.ts"
+import { generateKeys, keyId, type KeyPair } from "../../src/security/keys.ts"
+import { hostedBackendId, localBackendId, peerIdOf } from "../../src/security/peerId.ts"
+import { dataKey, type DataKey, kidOf } from "../../src/security/sealing.ts"
+import { secretKey } from "../../src/security/secretKey.ts"
+import { sign, signObject } from "../../src/security/signing.ts"
+import type { Device, TenantRecord } from "../../src/hosted/TenantRecord.ts"
+
+/** Locals there can be at once, over all tenants. */
+export const localsMax = 5
+const long = "2031-01-01T00:00:00.000Z"
+const short = "2026-11-22T09:00:00.000Z"
+
+export interface Who {
+  readonly self: BackendIdentity["Service"]
+  readonly challenge: string
+  readonly proof: string
+}
+
+/** Real keys, made once for all schedules; signatures are made on this thread, so that none takes real time. */
+const makeWho = (pair: KeyPair, backendId: string, type: Identity["backend_type"]): Who => {
+  const identity: Identity = { backend_id: backendId, backend_type: type, public_key: pair.publicPem, wrap_key: pair.publicPem, capabilities: [], version: "1.0", created_at: short }
+  const id = keyId(pair.publicPem)
+  const challenge = "a challenge"
+  const proof = sign(pair.privateKey, "identity", canonicalJson({ identity, challenge }))
+  const notHere = Effect.die(new Error("not part of the simulation"))
+  return {
+    challenge,
+    proof,
+    self: {
+      identity,
+      keyId: id,
+      signCommit: (fields) => Effect.sync(() => Buffer.from(canonicalJson(signObject(pair.privateKey, "commit", { ...fields, key_id: id })))),
+      sign: (context, text) => Effect.sync(() => sign(pair.privateKey, context, text)),
+      signObject: (context, object) => Effect.sync(() => signObject(pair.privateKey, context, object)),
+      prove: () => notHere,
+      freshProof: () => notHere,
+      unwrap: () => notHere
+    }
+  }
+}
+
+const pairs = await Effect.runPromise(Effect.forEach(Array.from({ length: localsMax + 1 }, () => 0), () => generateKeys, { concurrency: 2 }))
+
+export const hosted = makeWho(pairs[localsMax]!, hostedBackendId("simulation"), "hosted")
+const locals = pairs.slice(0, localsMax).map((pair, i) => makeWho(pair, localBackendId("machine", `${i}`), "local"))
+export const whoIs = (local: number): Who => locals[local]!
+
+export const storeKey = secretKey(new Uint8Array(32).fill(7))
+
+/** A tenant that every schedule knows from its beginning, with so many devices registered. */
+export interface Tenant {
+  readonly id: string
+  readonly key: DataKey
+  readonly record: TenantRecord
+  /** Numbers of its locals. */
+  readonly locals: ReadonlyArray<number>
+}
+
+export const makeTenant = (letter: string, members: ReadonlyArray<number>): Tenant => {
+  const id = `t_${letter.repeat(16)}`
+  const bytes = new Uint8Array(32).fill(letter.charCodeAt(0))
+  const devices = members.map((local): Device => {
+    const { self } = whoIs(local)
+    return {
+      backend_id: self.identity.backend_id,
+      peer_id: peerIdOf(id, self.identity.backend_id),
+      secret: toBase64url(bytes),
+      identity: self.identity,
+      keys: [{ keyId: self.keyId, publicKey: self.identity.public_key }],
+      transport_keys: [],
+      registered_at: short,
+      expires_at: long
+    }
+  })
+  return {
+    id,
+    key: dataKey(kidOf(id, 1), bytes),
+    locals: members,
+    record: { tenant: id, user_id: `user ${letter}`, partition: 0, data_keys: [{ kid: kidOf(id, 1), key: toBase64url(bytes) }], pending: [], devices, gone: [], created_at: short }
+  }
+}
+
+export const registrationEnds = long
+export const registeredAt = short

@@ -1,0 +1,38 @@
+// Goal: whatever network, crashes, clocks and old copies do, what must hold holds, and once it is quiet all agree.
+// Method: 2,000 schedules, each a small world of real backends on ports in memory, all of it decided by its seed.
+import { assert, describe, it } from "@effect/vitest"
+import { report, runSchedule } from "./schedule.ts"
+
+const schedules = 2000
+/** Schedules of one test, so that the runner hears of us. */
+const atOnce = 50
+/** Alone on a core a test takes two seconds. */
+const timeout = 120_000
+
+const seen = { schedules: 0, acknowledged: 0, logged: 0, told: new Map<string, number>() }
+const happenings = ["killed", "struck", "link down", "mirror lost", "tables lost", "put back", "clock wrong", "settings", "refused"]
+
+describe("the simulation", () => {
+  for (let first = 0; first < schedules; first += atOnce) {
+    it(`holds from seed ${first} to ${first + atOnce - 1}`, { timeout }, () => {
+      for (let seed = first; seed < first + atOnce; seed++) {
+        const outcome = runSchedule(seed)
+        assert.isUndefined(outcome.violation, report(outcome))
+        seen.schedules++
+        seen.acknowledged += outcome.acknowledged
+        seen.logged += outcome.logged
+        for (const what of happenings) {
+          const times = outcome.trace.lines.filter((line) => line.includes(what)).length
+          seen.told.set(what, (seen.told.get(what) ?? 0) + times)
+        }
+      }
+    })
+  }
+
+  it("was about something", () => {
+    assert.strictEqual(seen.schedules, schedules)
+    assert.isAbove(seen.acknowledged, 5 * schedules)
+    assert.isAbove(seen.logged, 10 * schedules)
+    for (const what of happenings) assert.isAbove(seen.told.get(what) ?? 0, schedules / 50, what)
+  })
+})

@@ -1,0 +1,103 @@
+import { Effect, Exit, Semaphore } from "effect"
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite"
+import { Sqlite, type Statements, type Value } from "../../projections/Sqlite.ts"
+import { SqliteFailed } from "../../projections/SqliteFailed.ts"
+
+/**
+ * A database in memory that outlives the processes that open it: the same SQL as the real one, on this thread.
+ *
+ * Databases are used again: making the tables costs more than a schedule does with them.
+ */
+export class Database {
+  readonly #database = new DatabaseSync(":memory:")
+  readonly #prepared = new Map<string, StatementSync>()
+
+  statement(sql: string): StatementSync {
+    const held = this.#prepared.get(sql)
+    if (held !== undefined) return held
+    const made = this.#database.prepare(sql)
+    this.#prepared.set(sql, made)
+    return made
+  }
+
+  exec(sql: string): void {
+    this.#database.exec(sql)
+  }
+
+  /** What a killed process leaves: nothing of a transaction that was not committed. */
+  crash(): void {
+    if (this.#database.isTransaction) this.exec("rollback")
+  }
+
+  /** As if its file had been deleted. */
+  empty(): void {
+    this.crash()
+    for (const table of this.#tables) this.statement(`delete from "${table}"`).run()
+  }
+
+  copy(): DatabaseCopy {
+    return new Map(this.#tables.map((table) => [table, this.statement(`select * from "${table}"`).all().map((row) => Object.values(row))]))
+  }
+
+  /** The rows as they were once. (Putting the serialized file back makes node:sqlite crash with statements prepared.) */
+  putBack(copy: DatabaseCopy): void {
+    this.empty()
+    for (const [table, rows] of copy) {
+      for (const row of rows) this.statement(`insert into "${table}" values (${row.map(() => "?").join()})`).run(...row)
+    }
+  }
+
+  get #tables(): ReadonlyArray<string> {
+    return this.statement("select name from sqlite_schema where type = 'table' and name <> 'shape' and name not like 'sqlite_%'").all().map(({ name }) => String(name))
+  }
+}
+
+/** Rows by table. */
+export type DatabaseCopy = ReadonlyMap<string, ReadonlyArray<ReadonlyArray<SQLOutputValue>>>
+
+export interface SqliteOptions {
+  /** Awaited before a transaction is committed, and before its caller hears of it: places to die at. */
+  readonly pause?: Effect.Effect<void>
+}
+
+/** `Sqlite` on such a database. Readers and the writer take turns: no reader sees half a transaction. */
+export const sqliteOn = (database: Database, { pause = Effect.void }: SqliteOptions = {}): Sqlite["Service"] => {
+  const turn = Semaphore.makeUnsafe(1)
+  const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: (cause) => SqliteFailed.of(codeOf(cause)) })
+  const statements: Statements = {
+    run: (sql, ...values) => attempt(() => ({ changes: Number(database.statement(sql).run(...values).changes) })),
+    all: <Row>(sql: string, ...values: ReadonlyArray<Value>) =>
+      attempt(() => {
+        const rows: unknown = database.statement(sql).all(...values)
+        return rows as ReadonlyArray<Row>
+      })
+  }
+  const bracket = <A, E, R>(begin: string, body: (tx: Statements) => Effect.Effect<A, E, R>) =>
+    Effect.acquireUseRelease(
+      attempt(() => database.exec(begin)),
+      () => Effect.tap(body(statements), pause),
+      (_, exit) => Exit.isSuccess(exit) ? attempt(() => database.exec("commit")) : Effect.ignore(attempt(() => database.exec("rollback"))))
+  return Sqlite.of({
+    transaction: (body) => Effect.tap(turn.withPermits(1)(bracket("begin immediate", body)), pause),
+    snapshot: (body) => turn.withPermits(1)(bracket("begin", body)),
+    all: (sql, ...values) => turn.withPermits(1)(statements.all(sql, ...values))
+  })
+}
+
+/** node:sqlite says its codes as numbers; sqlite3, whose words the projections know, as names. */
+const names: Readonly<Record<number, string>> = { 5: "SQLITE_BUSY", 6: "SQLITE_LOCKED", 8: "SQLITE_READONLY", 10: "SQLITE_IOERR", 11: "SQLITE_CORRUPT", 13: "SQLITE_FULL", 14: "SQLITE_CANTOPEN", 26: "SQLITE_NOTADB" }
+const codeOf = (cause: unknown): Error => {
+  const error = cause instanceof Error ? cause : new Error(String(cause))
+  const code = "errcode" in error && typeof error.errcode === "number" ? names[error.errcode & 0xff] ?? "SQLITE_ERROR" : "SQLITE_ERROR"
+  return Object.assign(new Error(error.message), { code })
+}
+
+const pool: Array<Database> = []
+
+/** An empty database, perhaps one that was used before. */
+export const takeDatabase = (): Database => pool.pop() ?? new Database()
+
+export const giveBack = (database: Database): void => {
+  database.empty()
+  pool.push(database)
+}

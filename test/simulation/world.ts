@@ -1,0 +1,128 @@
+import { Exit } from "effect"
+import type { Draft } from "../../streams/Backend.ts"
+import { Hosted } from "./hosted.ts"
+import { Hub, type HubCopy } from "./hub.ts"
+import { localsMax, makeTenant, registrationEnds, type Tenant, whoIs } from "./identities.ts"
+import { Invariants } from "./invariants.ts"
+import { Kernel, type Process } from "./kernel.ts"
+import { Local, type LocalCopy } from "./local.ts"
+import { Weather } from "./weather.ts"
+import type { Wiring } from "./wiring.ts"
+
+const patienceMillis = 60_000
+
+/** Everything there is in one schedule: tenants with their locals, hosted processes, the hub between them. */
+export class World {
+  readonly kernel: Kernel
+  readonly weather: Weather
+  readonly wiring: Wiring
+  readonly hub: Hub
+  readonly tenants: ReadonlyArray<Tenant>
+  readonly hosted: ReadonlyArray<Hosted>
+  readonly locals: ReadonlyArray<Local>
+  readonly invariants: Invariants
+  /** Copies somebody made, to be put back later. */
+  readonly localCopies = new Map<Local, LocalCopy>()
+  hubCopy: HubCopy | undefined
+  settingsChanged = false
+
+  constructor(seed: number, wiring: Wiring) {
+    const kernel = this.kernel = new Kernel(seed)
+    const { dice } = kernel
+    this.wiring = wiring
+    this.weather = new Weather(dice)
+    this.hub = new Hub(kernel)
+    const members = dice.chance(0.2) ? [[0, 1], [2, 3, 4].slice(0, 2 + dice.below(2))] : [[0, 1, 2].slice(0, 2 + dice.below(2))]
+    this.tenants = members.map((locals, i) => makeTenant("ab"[i]!, locals.filter((local) => local < localsMax)))
+    const invariants = this.invariants = new Invariants(kernel, this.tenants)
+    this.hub.watch((store) => invariants.logWritten(store))
+    this.hosted = Array.from({ length: 1 + dice.below(2) }, (_, i) => new Hosted(this, i))
+    this.weather.calm = true
+    const [first, ...others] = this.hosted
+    first!.start()
+    this.until(() => first!.parts !== undefined)
+    this.#register(first!)
+    for (const other of others) other.start()
+    this.locals = this.tenants.flatMap((tenant) => tenant.locals.map((number) => new Local({ ...this, strike: this.strike, watch: this.#watch }, number, tenant, first!.parts!.logIdentity())))
+    for (const local of this.locals) local.start()
+    this.until(() => this.backends.every(({ parts }) => parts !== undefined))
+    this.weather.calm = false
+  }
+
+  get backends(): ReadonlyArray<Local | Hosted> {
+    return [...this.hosted, ...this.locals]
+  }
+
+  get #watch() {
+    return {
+      journalWritten: (local: Local) => this.invariants.journalWritten(local.name, local.journal),
+      sending: (local: Local, commit: Uint8Array) => this.invariants.sending(local, commit),
+      started: (local: Local) => {
+        this.invariants.started(local)
+        this.invariants.relayed(local)
+      }
+    }
+  }
+
+  /** Stop a backend now, and start it again a while later. */
+  crash(at: Local | Hosted, meanwhile: () => void = () => {}): void {
+    if (at.process === undefined) return
+    at.crash()
+    meanwhile()
+    const { dice } = this.kernel
+    this.kernel.after(1 + dice.below(dice.pick([200, 5000, 30_000])), () => {
+      if (at.process === undefined) at.start()
+    })
+  }
+
+  readonly strike = (at: Local | Hosted): boolean => {
+    if (!this.weather.strikes()) return false
+    this.kernel.trace.note(at.name, "struck")
+    this.crash(at)
+    return true
+  }
+
+  /** What pairing wrote once: the tenants' records, and each device with its proof. */
+  #register(first: Hosted): void {
+    const { own, tenants } = first.parts!
+    const open = { count: 0 }
+    const step = (process: Process, what: Parameters<Process["run"]>[0]) => {
+      open.count++
+      process.run(what, (exit) => {
+        if (Exit.isFailure(exit)) this.kernel.fail(0, `the world could not begin: ${String(exit.cause)}`)
+        open.count--
+      })
+      this.until(() => open.count === 0)
+    }
+    for (const tenant of this.tenants) {
+      step(first.process!, tenants.create(tenant.record))
+      const drafts = tenant.record.devices.map(({ identity, peer_id }, i): Draft => {
+        const { challenge, proof } = whoIs(tenant.locals[i]!)
+        return { fact: { type: "peer.registered", data: { peer_id, identity, challenge, proof, expires_at: registrationEnds } }, subject: peer_id, surface: "hosted", id: this.newId() }
+      })
+      step(first.process!, own.write(tenant.id, drafts))
+    }
+  }
+
+  /** Let time pass until something is so; a minute that does not bring it is a violation. */
+  until(is: () => boolean): void {
+    for (let waited = 0; !is() && this.kernel.failure === undefined; waited += 20) {
+      if (waited > patienceMillis) return this.kernel.fail(0, `something did not start within ${patienceMillis} ms`)
+      this.kernel.pass(20)
+    }
+  }
+
+  /** A version 7 id whose bits are the seed's. */
+  newId(): string {
+    const hex = (digits: number) => this.kernel.dice.below(16 ** digits).toString(16).padStart(digits, "0")
+    return `${hex(8)}-${hex(4)}-7${hex(3)}-8${hex(3)}-${hex(6)}${hex(6)}`
+  }
+
+  tenantOf(backend: Local | Hosted): Tenant {
+    return backend instanceof Local ? backend.tenant : this.kernel.dice.pick(this.tenants)
+  }
+
+  close(): void {
+    for (const backend of this.backends) backend.close()
+  }
+}
