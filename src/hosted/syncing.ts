@@ -18,8 +18,16 @@ export const syncingOnHosted = ({ logIdentity, tenants }: Base, ingest: IngestCo
         : Effect.succeed({ backendId: device.backend_id, publicKeys: device.keys.map(({ publicKey }) => publicKey) })
     }),
   commit: (tenant, peer, { events, record }) =>
-    Effect.map(ingestCommit(ingest, tenant, peer, frame(record, events)), (answer) => {
+    Effect.map(ingestCommit({ ...ingest, facts: onceDrawn(ingest.facts) }, tenant, peer, frame(record, events)), (answer) => {
       const { epoch, id } = logIdentity(tenant)
       return { ...answer, log_id: id, log_epoch: epoch }
     })
 })
+
+/** A sync was counted when its request came; the commits in it are not counted once more, their bytes are. */
+const onceDrawn = (facts: IngestContext["facts"]): IngestContext["facts"] => (tenant, sender, now) => {
+  const known = facts(tenant, sender, now)
+  return known && { ...known, draw: (kind, amount) => kind === "syncs" ? Effect.succeed(counted) : known.draw(kind, amount) }
+}
+
+const counted = { granted: true, limit: 0, remaining: 0, retryAfterMillis: 0 }

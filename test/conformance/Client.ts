@@ -14,6 +14,8 @@ export type Json = Readonly<Record<string, unknown>>
 export interface Answer {
   readonly status: number
   readonly type: string
+  /** `RateLimit`, where the backend limits. */
+  readonly ratelimit: string | undefined
   readonly body: Json
 }
 
@@ -84,7 +86,7 @@ export class Client {
       ...(text === undefined ? {} : { body: text })
     })
     const said = await response.text()
-    return { status: response.status, type: response.headers.get("content-type") ?? "", body: said === "" ? {} : JSON.parse(said) as Json }
+    return { status: response.status, type: response.headers.get("content-type") ?? "", ratelimit: response.headers.get("ratelimit") ?? undefined, body: said === "" ? {} : JSON.parse(said) as Json }
   }
 
   async register(change: { readonly proof?: string; readonly identity?: Partial<Identity> } = {}): Promise<Answer> {

@@ -174,6 +174,22 @@ export const cases: ReadonlyArray<Case> = [
     }
   },
   {
+    name: "limits: a sync counts once, however many commits it brings",
+    run: async (client) => {
+      const left = async (payload: Json) => {
+        const { ratelimit } = await client.sync(payload)
+        return ratelimit === undefined ? undefined : Number(/r=(\d+)/.exec(ratelimit)?.[1])
+      }
+      const commits = [await client.commit([await client.event(fresh("counted"), "m", "one")]), await client.commit([await client.event(fresh("counted"), "m", "two")])]
+      await left({ commits })
+      const before = await left({})
+      // a local backend has no limits of its own
+      if (before === undefined) return
+      const more = [await client.commit([await client.event(fresh("counted"), "m", "three")]), await client.commit([await client.event(fresh("counted"), "m", "four")])]
+      ok(before - (await left({ commits: more }))! <= 1)
+    }
+  },
+  {
     name: "commits: one that does not follow the head gets the head; those behind it are not looked at",
     run: async (client) => {
       const event = await client.event(fresh("chain"), "m", "lost in between")
