@@ -19,6 +19,9 @@ import { type Database, giveBack, sqliteOn, takeDatabase } from "./sqlite.ts"
 import type { Weather } from "./weather.ts"
 import type { Wiring } from "./wiring.ts"
 
+/** What a peer may send is not what this is about. */
+const unlimited = { syncsPerMinute: 1e6, telemetryPerMinute: 1e6, backlogBytesPerMinute: 1e12 }
+
 interface World {
   readonly kernel: Kernel
   readonly hub: Hub
@@ -68,19 +71,21 @@ export class Hosted {
       const parts = yield* openParts({
         identity: hosted.self,
         storeKey,
-        log: wiring.log(openMemoryLog(hub.log, { ...access, faults: faultsOf(process, weather, streams.log.name) })),
+        logs: [wiring.log(openMemoryLog(hub.log, { ...access, faults: faultsOf(process, weather, streams.log.name) }))],
+        telemetryLog: openMemoryLog(hub.telemetry, access),
         tenantStore: memoryKeyValue(openMemoryLog(hub.tenants, access), "TENANTS"),
-        marks: this.number === 0 ? marks : undefined,
+        limitStore: memoryKeyValue(openMemoryLog(hub.limits, access), "RATES"),
+        marks: this.number === 0 ? () => marks : undefined,
         connection,
         peers: {
           ensureConsumer: () => pause,
-          countThrough: (tenant, seq) => Effect.andThen(pause, Effect.sync(() => hub.log.from(1, seq, subjects.logTenant(tenant)).length))
+          countThrough: (_, tenant, seq) => Effect.andThen(pause, Effect.sync(() => hub.log.from(1, seq, subjects.logTenant(tenant)).length))
         },
-        options: { onBroken: (part) => Effect.sync(() => kernel.fail(0, `${this.name}: ${part} stopped`)) }
+        options: { limits: unlimited, onBroken: (part) => Effect.sync(() => kernel.fail(0, `${this.name}: ${part} stopped`)) }
       })
       const chains = yield* openChains(parts)
       const ingest = ingestOf(parts, chains)
-      process.supervise("projection", keepProjecting(parts))
+      process.supervise("projection", keepProjecting(parts, chains))
       process.supervise("committer", chains.committer.run)
       process.supervise("ingest", serveIngest(ingest))
       process.supervise("log mark", keepMark(parts))

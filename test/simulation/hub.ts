@@ -20,6 +20,8 @@ interface Server {
 export class Hub {
   log: MemoryStore
   tenants: MemoryStore
+  readonly telemetry: MemoryStore
+  readonly limits: MemoryStore
   mark: Option.Option<Mark> = Option.none()
   /** The log was put back, and whoever keeps the mark has not looked at it yet. */
   unmarked = false
@@ -30,6 +32,8 @@ export class Hub {
   constructor(kernel: Kernel) {
     this.log = makeMemoryStore(streams.log.name, emptyImage(kernel.now))
     this.tenants = makeMemoryStore("KV_TENANTS", emptyImage(kernel.now), { newestOnly: true })
+    this.telemetry = makeMemoryStore(streams.telemetry.name, emptyImage(kernel.now))
+    this.limits = makeMemoryStore("KV_RATES", emptyImage(kernel.now), { newestOnly: true })
     this.#watch()
   }
 

@@ -2,7 +2,7 @@ import { Effect, Layer, Option, Redacted, SubscriptionRef } from "effect"
 import { eventIdOf } from "../../projections/ledger.ts"
 import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
-import { relayConsumer, streams } from "../../streams/definitions.ts"
+import { relayConsumer, streams, telemetryConsumer } from "../../streams/definitions.ts"
 import { openParts } from "../../src/local/Base.ts"
 import { journalCursor, projectJournal } from "../../src/local/journalLoop.ts"
 import { runLinked } from "../../src/local/linked.ts"
@@ -63,6 +63,7 @@ export class Local {
   process: Process | undefined
   /** Set while the backend answers. */
   parts: LocalParts & { readonly sqlite: Sqlite["Service"] } | undefined
+  readonly #telemetry: MemoryStore
   #journals: ReadonlyArray<string> = []
   #link: LocalParts["link"] | undefined
   #starts = 0
@@ -80,6 +81,7 @@ export class Local {
     this.feed = new Feed(kernel, hub, this.machine, weather)
     hub.feeds.set(peer, this.feed)
     this.journal = this.#open(emptyImage(kernel.now))
+    this.#telemetry = makeMemoryStore(streams.telemetryOut.name, emptyImage(kernel.now))
     this.paired = {
       with: {
         hosted_url: "https://hosted.example", hosted: hosted.self.identity, user_id: tenant.record.user_id, tenant: tenant.id, peer_id: peer,
@@ -104,11 +106,14 @@ export class Local {
     const tables = Projections.layer(wiring.projections).pipe(Layer.provideMerge(Layer.succeed(Sqlite, sqlite)))
     const connection = connectionOf(kernel, hub, this.machine, process, weather)
     const journal = openMemoryLog(this.journal, { answer: disk, wake: (resume) => process.post(resume), faults: faultsOf(process, weather, streams.journal.name) })
+    const telemetryOut = openMemoryLog(this.#telemetry, { answer: disk, wake: (resume) => process.post(resume) })
     process.supervise("start", Effect.gen({ self: this }, function*() {
       const link = this.#link = yield* SubscriptionRef.make<LeafLink>({ up: this.linkUp, since: kernel.now })
       const parts = yield* openParts({
         source: this.who.self.identity.backend_id,
         journalLog: wiring.journal(journal, (from, millis) => this.#notSynced(from, millis)),
+        telemetryOut,
+        telemetryCursor: yield* telemetryOut.openCursor(telemetryConsumer.name),
         cursor: wiring.cursor(yield* journal.openCursor(relayConsumer.name)),
         journalsStore: {
           load: Effect.andThen(disk, Effect.sync(() => this.#journals)),
@@ -126,6 +131,7 @@ export class Local {
           return connection.request(...args)
         }) },
         mirror: this.feed.mirrorFor(process),
+        companions: { of: () => undefined, all: () => [], keep: () => Effect.void },
         server: {
           state: yield* SubscriptionRef.make<ServerState>({ _tag: "running", pid: 1, clientPort: 1, ports: { client: 1 }, restarts }),
           lastLines: Effect.succeed([])

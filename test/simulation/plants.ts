@@ -2,7 +2,7 @@ import { Effect, Stream } from "effect"
 import { conversations } from "../../projections/conversations/projection.ts"
 import type { Projection } from "../../projections/Projection.ts"
 import { allProjections } from "../../projections/projections.ts"
-import type { Sqlite, Statements } from "../../projections/Sqlite.ts"
+import type { Sqlite, Transaction } from "../../projections/Sqlite.ts"
 import { asItIs, type Wiring } from "./wiring.ts"
 
 /** Bugs put between the parts, to see that they are found. None of the code under test knows of them. */
@@ -40,25 +40,15 @@ function withoutSources(projection: Projection): Projection {
   }
 }
 
-const readCursors = "select name, seq, epoch from cursor"
+type Body<A, E, R> = (tx: Transaction) => Effect.Effect<A, E, R>
 
-type Body<A, E, R> = (tx: Statements) => Effect.Effect<A, E, R>
-
-/** A first run tells where the cursor goes and leaves nothing; then the cursor; then the rest, which sees the old cursor. */
+/** A first run tells where the cursor goes and leaves nothing; then the cursor; then the rest. */
 function cursorFirst<A, E, R>(sqlite: Sqlite["Service"], body: Body<A, E, R>) {
   return Effect.gen(function*() {
-    const cursors: Array<Parameters<Statements["run"]>> = []
-    const before = yield* sqlite.all<{ name: string; seq: number; epoch: string }>(readCursors).pipe(Effect.orElseSucceed(() => []))
-    const without = (tx: Statements): Statements => ({
-      all: <Row>(...statement: Parameters<Statements["all"]>) => {
-        const rows: unknown = before
-        return statement[0] === readCursors && cursors.length > 0 ? Effect.succeed(rows as ReadonlyArray<Row>) : tx.all<Row>(...statement)
-      },
-      run: (...statement) => {
-        if (!statement[0].startsWith("insert into cursor")) return tx.run(...statement)
-        cursors.push(statement)
-        return Effect.succeed({ changes: 1 })
-      }
+    const cursors: Array<Parameters<Transaction["put"]>> = []
+    const without = (tx: Transaction): Transaction => ({
+      ...tx,
+      put: (...statement) => statement[0].startsWith("insert into cursor") ? void cursors.push(statement) : tx.put(...statement)
     })
     yield* Effect.exit(sqlite.transaction((tx) => Effect.andThen(body(without(tx)), Effect.fail("found out"))))
     for (const statement of [...cursors]) yield* sqlite.transaction((tx) => tx.run(...statement))

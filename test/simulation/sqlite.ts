@@ -1,7 +1,9 @@
-import { Effect, Exit, Semaphore } from "effect"
+import { Effect, Semaphore } from "effect"
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite"
-import { Sqlite, type Statements, type Value } from "../../projections/Sqlite.ts"
+import type { Connection } from "../../projections/connection.ts"
+import { Sqlite, type Value } from "../../projections/Sqlite.ts"
 import { SqliteFailed } from "../../projections/SqliteFailed.ts"
+import { makeTransactions } from "../../projections/Transaction.ts"
 
 /**
  * A database in memory that outlives the processes that open it: the same SQL as the real one, on this thread.
@@ -64,23 +66,20 @@ export interface SqliteOptions {
 export const sqliteOn = (database: Database, { pause = Effect.void }: SqliteOptions = {}): Sqlite["Service"] => {
   const turn = Semaphore.makeUnsafe(1)
   const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: (cause) => SqliteFailed.of(codeOf(cause)) })
-  const statements: Statements = {
+  const connection: Connection = {
     run: (sql, ...values) => attempt(() => ({ changes: Number(database.statement(sql).run(...values).changes) })),
     all: <Row>(sql: string, ...values: ReadonlyArray<Value>) =>
       attempt(() => {
         const rows: unknown = database.statement(sql).all(...values)
         return rows as ReadonlyArray<Row>
-      })
+      }),
+    script: (sql) => attempt(() => database.exec(sql))
   }
-  const bracket = <A, E, R>(begin: string, body: (tx: Statements) => Effect.Effect<A, E, R>) =>
-    Effect.acquireUseRelease(
-      attempt(() => database.exec(begin)),
-      () => Effect.tap(body(statements), pause),
-      (_, exit) => Exit.isSuccess(exit) ? attempt(() => database.exec("commit")) : Effect.ignore(attempt(() => database.exec("rollback"))))
+  const write = makeTransactions(connection)
   return Sqlite.of({
-    transaction: (body) => Effect.tap(turn.withPermits(1)(bracket("begin immediate", body)), pause),
-    snapshot: (body) => turn.withPermits(1)(bracket("begin", body)),
-    all: (sql, ...values) => turn.withPermits(1)(statements.all(sql, ...values))
+    transaction: (body) => Effect.tap(turn.withPermits(1)(write((tx) => Effect.tap(body(tx), pause))), pause),
+    snapshot: (body) => turn.withPermits(1)(Effect.acquireUseRelease(connection.run("begin"), () => body(connection), () => Effect.ignore(connection.run("rollback")))),
+    all: (sql, ...values) => turn.withPermits(1)(connection.all(sql, ...values))
   })
 }
 

@@ -43,7 +43,7 @@ export class World {
     this.until(() => first!.parts !== undefined)
     this.#register(first!)
     for (const other of others) other.start()
-    this.locals = this.tenants.flatMap((tenant) => tenant.locals.map((number) => new Local({ ...this, strike: this.strike, watch: this.#watch }, number, tenant, first!.parts!.logIdentity())))
+    this.locals = this.tenants.flatMap((tenant) => tenant.locals.map((number) => new Local({ ...this, strike: this.strike, watch: this.#watch }, number, tenant, first!.parts!.logIdentity(tenant.id))))
     for (const local of this.locals) local.start()
     this.until(() => this.backends.every(({ parts }) => parts !== undefined))
     this.weather.calm = false
