@@ -52,6 +52,7 @@ export const markFile = (dataDir: string, log: Pick<EventLog, "name">): MarkStor
 /** What is written where the stream's own description carries it, so that joined processes and tools can read it. */
 const idKey = "maestra-log-id"
 const epochKey = "maestra-log-epoch"
+const ownKey = "maestra-own-complete-in"
 
 /**
  * Which epoch the log is in, from what the mark remembers and what the stream now holds.
@@ -79,7 +80,11 @@ export const epochOf = (metadata: Readonly<Record<string, string>>): number | un
 }
 
 /** What a stream's description says of its log. */
-export const metadataOf = (mark: Pick<Mark, "log_id" | "log_epoch">) => ({ [idKey]: mark.log_id, [epochKey]: String(mark.log_epoch) })
+export const metadataOf = (mark: Pick<Mark, "log_id" | "log_epoch" | "own_complete_in">): Readonly<Record<string, string>> => ({
+  [idKey]: mark.log_id,
+  [epochKey]: String(mark.log_epoch),
+  ...(mark.own_complete_in === undefined ? {} : { [ownKey]: String(mark.own_complete_in) })
+})
 
 export const openMark = Effect.fn("LogMark.open")(function*(store: MarkStore, log: EventLog, newId: () => string) {
   const held = yield* store.load
@@ -104,6 +109,7 @@ export const joinedMark = Effect.fnUntraced(function*(log: EventLog) {
   const { lastSeq, metadata } = yield* log.info
   const id = metadata[idKey]
   if (id === undefined) return yield* new Unnamed({ log: log.name })
-  const mark: Mark = { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq }
+  const own = metadata[ownKey]
+  const mark: Mark = { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq, ...(own === undefined ? {} : { own_complete_in: Number(own) }) }
   return mark
 })

@@ -1,4 +1,4 @@
-import { Duration, Effect, Option, Schedule, Stream, SubscriptionRef } from "effect"
+import { Duration, Effect, Option, Random, Schedule, Stream, SubscriptionRef } from "effect"
 import { unplacedOf } from "../../projections/conversations/unplaced.ts"
 import { problemPlaces } from "../../projections/syncState/queries.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
@@ -17,6 +17,9 @@ import { remembered } from "./tablesOf.ts"
 /** The whole log once a day; besides that at the start, whenever the hub's server was away, and when `verify` found something. */
 const lookEvery = Duration.hours(24)
 const retryEvery = Duration.seconds(1)
+/** Joined processes take their turns within this. */
+const turnMax = Duration.seconds(3)
+const patience = Duration.minutes(5)
 /** Rest after each batch, in times of what it took: looking takes a quarter of one core at most. */
 const restTimes = 3
 
@@ -123,10 +126,39 @@ const ofTheLog = ["gap", "quarantined", "uncovered"] as const
 /** Nothing is opened that teaches the reader no key. */
 const saysNothingOfKeys = ({ type }: Envelope) => !type.startsWith("peer.") && type !== "key.rotated"
 
-/** In each epoch once: what this side wrote itself has no other author to send it again. It stands in the tables as it was. */
-const completeOwn = Effect.fnUntraced(function*({ ask, hosted, marks, partitions, projections }: Parts, partition: Partition, own: OwnCommits) {
-  const { cursor, log, mark } = partition
+/** In each epoch once: what this side wrote itself has no other author to send it again. */
+const completeOwn = Effect.fnUntraced(function*(base: Parts, partition: Partition, own: OwnCommits) {
+  const { log, mark } = partition
   if (mark.own_complete_in === mark.log_epoch) return
+  yield* writeAgain(base, partition, own)
+  partition.mark = { ...partition.mark, own_complete_in: mark.log_epoch }
+  yield* keep(base.marks, partition)
+  yield* log.setMetadata(metadataOf(partition.mark))
+})
+
+/**
+ * A process that joined another's hub has what it wrote there in its own tables, which the other's may not have come to
+ * before the disk lost it. In each new epoch it looks for that too, once the hub's own process has; several one after
+ * the other, as chance has it. Two that wrote one event at the same moment would only have written it twice.
+ */
+export const watchJoined = (base: Parts, own: OwnCommits): Effect.Effect<never> =>
+  Effect.andThen(
+    Effect.forEach(base.partitions.all, (partition) => watchJoinedOne(base, partition, own), { concurrency: "unbounded", discard: true }),
+    Effect.never)
+
+const watchJoinedOne = Effect.fn("hosted.watchJoined")(function*(base: Parts, partition: Partition, own: OwnCommits): Effect.fn.Return<never> {
+  for (;;) {
+    const turned = SubscriptionRef.getUnsafe(partition.turned)
+    while (partition.mark.own_complete_in !== partition.mark.log_epoch) yield* Effect.sleep(retryEvery)
+    yield* Effect.sleep(Duration.times(turnMax, yield* Random.next))
+    yield* writeAgain(base, partition, own).pipe(Effect.timeoutOption(patience), Effect.ignore)
+    yield* otherThan(partition.turned, turned)
+  }
+})
+
+/** Read to the end of the log, then write what it lacks of this side's own. It stands in the tables as it was. */
+const writeAgain = Effect.fnUntraced(function*({ ask, hosted, partitions, projections }: Parts, partition: Partition, own: OwnCommits) {
+  const { cursor, log, mark } = partition
   const end = Option.match(yield* log.last(patterns.logCommits), { onNone: () => 0, onSome: ({ seq }) => seq })
   yield* projections.changes.pipe(
     Stream.filter((at) => end === 0 || (at.get(cursor)?.epoch === String(mark.log_epoch) && (at.get(cursor)?.seq ?? 0) >= end)),
@@ -138,8 +170,6 @@ const completeOwn = Effect.fnUntraced(function*({ ask, hosted, marks, partitions
       Effect.catchTag("WriteInvalid", ({ why }) => Effect.logError(`the log lost a write of this side, and does not take it again: ${why}`, { tenant, event: opened.envelope.id })))
   }
   if (lost.length > 0) yield* Effect.logWarning("written again, since the log no longer held them", { events: lost.length })
-  partition.mark = { ...partition.mark, own_complete_in: mark.log_epoch }
-  yield* keep(marks, partition)
 })
 
 const raise = Effect.fnUntraced(function*({ marks }: Parts, partition: Partition, found: Look) {

@@ -13,7 +13,7 @@ import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { gated, nameOnHosted } from "./gated.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
-import { watchLog } from "./LogWatch.ts"
+import { watchJoined, watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
@@ -36,6 +36,8 @@ export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, Hos
 const startError = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): HostedStartError =>
   error._tag === "HostedStartError" && error instanceof HostedStartError ? error : new HostedStartError({ why: error._tag, hint: error.hint ?? error.message })
 
+/** Tables that are far behind hold no write up for longer. */
+const settleMax = Duration.seconds(2)
 const sessionLongest = Duration.hours(8)
 
 const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
@@ -49,7 +51,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "log mark", keepMark(base))
   const own = yield* ownOf(base, ingest)
   // whoever joined another's hub follows that one's word
-  if (base.marks !== undefined) yield* supervise(options, "log watch", watchLog(base, base.service, own))
+  yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
   return services(base, own, ingest)
 })
 
@@ -62,7 +64,9 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
     named: (tenant, id) => nameOnHosted(keyring.first(tenant), id),
     write: (tenant, drafts) => {
       const key = keyring.first(tenant)
-      return key === undefined ? own.write(tenant, drafts) : Effect.flatMap(Effect.fromResult(gated(drafts, base.settings.get(tenant)?.settings ?? defaults, key)), (shared) => own.write(tenant, shared))
+      const write = key === undefined ? own.write(tenant, drafts) : Effect.flatMap(Effect.fromResult(gated(drafts, base.settings.get(tenant)?.settings ?? defaults, key)), (shared) => own.write(tenant, shared))
+      // in the tables too before it is acknowledged: they are the copy from which a log that lost it is mended
+      return Effect.tap(write, (written) => projections.settled(partitions.of(tenant).cursor, written.at(-1)?.position ?? 0).pipe(Effect.timeoutOption(settleMax)))
     },
     settled: (tenant) => projections.settled(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)

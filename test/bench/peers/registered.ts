@@ -7,7 +7,7 @@ import { localBackendId } from "../../../src/security/peerId.ts"
 import type { SessionToken } from "../../../src/security/sessionToken.ts"
 import { unwrapDataKey } from "../../../src/security/wrapping.ts"
 import { type Author, LogHistory } from "../../support/logHistory.ts"
-import { type Code, enrol, hour, makeRawPeer, type RawPeer, registerRaw, tokenFor } from "../../support/rawPeer.ts"
+import { enrol, hour, makeRawPeer, type RawPeer, registerRaw, tokenFor } from "../../support/rawPeer.ts"
 import type { Backend } from "../../support/world.ts"
 
 /** One device as the real registrar let it in, and what it needs to write. */
@@ -25,6 +25,8 @@ export interface Device {
 
 /** Registrations at once: what a front door sees after a night. */
 const atOnce = 8
+/** Devices enrolled before they are registered. */
+const perTurn = 50
 
 /**
  * Register `count` devices, so many to a user, through `POST /register-peer`. One key pair serves all of them: making
@@ -32,33 +34,18 @@ const atOnce = 8
  */
 export const registerDevices = async (hosted: Backend, count: number, perUser: number) => {
   const pair = await makeRawPeer("first")
-  const users = Array.from({ length: Math.ceil(count / perUser) }, (_, i) => `user-${i}`)
-  const codes: Array<Code> = []
-  const enrolBegan = performance.now()
-  await pooled(users.flatMap((user) => Array.from({ length: perUser }, () => user)).slice(0, count), async (user, at) => {
-    codes[at] = await evenIfClosed(() => enrol(hosted, user))
-  })
-  const enrolled = (performance.now() - enrolBegan) / 1000
-  const peers = await Promise.all(Array.from({ length: count }, async (_, i): Promise<RawPeer> => {
-    const backendId = localBackendId("bench", `${i}`)
-    return { ...pair, backendId, identity: { ...pair.identity, backend_id: backendId }, transport: await Effect.runPromise(makeTransportKey) }
-  }))
-  const tokens: Array<SessionToken> = []
-  await pooled(peers, async (peer, at) => {
-    tokens[at] = await evenIfClosed(() => tokenFor(hosted, peer, codes[at]!, { expires_at: new Date(Date.now() + 7 * hour).toISOString() }))
-  })
   const histories = new Map<string, LogHistory>()
   const devices: Array<Device> = []
   const took: Array<number> = []
+  const seconds = { enrolling: 0, registering: 0 }
   let putOff = 0
-  const began = performance.now()
-  await pooled(peers, async (peer, at) => {
+  const register = async (peer: RawPeer, token: SessionToken): Promise<Device> => {
     const before = performance.now()
-    let answer = await evenIfClosed(() => registerRaw(hosted, peer, tokens[at]!))
+    let answer = await evenIfClosed(() => registerRaw(hosted, peer, token))
     // told to try again, a device does
     for (; answer.status === 503; putOff++) {
       await new Promise((wait) => setTimeout(wait, 1000))
-      answer = await evenIfClosed(() => registerRaw(hosted, peer, tokens[at]!))
+      answer = await evenIfClosed(() => registerRaw(hosted, peer, token))
     }
     took.push(performance.now() - before)
     const { peer_id, replication } = answer.json
@@ -66,12 +53,27 @@ export const registerDevices = async (hosted: Backend, count: number, perUser: n
     const key = await Effect.runPromise(unwrapDataKey(replication.data_key, peer.pair.privateKey, keyId(peer.pair.publicPem)))
     const history = histories.get(replication.tenant) ?? new LogHistory(peer.pair, replication.tenant, key)
     histories.set(replication.tenant, history)
-    devices[at] = {
+    return {
       tenant: replication.tenant, peer: peer_id, log: replication.log, leafUrls: replication.leaf_urls, jwt: replication.leaf_jwt, seed: peer.transport.seed, history,
       author: { id: peer_id, backendId: peer.backendId, pair: peer.pair, journal: randomUUID(), prev: "", to: 0 }
     }
-  })
-  return { devices, enrolledSeconds: enrolled, seconds: (performance.now() - began) / 1000, took, putOff }
+  }
+  // in turns: a pairing code is good for ten minutes
+  for (let from = 0; from < count; from += perTurn) {
+    const numbers = Array.from({ length: Math.min(perTurn, count - from) }, (_, i) => from + i)
+    const began = performance.now()
+    const codes = await pooled(numbers, (n) => evenIfClosed(() => enrol(hosted, `user-${Math.floor(n / perUser)}`)))
+    seconds.enrolling += (performance.now() - began) / 1000
+    const ready = await pooled(numbers, async (n, at): Promise<readonly [RawPeer, SessionToken]> => {
+      const backendId = localBackendId("bench", `${n}`)
+      const peer: RawPeer = { ...pair, backendId, identity: { ...pair.identity, backend_id: backendId }, transport: await Effect.runPromise(makeTransportKey) }
+      return [peer, await evenIfClosed(() => tokenFor(hosted, peer, codes[at]!, { expires_at: new Date(Date.now() + 7 * hour).toISOString() }))]
+    })
+    const since = performance.now()
+    devices.push(...await pooled(ready, ([peer, token]) => register(peer, token)))
+    seconds.registering += (performance.now() - since) / 1000
+  }
+  return { devices, seconds, took, putOff }
 }
 
 /** A signed commit of one sealed message, as it goes over the wire. Its author's chain moves on. */
@@ -83,12 +85,14 @@ export const nextCommit = ({ author, history }: Device): Uint8Array => {
 /** A connection that idled may be closed by the server just as it is used again: what was asked is asked once more. */
 const evenIfClosed = <A>(ask: () => Promise<A>): Promise<A> => ask().catch(() => ask())
 
-const pooled = async <A>(items: ReadonlyArray<A>, each: (item: A, at: number) => Promise<void>) => {
+const pooled = async <A, B>(items: ReadonlyArray<A>, each: (item: A, at: number) => Promise<B>): Promise<ReadonlyArray<B>> => {
+  const out: Array<B> = []
   let next = 0
   await Promise.all(Array.from({ length: atOnce }, async () => {
     while (next < items.length) {
       const at = next++
-      await each(items[at]!, at)
+      out[at] = await each(items[at]!, at)
     }
   }))
+  return out
 }
