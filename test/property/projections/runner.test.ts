@@ -4,10 +4,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer } from "effect"
 import { chmodSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { stateSeen } from "../../../projections/conversations/digest.ts"
 import { Projections } from "../../../projections/runner.ts"
+import { Sqlite, type Value } from "../../../projections/Sqlite.ts"
 import type { SqliteFailed } from "../../../projections/SqliteFailed.ts"
 import { message, offer, projectionsSuite } from "../../support/suites/projections.ts"
-import { databaseAt, temporaryFolder } from "./rig.ts"
+import { databaseAt, temporaryFolder, tenant } from "./rig.ts"
 
 projectionsSuite("SQLite's own threads", Effect.map(temporaryFolder, (folder) => (projections) => databaseAt(join(folder, "projections.db"), projections)))
 
@@ -33,4 +35,26 @@ describe("the database file", () => {
       chmodSync(folder, 0o700)
       assert.strictEqual(reasonOf(yield* open(join(folder, "nowhere", "projections.db"))), "cannot open")
     }))
+
+  it.effect("counts what it digests, though a write comes in between: its readers do not wait for its writer", () =>
+    Effect.gen(function*() {
+      const projections = yield* Projections
+      yield* projections.absorb(offer(1, message(1)))
+      const { digest: before } = yield* stateSeen(tenant)
+      const sqlite = yield* Sqlite
+      let written = false
+      // another message comes right after the first query, whichever that is
+      const meanwhile = <A>(rows: ReadonlyArray<A>) =>
+        Effect.as(written ? Effect.void : Effect.suspend(() => {
+          written = true
+          return Effect.orDie(projections.absorb(offer(2, message(2))))
+        }), rows)
+      const watched = Sqlite.of({
+        ...sqlite,
+        all: <Row>(sql: string, ...values: ReadonlyArray<Value>) => Effect.flatMap(sqlite.all<Row>(sql, ...values), meanwhile),
+        snapshot: (body) => sqlite.snapshot((read) => body({ ...read, all: <Row>(sql: string, ...values: ReadonlyArray<Value>) => Effect.flatMap(read.all<Row>(sql, ...values), meanwhile) }))
+      })
+      assert.deepStrictEqual(yield* Effect.provideService(stateSeen(tenant), Sqlite, watched), { conversations: 1, messages: 1, digest: before })
+      assert.strictEqual((yield* stateSeen(tenant)).messages, 2)
+    }).pipe(Effect.provide(Layer.unwrap(Effect.map(temporaryFolder, (folder) => databaseAt(join(folder, "projections.db")))))))
 })
