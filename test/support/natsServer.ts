@@ -1,5 +1,6 @@
 import { Config, Effect, Option, Schedule, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
+import { randomInt } from "node:crypto"
 import { existsSync } from "node:fs"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createConnection, createServer } from "node:net"
@@ -72,11 +73,17 @@ export const findBinary = Effect.orDie(Effect.map(Config.option(Config.String("N
   return Option.getOrElse(named, () => existsSync(cached) ? cached : "nats-server")
 }))
 
-export const freePort = Effect.callback<number>((resume) => {
-  const probe = createServer().listen(0, "127.0.0.1", () => {
-    const address = probe.address()
-    probe.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
+/** Below the ports that the system gives to outgoing connections (32768 on): one of those may be taken before it is used. */
+const ports = { first: 10_240, count: 20_000 }
+
+/** A port of loopback that nobody listens on now, chosen by chance, so that two test files hardly ever meet. */
+export const freePort: Effect.Effect<number> = Effect.callback<number>((resume) => {
+  const look = (): void => {
+    const port = ports.first + randomInt(ports.count)
+    const probe = createServer().listen(port, "127.0.0.1", () => void probe.close(() => resume(Effect.succeed(port))))
+    probe.once("error", look)
+  }
+  look()
 })
 
 /** Ready is when it greets, not when it listens. */
