@@ -2,17 +2,17 @@
 // Method: acknowledged writes, random ones and a recording of three people, through Automerge (see automerge.ts); wrong orders are noticed.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
-import type { Entry } from "../../../projections/Entry.ts"
-import { get } from "../../../projections/conversations/queries.ts"
-import { type ConversationView, view } from "../../../projections/conversations/view.ts"
-import { Projections } from "../../../projections/runner.ts"
-import { type Opened, stampOf } from "../../../streams/Envelope.ts"
-import { compare, type Stamp } from "../../../streams/Stamp.ts"
+import type { Entry } from "../../projections/Entry.ts"
+import { get } from "../../projections/conversations/queries.ts"
+import { type ConversationView, view } from "../../projections/conversations/view.ts"
+import { Projections } from "../../projections/runner.ts"
+import { type Opened, stampOf } from "../../streams/Envelope.ts"
+import { compare, type Stamp } from "../../streams/Stamp.ts"
 import { type Acknowledged, bySource, byStamp, byTimeAndSource, differing, greatestBy, idsOf, makeOracle, type Naming } from "./automerge.ts"
-import { foldAll } from "./expected.ts"
-import { writes } from "./histories.ts"
-import { eventsOf, missing, schedule, winners } from "./recording.ts"
-import { database, fromLog, random, sourceOf, tenant, uuidOf } from "./rig.ts"
+import { foldAll } from "../property/projections/expected.ts"
+import { writes } from "../property/projections/histories.ts"
+import { eventsOf, missing, schedule, winners } from "../property/projections/recording.ts"
+import { database, fromLog, random, sourceOf, tenant, uuidOf } from "../property/projections/rig.ts"
 
 const seed = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000_000 }))
 

@@ -1,5 +1,5 @@
 import { applyChanges, type Change, decodeChange, encodeChange, init } from "@automerge/automerge"
-import { compare, type Stamp } from "../../../streams/Stamp.ts"
+import { compare, type Stamp } from "../../streams/Stamp.ts"
 
 /**
  * The merge as somebody else wrote it: npm `@automerge/automerge`, a map with a key for each register.
