@@ -240,6 +240,15 @@ describe("admit", () => {
     const turned = log.event(ada, { type: "settings.changed", data: { sync_enabled: true } }, "settings")
     assert.isTrue(Result.isSuccess(judge(log, ada, [turned], {}, { settings })))
   })
+
+  it("lets an author that had read the settings send all the same: newer ones of its own wait behind it", async () => {
+    const { ada, log } = await makeTenant()
+    const settings = { ...defaults, sync_conversations: false }
+    for (const [log_seq, passes] of [[6, false], [7, true], [8, true]] as const) {
+      const verdict = judge(log, ada, [log.said(ada, "c1", `${log_seq}`)], { seen: { log_seq, head: "" } }, { settings, settingsSeq: 7 })
+      assert.strictEqual(Result.isSuccess(verdict), passes, `${log_seq}`)
+    }
+  })
 })
 
 describe("follow", () => {

@@ -26,9 +26,31 @@ export class Database {
     this.#database.exec(sql)
   }
 
+  readonly connection: Connection = {
+    run: (sql, ...values) => attempt(() => ({ changes: Number(this.statement(sql).run(...values).changes) })),
+    all: <Row>(sql: string, ...values: ReadonlyArray<Value>) =>
+      attempt(() => {
+        const rows: unknown = this.statement(sql).all(...values)
+        return rows as ReadonlyArray<Row>
+      }),
+    script: (sql) => attempt(() => this.exec(sql))
+  }
+
+  /** Kept from process to process: the views in which statements are joined are dear to make, and stay with the connection. */
+  #transactions: ReturnType<typeof makeTransactions> | undefined
+
+  transactions() {
+    const held = this.#transactions ??= makeTransactions(this.connection)
+    // a new process remembers nothing
+    Effect.runSync(Effect.orDie(held((tx) => Effect.sync(() => tx.memory.clear()))))
+    return held
+  }
+
   /** What a killed process leaves: nothing of a transaction that was not committed. */
   crash(): void {
-    if (this.#database.isTransaction) this.exec("rollback")
+    if (!this.#database.isTransaction) return
+    this.exec("rollback")
+    this.#transactions = undefined
   }
 
   /** As if its file had been deleted. */
@@ -65,23 +87,16 @@ export interface SqliteOptions {
 /** `Sqlite` on such a database. Readers and the writer take turns: no reader sees half a transaction. */
 export const sqliteOn = (database: Database, { pause = Effect.void }: SqliteOptions = {}): Sqlite["Service"] => {
   const turn = Semaphore.makeUnsafe(1)
-  const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: (cause) => SqliteFailed.of(codeOf(cause)) })
-  const connection: Connection = {
-    run: (sql, ...values) => attempt(() => ({ changes: Number(database.statement(sql).run(...values).changes) })),
-    all: <Row>(sql: string, ...values: ReadonlyArray<Value>) =>
-      attempt(() => {
-        const rows: unknown = database.statement(sql).all(...values)
-        return rows as ReadonlyArray<Row>
-      }),
-    script: (sql) => attempt(() => database.exec(sql))
-  }
-  const write = makeTransactions(connection)
+  const { connection } = database
+  const write = database.transactions()
   return Sqlite.of({
     transaction: (body) => Effect.tap(turn.withPermits(1)(write((tx) => Effect.tap(body(tx), pause))), pause),
     snapshot: (body) => turn.withPermits(1)(Effect.acquireUseRelease(connection.run("begin"), () => body(connection), () => Effect.ignore(connection.run("rollback")))),
     all: (sql, ...values) => turn.withPermits(1)(connection.all(sql, ...values))
   })
 }
+
+const attempt = <A>(run: () => A) => Effect.try({ try: run, catch: (cause) => SqliteFailed.of(codeOf(cause)) })
 
 /** node:sqlite says its codes as numbers; sqlite3, whose words the projections know, as names. */
 const names: Readonly<Record<number, string>> = { 5: "SQLITE_BUSY", 6: "SQLITE_LOCKED", 8: "SQLITE_READONLY", 10: "SQLITE_IOERR", 11: "SQLITE_CORRUPT", 13: "SQLITE_FULL", 14: "SQLITE_CANTOPEN", 26: "SQLITE_NOTADB" }
