@@ -1,11 +1,11 @@
 import { Config, Effect, Option, Schedule, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { randomInt } from "node:crypto"
-import { existsSync } from "node:fs"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createConnection, createServer } from "node:net"
-import { homedir, tmpdir } from "node:os"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { findServer } from "../../src/nats/binary.ts"
 
 /** The server did not come up; its log says why. */
 export class ServerNotReady extends Schema.TaggedError<ServerNotReady>()("ServerNotReady", { log: Schema.String }) {}
@@ -67,11 +67,11 @@ export const startServer = (options: { readonly config?: string; readonly dir?: 
     return { address: `127.0.0.1:${port}`, port, dir, kill, restart: Effect.andThen(kill, start), freeze: signal("SIGSTOP"), thaw: signal("SIGCONT"), log } satisfies TestServer
   })
 
-/** `NATS_SERVER`, our cache, or whatever `PATH` has. */
-export const findBinary = Effect.orDie(Effect.map(Config.option(Config.String("NATS_SERVER")), (named) => {
-  const cached = join(homedir(), ".cache/maestra-sync/nats-server-2.15.1/nats-server")
-  return Option.getOrElse(named, () => existsSync(cached) ? cached : "nats-server")
-}))
+/** `NATS_SERVER` as it is (the test run names one for all its files), else found or fetched as the product does it. */
+export const findBinary = Effect.orDie(Effect.flatMap(Config.option(Config.String("NATS_SERVER")), Option.match({
+  onSome: Effect.succeed,
+  onNone: () => Effect.map(findServer({ say: (line) => Effect.sync(() => void process.stderr.write(`${line}\n`)) }), ({ path }) => path)
+})))
 
 /** Below the ports that the system gives to outgoing connections (32768 on): one of those may be taken before it is used. */
 const ports = { first: 10_240, count: 20_000 }
