@@ -25,8 +25,8 @@ export class MaestraError extends Error {
 /** Longest answer read, characters: a sync's changes and a commit's head fit many times. */
 const answerMaxLength = 32 * 1024 * 1024
 
-interface Call {
-  readonly method: "GET" | "POST"
+export interface Call {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly body?: string
   readonly bearer?: string
   readonly signal?: AbortSignal
