@@ -1,4 +1,4 @@
-import { Context, type Effect } from "effect"
+import { Context, type Effect, Schema } from "effect"
 import type { CommandFailed, StoreUnavailable } from "./Backend.ts"
 
 /** Who redeems a ticket may do what its buyer might have, once. */
@@ -36,3 +36,24 @@ export class Tools extends Context.Service<Tools, {
   /** Ends a grant at once: its consumer goes, its credentials are refused. */
   readonly revoke: (tenant: string, name: string) => Effect.Effect<void, CommandFailed>
 }>()("streams/Tools") {}
+
+/** What an admin token lets its holder do: look at everything, or operate as well. */
+export const AdminScope = Schema.Literals(["read", "operate"])
+export type AdminScope = typeof AdminScope.Type
+
+/** An admin token as lists show it: never the token itself. */
+export const AdminToken = Schema.Struct({ name: Schema.String, scope: AdminScope, created_at: Schema.String, revoked_at: Schema.NullOr(Schema.String) })
+export type AdminToken = typeof AdminToken.Type
+
+/** A new token, shown this once and never again. */
+export const NewAdminToken = Schema.Struct({ name: Schema.String, scope: AdminScope, token: Schema.String, created_at: Schema.String })
+export type NewAdminToken = typeof NewAdminToken.Type
+
+/** Tokens for operators of hosted, each with a name and a scope. */
+export class AdminTokens extends Context.Service<AdminTokens, {
+  readonly create: (name: string, scope: AdminScope) => Effect.Effect<NewAdminToken, CommandFailed>
+  readonly list: Effect.Effect<ReadonlyArray<AdminToken>>
+  readonly revoke: (name: string) => Effect.Effect<void, CommandFailed>
+  /** Whose token this is, as far as this process has heard; `undefined`: nobody's, or revoked. */
+  readonly holder: (token: string) => { readonly name: string; readonly scope: AdminScope } | undefined
+}>()("streams/AdminTokens") {}

@@ -105,6 +105,8 @@ export interface Peer {
   readonly public_key: string
   readonly wrap_key: string
   readonly key_id: string
+  /** Since when it signs with this key. */
+  readonly key_since: string
   readonly registered_at: string
   readonly expires_at: string
   /** A paired device vouched for one of its keys; a rotation carries that over. */
@@ -126,6 +128,7 @@ export const peerOf = (peerId: string, state: State): Peer | null => {
     public_key: key.public_key ?? identity.public_key,
     wrap_key: identity.wrap_key,
     key_id: key.key_id,
+    key_since: key.since,
     registered_at: state.first.stamp.time,
     expires_at,
     confirmed: keys.some(({ key_id }) => state.confirmed.includes(key_id)),

@@ -1,4 +1,5 @@
 import * as Schema from "effect/Schema"
+import { AdminToken } from "../../streams/Access.ts"
 import { Problem } from "./call.ts"
 
 /**
@@ -160,3 +161,6 @@ export const Verified = Schema.Struct({
   digest: Schema.optionalKey(Schema.String),
   problems: Schema.Array(Schema.Struct({ seq: Schema.Finite, what: Schema.String, detail: Schema.optionalKey(Schema.String) }))
 })
+
+export { NewAdminToken } from "../../streams/Access.ts"
+export const AdminTokens = Schema.Struct({ tokens: Schema.Array(AdminToken) })

@@ -7,6 +7,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { secretSetting } from "../security/secretSetting.ts"
+import { refusalOfUrl } from "../security/plainText.ts"
 import { type CliFailure, failed, misused, notReachable, refused } from "./failure.ts"
 import { type Side, sideDir } from "./settings.ts"
 
@@ -58,9 +60,27 @@ export const writing = (at: Where): Effect.Effect<Backend, CliFailure, Needs> =>
 
 type Needs = FileSystem.FileSystem | Effect.Services<ReturnType<typeof sideDir>>
 
-/** The backend of this data directory, if it runs. */
+/** The backend of this data directory, if it runs; where an operator names one elsewhere, that one. */
 export const find = (side: Side): Effect.Effect<Backend, CliFailure, Needs> =>
-  Effect.flatMap(sideDir(side), (dir) => findIn(side, dir))
+  Effect.gen(function*() {
+    const elsewhere = side === "hosted" ? yield* hostedElsewhere : Option.none<Backend>()
+    return Option.isSome(elsewhere) ? elsewhere.value : yield* findIn(side, yield* sideDir(side))
+  })
+
+/** `MAESTRA_HOSTED_URL` with an admin token in `MAESTRA_ADMIN_TOKEN` or the file `MAESTRA_ADMIN_TOKEN_FILE` names. */
+const hostedElsewhere = Effect.gen(function*() {
+  const url = yield* Config.String("MAESTRA_HOSTED_URL").pipe(Config.withDefault(""))
+  if (url === "") return Option.none<Backend>()
+  const why = refusalOfUrl(url)
+  if (why !== undefined) return yield* misused("hosted-url", `MAESTRA_HOSTED_URL: ${why}`, "Set it to https://….")
+  const token = yield* secretSetting("MAESTRA_ADMIN_TOKEN")
+  if (Option.isNone(token)) return yield* misused("token-missing", "MAESTRA_HOSTED_URL is set and no admin token", "Put one into a file of yours alone and set MAESTRA_ADMIN_TOKEN_FILE; `maestra hosted tokens create NAME` makes one.")
+  return Option.some<Backend>({ side: "hosted", url, token: token.value, tenant: undefined })
+}).pipe(
+  Effect.catchTags({
+    ConfigError: () => Effect.fail(misused("hosted-url", "MAESTRA_HOSTED_URL or MAESTRA_ADMIN_TOKEN cannot be read", "Set both to plain texts.")),
+    SecretUnreadable: ({ hint }) => Effect.fail(misused("token-unreadable", "the admin token cannot be read", hint))
+  }))
 
 /** As `find`, for a folder given by the caller. */
 export const findIn = Effect.fnUntraced(function*(side: Side, dir: string) {

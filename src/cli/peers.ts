@@ -8,7 +8,7 @@ import { things } from "./rows.ts"
 
 const Peers = Schema.Struct({ peers: Schema.Array(Row) })
 
-const columns = ["peer_id", "user_id", "tenant", "backend_type", "status", "state", "confirmed", "last_seen", "last_sync", "expires_at", "backend_id"]
+const columns = ["peer_id", "user_id", "tenant", "backend_type", "status", "state", "confirmed", "last_seen", "last_sync", "expires_at", "key_since", "backend_id"]
 
 /** The devices a backend knows. */
 export const showPeers = Effect.fnUntraced(function*(backend: Backend, none: string) {

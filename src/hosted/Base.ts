@@ -36,6 +36,7 @@ import { remembered } from "./tablesOf.ts"
 import { makeTelemetryLog } from "./telemetryStore.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
 import { makeTenants } from "./Tenants.ts"
+import { openAdminTokens } from "./adminTokens.ts"
 import { ticketBucket } from "./tickets.ts"
 
 /** Everything a hosted process can be told at its start. */
@@ -127,6 +128,8 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   const tenants = yield* makeTenants(found.tenantStore, found.storeKey, found.heard)
   yield* supervise(found.options, "tenant store", tenants.run)
   yield* tenants.ready
+  const admin = yield* openAdminTokens(found.tenantStore, found.storeKey)
+  yield* supervise(found.options, "admin tokens", admin.run)
   // before anything is remembered: places of another epoch are none
   const partitions = yield* openPartitions(marked, tenants)
   for (const partition of partitions.all) yield* meetEpoch(projections, partition, partitions)
@@ -134,7 +137,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
-    ...found, projections, sqlite, ask, partitions, tenants, settings,
+    ...found, projections, sqlite, ask, partitions, tenants, admin, settings,
     telemetry: makeTelemetryLog(found.telemetryLog),
     budget: makeRateBudget(found.limitStore, { ...defaultLimits, ...found.options.limits }),
     keyring: makeKeyring(tenants),

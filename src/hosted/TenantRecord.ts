@@ -5,7 +5,8 @@ import { BackendId, Digest, PeerId, TenantId, Time } from "../../streams/ids.ts"
 /** A secret handed out in a pairing code, not yet used. Bound to the first backend that uses it in time. */
 const Pending = Schema.Struct({ secret: Schema.String, expires_at: Time })
 
-const Key = Schema.Struct({ keyId: Digest, publicKey: Schema.String, until: Schema.optionalKey(Time) })
+/** `since`: when it took over from another; absent for the first. */
+const Key = Schema.Struct({ keyId: Digest, publicKey: Schema.String, since: Schema.optionalKey(Time), until: Schema.optionalKey(Time) })
 
 /** A backend that joined: its secret, its pinned keys, and until when its registration holds. */
 const Device = Schema.Struct({

@@ -77,6 +77,8 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
             backend_type: device.identity.backend_type,
             user_id: record.user_id,
             tenant: record.tenant,
+            key_id: device.keys.at(-1)?.keyId ?? "",
+            key_since: device.keys.at(-1)?.since ?? device.registered_at,
             registered_at: device.registered_at,
             expires_at: device.expires_at,
             last_seen: position?.seen_at ?? null,
@@ -87,7 +89,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
           }
         }).concat(record.gone.map((gone) => ({
           peer_id: gone.peer_id, backend_id: gone.backend_id, backend_type: "local" as const, user_id: record.user_id, tenant: record.tenant,
-          registered_at: "", expires_at: gone.at, last_seen: null, online: false, log_seq: 0, behind: 0, status: gone.what
+          key_id: "", key_since: "", registered_at: "", expires_at: gone.at, last_seen: null, online: false, log_seq: 0, behind: 0, status: gone.what
         })))))
       return rows.flat()
     }),

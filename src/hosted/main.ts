@@ -2,12 +2,13 @@ import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect
 import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
-import { Tickets, Tools } from "../../streams/Access.ts"
+import { AdminTokens, Tickets, Tools } from "../../streams/Access.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
+import { adminTokens } from "./adminTokens.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
@@ -24,7 +25,7 @@ import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Tools | Sqlite | Projections
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Tools | AdminTokens | Sqlite | Projections
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -86,6 +87,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
     Context.add(Limits, limitsOf(base)),
     Context.add(Tickets, hostedTickets(base.tickets)),
     Context.add(Tools, hostedTools(base)),
+    Context.add(AdminTokens, adminTokens(base.admin)),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       publicUrl: options.publicUrl,

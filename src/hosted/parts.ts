@@ -13,7 +13,6 @@ import { project } from "./LogView.ts"
 import { nextBump } from "./nextBump.ts"
 import { makeOwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
-import type { Tenants } from "./Tenants.ts"
 import { remembered } from "./tablesOf.ts"
 import type { Device } from "./TenantRecord.ts"
 
@@ -62,10 +61,10 @@ const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Ch
 
 /** Remember outside the stream store how far the log has gone; a process that joined follows its owner's word. */
 export const keepMark = (base: Parts) => {
-  const { marks, partitions, tenants, view } = base
+  const { marks, partitions, view } = base
   if (marks === undefined) {
     return Effect.sleep(identityEvery).pipe(
-      Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition, tenants)), { discard: true })),
+      Effect.andThen(Effect.forEach(partitions.all, (partition) => Effect.ignore(follow(partition, base)), { discard: true })),
       Effect.forever)
   }
   const keep = Effect.forEach(partitions.all, (partition) => {
@@ -78,13 +77,14 @@ export const keepMark = (base: Parts) => {
   return Effect.sleep(markEvery).pipe(Effect.andThen(keep), Effect.forever, Effect.ensuring(keep))
 }
 
-const follow = Effect.fnUntraced(function*(partition: Partition, tenants: Tenants) {
+const follow = Effect.fnUntraced(function*(partition: Partition, { admin, tenants }: Pick<Parts, "admin" | "tenants">) {
   const before = partition.mark.log_epoch
   partition.mark = yield* joinedMark(partition.log)
   if (partition.mark.log_epoch === before) return
   yield* Effect.logWarning("the log was restored; reading it again", { log: partition.log.name, epoch: partition.mark.log_epoch })
   // on a hub of one server the tenant store lies beside the log
   yield* tenants.restored
+  yield* admin.restored
   yield* SubscriptionRef.update(partition.turned, (n) => n + 1)
 })
 

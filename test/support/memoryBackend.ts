@@ -2,6 +2,10 @@ import { Clock, Context, DateTime, Effect, Layer, MutableRef, PubSub, Queue, Res
 import { v7 } from "uuid"
 import type { EventEntry } from "../../projections/Entry.ts"
 import { Projections } from "../../projections/runner.ts"
+import { adminTokens, openAdminTokens } from "../../src/hosted/adminTokens.ts"
+import { makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
+import { newSecretKey } from "../../src/security/secretKey.ts"
+import { AdminTokens } from "../../streams/Access.ts"
 import {
   CommandFailed,
   Companions,
@@ -65,7 +69,7 @@ const epoch = "memory"
 
 /** Every port of one side. Needs the projections, whose cursor it calls `journal`. */
 export const memoryBackend = (options: MemoryOptions, knobs: Knobs) =>
-  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, companionsLayer, visitorsLayer(options.advisor))
+  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, tokensLayer, companionsLayer, visitorsLayer(options.advisor))
 
 /** The log itself: writing, waiting until it can be read, following it. */
 const logLayer = (options: MemoryOptions, knobs: Knobs) =>
@@ -243,3 +247,8 @@ const hostedLayer = Layer.succeed(HostedControl, {
   backupPlan: Effect.succeed({ backend_id: "hosted_sha256_0", log_id: "log", log_epoch: 1, nats_server: "2.15.1", parts: [] }),
   backupPart: () => Stream.empty
 })
+
+const tokensLayer = Layer.effect(AdminTokens, Effect.gen(function*() {
+  const store = yield* makeMemoryKeyValue("TENANTS")
+  return adminTokens(yield* openAdminTokens(store, newSecretKey()))
+}).pipe(Effect.orDie))

@@ -6,10 +6,11 @@ import { peers } from "./hosted/peers.ts"
 import { restore } from "./hosted/restore.ts"
 import { revoke } from "./hosted/revoke.ts"
 import { status } from "./hosted/status.ts"
+import { tokens } from "./hosted/tokens.ts"
 import { up } from "./hosted/up.ts"
 
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, enroll, peers, revoke, status, cluster, backup, restore])
+  Command.withSubcommands([up, enroll, peers, revoke, tokens, status, cluster, backup, restore])
 )

@@ -34,7 +34,7 @@ export const logging = (json: boolean) =>
 /** Progress of a start, a line at a time, into the log. */
 export const logLine = (line: string): Effect.Effect<void> => Effect.logInfo(line)
 
-export interface Serving {
+export interface Serving<R> {
   readonly side: Side
   readonly dir: string
   readonly url: string
@@ -45,13 +45,15 @@ export interface Serving {
   readonly layer: (onBroken: (part: string) => Effect.Effect<void>) => Layer.Layer<never, unknown>
   /** What a person sees once it serves. */
   readonly screen: () => string
+  /** What is done after that, once. */
+  readonly then?: Effect.Effect<void, CliFailure, R>
 }
 
 /**
  * Start a backend, say where it runs, and stay until a signal, the end of the parent that started us
  * (`MAESTRA_PARENT_PIPE=1`: end of stdin), or a failure. What is written when it stops is fsynced already.
  */
-export const serve = ({ side, dir, url, layer, screen }: Serving) =>
+export const serve = <R = never>({ side, dir, url, layer, screen, then = Effect.void }: Serving<R>) =>
   stay({
     name: `${side} backend`,
     layer,
@@ -61,6 +63,7 @@ export const serve = ({ side, dir, url, layer, screen }: Serving) =>
       const runtime = { pid: process.pid, url, started_at: startedAt }
       yield* announce(dir, runtime)
       yield* answer({ side, url, pid: runtime.pid, data_dir: dir }, screen)
+      yield* then
     })
   })
 

@@ -1,18 +1,22 @@
 import { createHash, timingSafeEqual } from "node:crypto"
-import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
+import type { AdminTokens } from "../../../streams/Access.ts"
 import { Registrar, selfTenant } from "../../../streams/Backend.ts"
 import { Limits } from "../../../streams/RateLimits.ts"
 import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
 import { limiting } from "./limiting.ts"
 import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
+import { scopeOf, suffices } from "./scopes.ts"
 
 /** What a side trusts: its own secret, and whose data that secret opens. */
 export interface Trust {
-  /** The local token, or the admin token of hosted. */
+  /** The local token, or the one of the operator at hosted's own machine. */
   readonly secret: Redacted.Redacted<string>
   readonly side: "local" | "hosted"
+  /** Whose admin token that is, where there are others. */
+  readonly holder: AdminTokens["Service"]["holder"]
 }
 
 /** Longer than any token that was ever issued; what is longer is not worth hashing. */
@@ -38,6 +42,8 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
   Effect.gen(function*() {
     if (bearer === "" || bearer.length > bearerMaxLength) return yield* noToken(trust.side)
     if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
+    const held = trust.holder(bearer)
+    if (held !== undefined) return { ...operator, scope: held.scope, ended: revokedAt(() => trust.holder(bearer) === undefined) }
     const { backendId, tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
     return {
       kind: "device",
@@ -70,8 +76,11 @@ const tokenEnded = (registrar: Registrar["Service"], bearer: string): Effect.Eff
     Effect.ignore
   )
 
+const revokedAt = (is: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => is() ? Effect.void : Effect.fail("not yet")).pipe(Effect.retry(Schedule.spaced(recheckEvery)), Effect.ignore)
+
 const owner: Asking = { kind: "owner", tenant: selfTenant, via: undefined, ended: Effect.never }
-const operator: Asking = { ...owner, kind: "operator", tenant: "" }
+const operator: Asking = { ...owner, kind: "operator", tenant: "", scope: "operate" }
 
 const tenantPattern = /^t_[a-z2-7]{16}$/
 
@@ -108,11 +117,14 @@ const operatorLayer = (trust: Trust) =>
   Layer.effect(
     Operator,
     Effect.map(Registrar, (registrar) => Operator.of({
-      bearer: (handler, { credential }) =>
+      bearer: (handler, { credential, endpoint, group }) =>
         Effect.gen(function*() {
           const asking = yield* identify(trust, registrar, Redacted.value(credential))
           if (asking.kind === "device") {
             return yield* problem("operator-only", "A session binding token reads and writes conversations, nothing else.", noToken(trust.side).hint)
+          }
+          if (asking.scope !== undefined && !suffices(asking.scope, scopeOf(group.identifier, endpoint.identifier))) {
+            return yield* problem("scope-too-small", "This admin token only reads.", "Use one of scope operate; `maestra hosted tokens create NAME --scope operate` makes one.")
           }
           return yield* handler
         })

@@ -7,6 +7,7 @@ import { Privacy } from "./api/privacy.ts"
 import { Companions, Sync } from "./api/sync.ts"
 import { System } from "./api/system.ts"
 import { Telemetry, TelemetryStream } from "./api/telemetry.ts"
+import { Tokens } from "./api/tokens.ts"
 import { Problems } from "./caller.ts"
 
 const about = OpenApi.annotations({
@@ -21,7 +22,7 @@ const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log,
 export class LocalApi extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}
 
 /** What a hosted backend serves. */
-export class HostedApi extends shared.add(Hosted).middleware(Problems).annotateMerge(about) {}
+export class HostedApi extends shared.add(Hosted, Tokens).middleware(Problems).annotateMerge(about) {}
 
 /** The whole contract, both sides: what clients are generated from and the golden file holds. */
-export class Api extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys, Hosted).middleware(Problems).annotateMerge(about) {}
+export class Api extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys, Hosted, Tokens).middleware(Problems).annotateMerge(about) {}

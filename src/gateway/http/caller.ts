@@ -1,11 +1,14 @@
 import { Context, type Effect, Schema } from "effect"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import type { AdminScope } from "../../../streams/Access.ts"
 import { refusals } from "./problems.ts"
 
 /** Who asks, and about whose data. */
 export interface Asking {
-  /** `owner`: the local token. `device`: a session binding token. `operator`: the admin token of hosted. */
+  /** `owner`: the local token. `device`: a session binding token. `operator`: an admin token of hosted. */
   readonly kind: "owner" | "device" | "operator"
+  /** What an operator's token is good for. */
+  readonly scope?: AdminScope
   readonly tenant: string
   /** The backend a session binding token belongs to, where it is not this one: writes name it in `via`. */
   readonly via: string | undefined
@@ -23,7 +26,7 @@ export class Tenant extends HttpApiMiddleware.Service<Tenant, { provides: Caller
   error: refusals(401, 403, 429)
 }) {}
 
-/** Lets in the holder of the local token, or of the admin token on hosted. Nobody's session binding token. */
+/** Lets in the holder of the local token, or of an admin token on hosted whose scope the endpoint asks for. Nobody's session binding token. */
 export class Operator extends HttpApiMiddleware.Service<Operator>()("gateway/Operator", {
   security,
   error: refusals(401, 403)

@@ -17,6 +17,7 @@ const table = {
   "origin-forbidden": { status: 403, title: "This web page may not talk to this backend" },
   "peer-not-own": { status: 403, title: "This is another peer's place" },
   "operator-only": { status: 403, title: "Only the operator may do this" },
+  "scope-too-small": { status: 403, title: "The admin token is not good for this" },
   "read-only": { status: 403, title: "The operator may only read a tenant's conversations" },
   "other-peer": { status: 403, title: "The session is another peer's" },
   "bad-signature": { status: 403, title: "The signature does not hold" },

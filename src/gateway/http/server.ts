@@ -3,6 +3,7 @@ import { Duration, Effect, Layer, Redacted } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { createServer } from "node:http"
+import { AdminTokens } from "../../../streams/Access.ts"
 import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
 import { makeConnections } from "../websocket/connections.ts"
@@ -23,6 +24,7 @@ import { syncHandlers } from "./handlers/sync.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { telemetryHandlers } from "./handlers/telemetry.ts"
 import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
+import { tokenHandlers } from "./handlers/tokens.ts"
 
 /** Version of this program, as `/health` says it. */
 const version = "0.1.0"
@@ -48,13 +50,14 @@ export interface HostedServerOptions {
   readonly port: number
   /** Address to listen on. The default is loopback, behind a proxy that speaks TLS. */
   readonly host?: string
+  /** The token of the operator at this machine; others have tokens of their own. */
   readonly adminToken: string
   readonly allowedOrigins?: ReadonlyArray<string>
 }
 
 /** The gateway of a local backend, on loopback only. Built, it serves; its scope is its life. */
 export const serveLocal = (options: LocalServerOptions) => {
-  const trust: Trust = { side: "local", secret: Redacted.make(options.token) }
+  const trust: Trust = { side: "local", secret: Redacted.make(options.token), holder: () => undefined }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
     Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
   )
@@ -65,16 +68,16 @@ export const serveLocal = (options: LocalServerOptions) => {
 }
 
 /** The gateway of a hosted backend. Built, it serves; its scope is its life. */
-export const serveHosted = (options: HostedServerOptions) => {
-  const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken) }
+export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect.map(AdminTokens, ({ holder }) => {
+  const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken), holder }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(HostedApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(HostedApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, hostedOperations, hostedHandlers] as const)
+    Layer.provide([...sharedHandlers, hostedOperations, hostedHandlers, tokenHandlers] as const)
   )
   return serve(routes, trust, () => ({ hosts: null, origins: options.allowedOrigins ?? [] }), {
     port: options.port,
     host: options.host ?? "127.0.0.1"
   })
-}
+}))
 
 const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers] as const
 

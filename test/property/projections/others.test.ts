@@ -121,6 +121,7 @@ describe("peers", () => {
           public_key: keys[1],
           wrap_key: "wrap",
           key_id: keyIdOf(keys[1]),
+          key_since: events[3]!.envelope.time,
           registered_at: events[0]!.envelope.time,
           expires_at: "2026-11-23T18:00:00.000Z",
           confirmed: true,

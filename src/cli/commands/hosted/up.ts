@@ -10,6 +10,7 @@ import { defaultLimits } from "../../../hosted/RateBudget.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
+import { showFirstToken } from "./tokens.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
 import { port, sideDir } from "../../settings.ts"
 import { table } from "../../text.ts"
@@ -103,7 +104,7 @@ export const up = Command.make(
         }), Layer.effectDiscard(gateway)]))
     })
     const maestra = yield* commandPrefix
-    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls: joins ? [] : leafUrls, dir, maestra }) })
+    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls: joins ? [] : leafUrls, dir, maestra }), then: showFirstToken(dir) })
   }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
 ).pipe(
   Command.withDescription("Run a hosted backend; Ctrl-C stops it"),

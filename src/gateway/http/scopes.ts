@@ -1,0 +1,31 @@
+import type { AdminScope } from "../../../streams/Access.ts"
+
+/**
+ * What an admin token must be good for, by `<group>.<endpoint>`. An endpoint that is not here wants `operate`;
+ * `test/fault/gateway.scopes.test.ts` holds that each one of the operator's is here.
+ */
+const scopes: Readonly<Record<string, AdminScope>> = {
+  "operations.status": "read",
+  "operations.peers": "read",
+  "operations.verify": "read",
+  "operations.rebuild": "operate",
+  "hosted.enroll": "operate",
+  "hosted.grantTool": "operate",
+  "hosted.revokeTool": "operate",
+  "hosted.revoke": "operate",
+  // holds the tenant store, if under the master key
+  "hosted.backupPlan": "operate",
+  "hosted.backupPart": "operate",
+  "tokens.createToken": "operate",
+  "tokens.listTokens": "operate",
+  "tokens.revokeToken": "operate"
+}
+
+/** What an endpoint asks of an admin token. */
+export const scopeOf = (group: string, endpoint: string): AdminScope => scopes[`${group}.${endpoint}`] ?? "operate"
+
+/** Whether the table names the endpoint. */
+export const isScoped = (group: string, endpoint: string): boolean => `${group}.${endpoint}` in scopes
+
+/** Whether a token of scope `held` is good for what asks for `wanted`. */
+export const suffices = (held: AdminScope, wanted: AdminScope): boolean => held === "operate" || wanted === "read"
