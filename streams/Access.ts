@@ -15,6 +15,15 @@ export class Tickets extends Context.Service<Tickets, {
   readonly redeem: (ticket: string) => Effect.Effect<Ticket | undefined, StoreUnavailable>
 }>()("streams/Tickets") {}
 
+/**
+ * Nonces of fresh proofs (`Maestra-Proof`): each is used up once, on whichever process of this side the proof arrives,
+ * and refused for the next 120 s, which is longer than any proof with it can hold.
+ */
+export class Nonces extends Context.Service<Nonces, {
+  /** `too-many`: this peer has used up what it may in that time, and a nonce forgotten could be replayed. */
+  readonly spend: (peer: string, nonce: string) => Effect.Effect<"fresh" | "replayed" | "too-many", StoreUnavailable>
+}>()("streams/Nonces") {}
+
 /** Read-only access for one tool to one tenant's events, on NATS. */
 export interface ToolGrant {
   readonly name: string

@@ -31,6 +31,7 @@ import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./RateBudget.ts"
 import { finishRestore } from "./restoredFolder.ts"
+import { nonceBucket } from "./nonces.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { remembered } from "./tablesOf.ts"
 import { makeTelemetryLog } from "./telemetryStore.ts"
@@ -92,6 +93,8 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
 export interface Found {
   readonly identity: BackendIdentity["Service"]
   readonly storeKey: SecretKey
+  /** Secret, and in no stream. */
+  readonly deploymentId: string
   /** One, or as many as the log is spread over. */
   readonly logs: ReadonlyArray<EventLog>
   /** TELEMETRY: one stream, however many partitions the log has. */
@@ -125,7 +128,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   const marked = yield* Effect.forEach(logs, Effect.fnUntraced(function*(log) {
     return [log, marks === undefined ? yield* awaitMark(log) : yield* openMark(marks(log), log, () => uuidV7())] as const
   }))
-  const tenants = yield* makeTenants(found.tenantStore, found.storeKey, found.heard)
+  const tenants = yield* makeTenants(found.tenantStore, found.storeKey, found.deploymentId, found.heard)
   yield* supervise(found.options, "tenant store", tenants.run)
   yield* tenants.ready
   const admin = yield* openAdminTokens(found.tenantStore, found.storeKey)
@@ -209,6 +212,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     options,
     identity: deployment.identity,
     storeKey: deployment.storeKey,
+    deploymentId: deployment.id,
     logs: logsOf(service, count).map(guarded),
     telemetryLog: guarded(jetStreamLog(service, streams.telemetry.name)),
     limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }),
@@ -225,7 +229,11 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     yield* keepOut({ cutting, tenants: parts.tenants, dataDir: options.dataDir })
     yield* supervise(options, "revocations", cutting.run)
   }
-  return { ...attached, ...parts, disk: disk?.disk, options, cutting, tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }) }
+  return {
+    ...attached, ...parts, disk: disk?.disk, options, cutting,
+    tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }),
+    nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas })
+  }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

@@ -1,6 +1,8 @@
+import { createHmac } from "node:crypto"
 import { Duration, Effect, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { digestOf } from "../security/digest.ts"
 import { type KeyConflict, type KeyValue, type KeyValueUnavailable } from "../nats/keyValue.ts"
+import { newTenantId } from "../security/peerId.ts"
 import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
 import { nextBump } from "./nextBump.ts"
 import { type TenantRecord, TenantRecordJson } from "./TenantRecord.ts"
@@ -14,7 +16,8 @@ export interface Tenants {
   readonly peek: (tenant: string) => TenantRecord | undefined
   readonly all: () => Iterable<TenantRecord>
   readonly ofUser: (userId: string) => TenantRecord | undefined
-  readonly create: (record: TenantRecord) => Effect.Effect<TenantRecord, TenantsUnavailable>
+  /** The tenant of a user; where there is none yet, one is made. Processes that do this at the same moment get the same one. */
+  readonly ofUserOrNew: (userId: string, make: (tenant: string) => TenantRecord, proposed?: string) => Effect.Effect<TenantRecord, TenantsUnavailable>
   /**
    * Change one record. `change` sees the newest and returns the next, or a refusal; it may run several
    * times, because another process may have been first.
@@ -28,11 +31,21 @@ export interface Tenants {
 }
 
 const keyOf = (tenant: string) => `tenant.${tenant}`
+/** Keyed, so that the store does not say whether somebody is a user here. */
+const keyOfUser = (deployment: string, userId: string) => `user.${createHmac("sha256", deployment).update(`maestra-user-v1\0${userId}`).digest("base64url")}`
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable({ hint, cause })
+
 /** Each failed attempt means that another process succeeded. */
 const attemptsMax = 50
 
-/** @param heard told of each record as it comes from the store: all of them at the start, then every change */
-export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey, heard: (record: TenantRecord) => Effect.Effect<void> = () => Effect.void) {
+/**
+ * @param deployment the deployment's id, which is in no stream
+ * @param heard told of each record as it comes from the store: all of them at the start, then every change
+ */
+export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, storeKey: SecretKey, deployment: string, heard: (record: TenantRecord) => Effect.Effect<void> = () => Effect.void) {
   const known = new Map<string, { readonly record: TenantRecord; readonly revision: number }>()
   const users = new Map<string, string>()
   const ready = yield* SubscriptionRef.make(false)
@@ -80,19 +93,26 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       return yield* new TenantsUnavailable({ hint: "other processes keep changing this tenant; try again", cause: "conflict" })
     })
 
+  const ofUser = (userId: string) => {
+    const tenant = users.get(digestOf(userId))
+    return tenant === undefined ? undefined : known.get(tenant)?.record
+  }
+
+  /** Whoever was first has made it: then it is that one. */
+  const create = (record: TenantRecord) =>
+    written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
+      Effect.flatMap((done) => done === undefined ? Effect.map(fetch(record.tenant), () => known.get(record.tenant)?.record ?? record) : Effect.succeed(done)))
+
   const rereads = yield* SubscriptionRef.make(0)
   const watched = follow(store, storeKey, SubscriptionRef.set(ready, true), (record, revision) => Effect.andThen(Effect.sync(() => remember(record, revision)), heard(record)))
 
   return {
     peek: (tenant) => known.get(tenant)?.record,
     all: () => [...known.values()].map(({ record }) => record),
-    ofUser: (userId) => {
-      const tenant = users.get(digestOf(userId))
-      return tenant === undefined ? undefined : known.get(tenant)?.record
-    },
-    create: (record) =>
-      written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
-        Effect.filterOrFail((done) => done !== undefined, () => unavailable("a tenant of that id exists")("conflict"))),
+    ofUser,
+    ofUserOrNew: Effect.fnUntraced(function*(userId, make, proposed = newTenantId()) {
+      return ofUser(userId) ?? (yield* Effect.flatMap(chosen(store, keyOfUser(deployment, userId), proposed), (tenant) => create(make(tenant))))
+    }),
     update,
     run: watched.pipe(Effect.raceFirst(nextBump(rereads)), Effect.forever),
     restored: Effect.andThen(
@@ -101,6 +121,14 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     ready: SubscriptionRef.changes(ready).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   } satisfies Tenants
 })
+
+/** Whoever first writes a user's key decides which tenant it is; whoever comes then, or again, is told that one. */
+const chosen = Effect.fnUntraced(function*(store: KeyValue, key: string, proposed: string) {
+  const decided = yield* Effect.result(store.create(key, encoder.encode(proposed)))
+  if (Result.isSuccess(decided)) return proposed
+  if (decided.failure._tag !== "KeyConflict") return yield* decided.failure
+  return Option.match(yield* store.get(key), { onNone: () => proposed, onSome: ({ value }) => decoder.decode(value) })
+}, Effect.mapError(unavailable("the tenant store does not answer; try again")))
 
 /** Every record of the store, then every change. Ends only by failing. */
 const follow = (store: KeyValue, storeKey: SecretKey, ready: Effect.Effect<void>, take: (record: TenantRecord, revision: number) => Effect.Effect<void>) =>
@@ -115,8 +143,6 @@ const follow = (store: KeyValue, storeKey: SecretKey, ready: Effect.Effect<void>
     Effect.retry({ schedule: Schedule.spaced(Duration.seconds(1)), while: ({ _tag }) => _tag === "KeyValueUnavailable" }),
     Effect.mapError((cause) => cause._tag === "TenantsUnavailable" ? cause : unavailable("the tenant store cannot be followed")(cause)),
     Effect.andThen(Effect.die("the tenant store's watch ended")))
-
-const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable({ hint, cause })
 
 const open = Effect.fnUntraced(function*(storeKey: SecretKey, key: string, value: Uint8Array) {
   const text = yield* Effect.fromResult(decryptUnder(storeKey, value, key)).pipe(

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Redacted, Result, Semaphore, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Redacted, Result, SubscriptionRef } from "effect"
 import { randomBytes, randomInt } from "node:crypto"
 import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
@@ -8,7 +8,6 @@ import { deletePeerConsumer } from "../nats/peerConsumer.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
-import { newTenantId } from "../security/peerId.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
 import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { Cutting } from "./followRevocations.ts"
@@ -48,15 +47,13 @@ const unavailable = ({ hint }: { readonly hint: string }) => failed(503, "try-ag
 
 export const makeHostedControl = (context: HostedControlContext): HostedControl["Service"] => {
   const { tenants } = context
-  // two at the same moment for a user nobody knows yet would make two tenants of one person
-  const enrolling = Semaphore.makeUnsafe(1)
   return HostedControl.of({
     enroll: Effect.fnUntraced(function*(user) {
       if (user === "" || user.length > userMaxLength || !user.isWellFormed()) return yield* failed(400, "user-id", `A user id has 1 to ${userMaxLength} characters.`)
       const now = yield* Clock.currentTimeMillis
       const secret = randomBytes(32)
       const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
-      const held = tenants.ofUser(user) ?? (yield* tenants.create(newTenant(user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable)))
+      const held = yield* tenants.ofUserOrNew(user, (tenant) => newTenant(tenant, user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable))
       const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
         const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
         return waiting.length >= pendingMax
@@ -65,7 +62,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
       const code = encodePairingCode({ url: context.publicUrl, fingerprint: context.identity.keyId, userId: user, secret: Redacted.make(new Uint8Array(secret)) })
       return { code, user_id: user, tenant: record.tenant, expires_at }
-    }, enrolling.withPermits(1)),
+    }),
     peers: Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* Effect.forEach([...tenants.all()], (record) =>
@@ -127,8 +124,7 @@ const stateOf = ({ log, mark: { log_epoch, log_id } }: Partition) =>
   }))
 
 /** A tenant's partition is chosen here, once: by chance, which spreads many evenly without asking anybody. */
-const newTenant = (user: string, now: string, partitions: number): TenantRecord => {
-  const tenant = newTenantId()
+const newTenant = (tenant: string, user: string, now: string, partitions: number): TenantRecord => {
   const key = newDataKey(kidOf(tenant, 1))
   return { tenant, user_id: user, partition: randomInt(partitions), data_keys: [{ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }], pending: [], devices: [], gone: [], created_at: now }
 }

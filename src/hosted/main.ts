@@ -2,7 +2,7 @@ import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect
 import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
-import { AdminTokens, Tickets, Tools } from "../../streams/Access.ts"
+import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
@@ -16,6 +16,7 @@ import { gated, nameOnHosted } from "./gated.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
 import { watchJoined, watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
+import { hostedNonces } from "./nonces.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
 import { syncingOnHosted } from "./syncing.ts"
@@ -25,7 +26,7 @@ import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Tools | AdminTokens | Sqlite | Projections
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -86,6 +87,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
     Context.add(TelemetryStore, hostedTelemetry(base)),
     Context.add(Limits, limitsOf(base)),
     Context.add(Tickets, hostedTickets(base.tickets)),
+    Context.add(Nonces, hostedNonces(base.nonces)),
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
     Context.add(HostedControl, makeHostedControl({

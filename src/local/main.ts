@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
-import { Tickets } from "../../streams/Access.ts"
+import { Nonces, Tickets } from "../../streams/Access.ts"
 import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
@@ -13,6 +13,7 @@ import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keyId } from "../security/keys.ts"
+import { nonces } from "../security/NonceCache.ts"
 import { makeAdvisor } from "./advisor.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
@@ -34,7 +35,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Advisor | Sqlite | Projections
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -87,6 +88,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(TelemetrySink, base.sink),
     Context.add(Limits, localLimits()),
     Context.add(Tickets, localTickets()),
+    Context.add(Nonces, nonces()),
     Context.add(Advisor, makeAdvisor(options.advisor, { key: base.advisorKey, sink: base.sink })),
     Context.add(Maintenance, Maintenance.of(maintainLocal({ ...base, journal: base.journalLog, mirror: tail.mirror })))
   )

@@ -1,4 +1,5 @@
-import { Duration } from "effect"
+import { Clock, Duration, Effect } from "effect"
+import type { Nonces } from "../../streams/Access.ts"
 
 /** A proof may be 60 s ahead and is good for 60 s after: a nonce kept for 120 s outlives its proof. */
 export const nonceLife = Duration.seconds(120)
@@ -8,7 +9,7 @@ export interface NonceCache {
   readonly spend: (peerId: string, nonce: string, now: number) => "fresh" | "replayed" | "too-many"
 }
 
-/** The nonces this process has seen. Other processes have their own: share one through the tenants' store where there are several. */
+/** The nonces this process has seen. Where a side has several processes, what is new here may have been used at another. */
 export const makeNonceCache = (limits = { perPeerMax: 1000, max: 100_000 }): NonceCache => {
   const spentAt = new Map<string, number>()
   const countOf = new Map<string, number>()
@@ -39,3 +40,8 @@ export const makeNonceCache = (limits = { perPeerMax: 1000, max: 100_000 }): Non
     }
   }
 }
+
+/** Nonces of a side that is one process. */
+export const nonces = (cache: NonceCache = makeNonceCache()): Nonces["Service"] => ({
+  spend: (peer, nonce) => Effect.map(Clock.currentTimeMillis, (now) => cache.spend(peer, nonce, now))
+})

@@ -1,10 +1,10 @@
 import { type KeyObject, randomBytes } from "node:crypto"
 import { Duration, Effect, Result, Schema } from "effect"
+import type { Nonces } from "../../streams/Access.ts"
 import type { Identity } from "../../streams/events/peer.ts"
 import { Digest, PeerId, Time } from "../../streams/ids.ts"
 import { canonicalJson, tryCanonicalJson } from "./canonical.ts"
 import { digestOf, fromBase64url, toBase64url } from "./digest.ts"
-import type { NonceCache } from "./NonceCache.ts"
 import { signAsync, signObjectAsync, verify, verifyObject } from "./signing.ts"
 
 /** How old, or how far in the future, a fresh proof may be. */
@@ -112,15 +112,25 @@ const decodeProof = (header: string): Result.Result<FreshProof, ProofRefused> =>
  *
  * The nonce is spent only when everything else holds: nobody can use up another's.
  */
-export const verifyFreshProof = (
+export const verifyFreshProof = Effect.fnUntraced(function*(
   header: string,
   expected: {
     readonly peerId: string
     readonly publicPem: string
     readonly request: ProvenRequest
     readonly now: number
-    readonly nonces: NonceCache
+    readonly nonces: Nonces["Service"]
   }
+) {
+  const proof = yield* Effect.fromResult(judge(header, expected))
+  const spent = yield* expected.nonces.spend(proof.peer_id, proof.nonce)
+  return spent === "fresh" ? proof : yield* Effect.fromResult(refuse(spent))
+})
+
+/** Everything but the nonce. */
+const judge = (
+  header: string,
+  expected: { readonly peerId: string; readonly publicPem: string; readonly request: ProvenRequest; readonly now: number }
 ): Result.Result<FreshProof, ProofRefused> => {
   const decoded = decodeProof(header)
   if (Result.isFailure(decoded)) return decoded
@@ -132,7 +142,5 @@ export const verifyFreshProof = (
   }
   // written so that a time no calendar has, NaN, is stale
   if (!(Math.abs(expected.now - Date.parse(proof.time)) <= Duration.toMillis(proofAgeMax))) return refuse("stale")
-  if (!verifyObject(expected.publicPem, "proof", proof)) return refuse("bad-signature")
-  const spent = expected.nonces.spend(proof.peer_id, proof.nonce, expected.now)
-  return spent === "fresh" ? decoded : refuse(spent)
+  return verifyObject(expected.publicPem, "proof", proof) ? decoded : refuse("bad-signature")
 }

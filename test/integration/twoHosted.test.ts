@@ -40,6 +40,13 @@ const expectWhole = async (parts: number) => {
 }
 
 describe("two hosted processes on one hub", () => {
+  it("make one tenant of a user whom both enrol at the same moment", { timeout }, async () => {
+    const enrolled = await Promise.all(Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? first : second).http("POST", "/enroll", { user: "carol" })))
+    expect(enrolled.map(({ status }) => status)).toEqual(enrolled.map(() => 200))
+    expect(new Set(enrolled.map(({ json }) => json.tenant)).size).toBe(1)
+    expect(new Set(enrolled.map(({ json }) => json.code)).size).toBe(enrolled.length)
+  })
+
   it("take turns: no event twice, no gap, one digest", { timeout }, async () => {
     const loads = importBoth(0)
     await Promise.all(loads.map(({ done }) => done))

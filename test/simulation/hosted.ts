@@ -71,6 +71,7 @@ export class Hosted {
       const parts = yield* openParts({
         identity: hosted.self,
         storeKey,
+        deploymentId: "simulated",
         logs: [wiring.log(openMemoryLog(hub.log, { ...access, faults: faultsOf(process, weather, streams.log.name) }))],
         telemetryLog: openMemoryLog(hub.telemetry, access),
         tenantStore: memoryKeyValue(openMemoryLog(hub.tenants, access), "TENANTS"),

@@ -95,7 +95,7 @@ export class World {
       this.until(() => open.count === 0)
     }
     for (const tenant of this.tenants) {
-      step(first.process!, tenants.create(tenant.record))
+      step(first.process!, tenants.ofUserOrNew(tenant.record.user_id, () => tenant.record, tenant.id))
       const drafts = tenant.record.devices.map(({ identity, peer_id }, i): Draft => {
         const { challenge, proof } = whoIs(tenant.locals[i]!)
         return { fact: { type: "peer.registered", data: { peer_id, identity, challenge, proof, expires_at: registrationEnds } }, subject: peer_id, surface: "hosted", id: this.newId() }

@@ -5,8 +5,9 @@ import { localLimits, localTickets } from "../../src/local/visitors.ts"
 import { type AdvisorKey, type AdvisorOptions, makeAdvisor } from "../../src/local/advisor.ts"
 import { keepCountingTelemetry, makeTelemetry, makeTelemetrySink } from "../../src/local/telemetry.ts"
 import { makeMemoryLog } from "../../src/nats/memoryLog.ts"
+import { nonces } from "../../src/security/NonceCache.ts"
 import { Advisor } from "../../streams/Advisor.ts"
-import { Tickets, Tools } from "../../streams/Access.ts"
+import { Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
@@ -42,6 +43,7 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
   return Context.make(TelemetryStore, telemetry).pipe(
     Context.add(Limits, localLimits()),
     Context.add(Tickets, localTickets()),
+    Context.add(Nonces, nonces()),
     Context.add(Advisor, makeAdvisor(advisor, { key: keyInMemory(), sink })),
     Context.add(Tools, { grant: () => Effect.fail(refusal), revoke: () => Effect.fail(refusal) }))
 }))

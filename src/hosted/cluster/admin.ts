@@ -56,9 +56,9 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
   }
 })
 
-const tenantsOf = Effect.fnUntraced(function*(stored: Wired, deployment: Effect.Success<ReturnType<typeof openDeployment>>, heard: Parameters<typeof makeTenants>[2]) {
+const tenantsOf = Effect.fnUntraced(function*(stored: Wired, deployment: Effect.Success<ReturnType<typeof openDeployment>>, heard: Parameters<typeof makeTenants>[3]) {
   const store = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
-  return yield* makeTenants(store, deployment.storeKey, heard)
+  return yield* makeTenants(store, deployment.storeKey, deployment.id, heard)
 })
 
 const lookEvery = Duration.seconds(1)

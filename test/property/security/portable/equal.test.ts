@@ -10,7 +10,7 @@ import { generateKeys, keyId, type KeyPair as NodePair, readPrivateKey } from ".
 import { encodePairingCode } from "../../../../src/security/pairingCode.ts"
 import { companionBackendId as nodeCompanionId, peerIdOf as nodePeerIdOf } from "../../../../src/security/peerId.ts"
 import * as proofs from "../../../../src/security/proofs.ts"
-import { makeNonceCache, type NonceCache } from "../../../../src/security/NonceCache.ts"
+import { nonces } from "../../../../src/security/NonceCache.ts"
 import { dataKey as nodeDataKey, open as nodeOpen, seal as nodeSeal } from "../../../../src/security/sealing.ts"
 import * as tokens from "../../../../src/security/sessionToken.ts"
 import { sharedId as nodeSharedId } from "../../../../src/security/sharedId.ts"
@@ -138,10 +138,10 @@ describe("keys and signatures", () => {
     const request = { method: "POST", path: "/x?y=1", body: utf8("{}") }
     const peerId = "peer_0123456789abcdef"
     const header = await freshProof(pairs.signing.privateKey, { peerId, time }, request)
-    const nonces: NonceCache = makeNonceCache()
-    const check = () => proofs.verifyFreshProof(header, { peerId, publicPem: pairs.signing.publicPem, request, now: Date.parse(time), nonces })
-    assert.isTrue(Result.isSuccess(check()))
-    assert.isTrue(Result.isFailure(check()))
+    const used = nonces()
+    const check = () => Effect.runPromise(Effect.result(proofs.verifyFreshProof(header, { peerId, publicPem: pairs.signing.publicPem, request, now: Date.parse(time), nonces: used })))
+    assert.isTrue(Result.isSuccess(await check()))
+    assert.isTrue(Result.isFailure(await check()))
   })
 })
 
