@@ -169,9 +169,11 @@ export type CompanionKey = typeof CompanionKey.Type
 
 /** How companions of a local backend get their keys. */
 export class Companions extends Context.Service<Companions, {
-  /** A code good once and for a few minutes, for whoever is at this machine. */
-  readonly code: Effect.Effect<CompanionCode, CommandFailed>
+  /** A code good once and for a few minutes, for whoever is at this machine. `owner`: it may also open a session of the owner's. */
+  readonly code: (may: { readonly owner: boolean }) => Effect.Effect<CompanionCode, CommandFailed>
   readonly exchange: (code: string, backendId: string) => Effect.Effect<CompanionKey, CommandFailed>
+  /** Use up an owner's code. */
+  readonly redeem: (code: string) => Effect.Effect<void, CommandFailed>
 }>()("streams/Companions") {}
 
 /** What a tail of the event stream yields: `cursor` resumes right after it. */

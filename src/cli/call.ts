@@ -4,7 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Backend } from "./backend.ts"
-import { segmentOf } from "../gateway/http/paths.ts"
+import { segmentOf } from "../../streams/paths.ts"
 import { CliFailure, failed, kindOfStatus, misused, notReachable } from "./failure.ts"
 
 /** One request to a backend. `path` is made of `segment`s; absent `query` values are left out. */

@@ -20,29 +20,39 @@ const notPaired = failed(409, "not-paired", "This machine is not paired, so it h
 const wrongCode = failed(401, "wrong-code", "The code is wrong, was used, or is older than five minutes. Make a new one with `maestra local open`.")
 
 /**
- * One-time codes for companions. A code is kept as its digest, in memory only: after a restart a new one is made.
- * Whoever brings it gets the key K of the one backend id it names, and nothing that opens anything else.
+ * One-time codes for whoever is at this machine. A code is kept as its digest, in memory only: after a restart a new one
+ * is made. A companion gets the key K of the one backend id it names by it, and nothing that opens anything else; a code
+ * made for the owner may instead open a session of the owner's.
  */
 export const makeCompanionCodes = (context: { readonly self: BackendIdentity["Service"]; readonly state: State }): Companions["Service"] => {
-  const waiting = new Map<string, number>()
+  const waiting = new Map<string, { readonly expires: number; readonly owner: boolean }>()
   const paired = Effect.suspend(() =>
     Effect.mapError(Effect.fromOption(SubscriptionRef.getUnsafe(context.state.paired)), () => notPaired))
+  /** What a code was made for; it is used up by this. */
+  const use = Effect.fnUntraced(function*(code: string) {
+    const digest = digestOf(code)
+    const held = waiting.get(digest)
+    waiting.delete(digest)
+    if (held === undefined || held.expires <= (yield* Clock.currentTimeMillis)) return yield* wrongCode
+    return held
+  })
   return {
-    code: Effect.gen(function*() {
-      yield* paired
+    code: Effect.fnUntraced(function*({ owner }) {
+      // an owner needs no other backend; a companion is one of a tenant's
+      if (!owner) yield* paired
       const code = toBase64url(randomBytes(32))
       const expires = (yield* Clock.currentTimeMillis) + Duration.toMillis(codeLife)
-      waiting.set(digestOf(code), expires)
+      waiting.set(digestOf(code), { expires, owner })
       if (waiting.size > codesMax) waiting.delete(waiting.keys().next().value!)
       return { code, expires_at: isoTime(expires) }
+    }),
+    redeem: Effect.fnUntraced(function*(code) {
+      if (!(yield* use(code)).owner) return yield* wrongCode
     }),
     exchange: Effect.fnUntraced(function*(code, backendId) {
       const { secrets, with: held } = yield* paired
       if (!backendIdPattern.test(backendId) || /^(local|hosted)_/.test(backendId)) return yield* failed(400, "malformed-identity", "backend_id is not a companion's: its platform, _sha256_, and the SHA-256 of its public key.")
-      const digest = digestOf(code)
-      const expires = waiting.get(digest)
-      waiting.delete(digest)
-      if (expires === undefined || expires <= (yield* Clock.currentTimeMillis)) return yield* wrongCode
+      yield* use(code)
       return {
         key: toBase64url(companionKey(Redacted.value(secrets.secret), backendId)),
         peer_id: peerIdOf(held.tenant, backendId),

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, MutableRef } from "effect"
 import { existsSync, readFileSync } from "node:fs"
-import { segmentOf } from "../../src/gateway/http/paths.ts"
+import { segmentOf } from "../../streams/paths.ts"
 import { contentMaxBytes, idMaxBytes } from "../../streams/limits.ts"
 import { type Answer, listOf, makeRig, partOf, problemOf, type Rig } from "../support/gatewayRig.ts"
 

@@ -35,7 +35,7 @@ const bearer = { authorization: `Bearer ${secret}` }
 const typeOf = (answer: { readonly text: string }) => (JSON.parse(answer.text) as { readonly type: string }).type
 
 /** What anybody may ask. */
-const open = new Set(["/health", "/identity", "/register-peer", "/companion-keys"])
+const open = new Set(["/health", "/identity", "/register-peer", "/companion-keys", "/owner-sessions"])
 
 /** Method and path of every endpoint in the contract as it is served, with something in each place of a path. */
 const endpoints = (rig: Rig) =>

@@ -189,10 +189,11 @@ describe("the local backend's own commands", () => {
     expect((await run("rebuild")).stdout).toMatch(/^rebuilt from 10 events in \d+\.\d s\n$/)
   })
 
-  it("open prints an address with a one-time code, and the bare one where the machine is not paired", async () => {
+  it("open prints an address with a one-time code for its owner, or for a companion only", async () => {
     expect((await run("local", "open")).stdout).toMatch(/^http:\/\/127\.0\.0\.1:8825\/#code=one-time\n/)
+    expect(backend.requests.findLast(({ path }) => path === "/companion-codes")?.body).toBe("{\"owner\":true}")
     backend.instead("POST", /^\/companion-codes$/, problem(409, "not-paired", "not paired", "Pair first."))
-    expect((await run("local", "open")).stdout).toBe(`${backend.url}/\n`)
+    expect(await run("local", "open", "--companion")).toMatchObject({ code: 4 })
   })
 
   it("a log that does not hold is exit 1, and names the place", async () => {

@@ -2,7 +2,7 @@
 // Method: 512 KiB and one byte more, in the encodings that grow most; every naughty string as content, as title, and as an id.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { existsSync, readFileSync } from "node:fs"
-import { segmentOf } from "../../src/gateway/http/paths.ts"
+import { segmentOf } from "../../streams/paths.ts"
 import { isShareable } from "../../src/privacy/gate.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { contentMaxBytes, idMaxBytes } from "../../streams/limits.ts"

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { idOf, segmentOf } from "../../src/gateway/http/paths.ts"
+import { idOf, segmentOf } from "../../streams/paths.ts"
 
 const travels = (id: string) => {
   const { pathname } = new URL(`http://localhost/conversations/${segmentOf(id)}/messages`)

@@ -231,7 +231,7 @@ const localLayer = Layer.succeed(LocalControl, {
 })
 
 const companionsLayer = Layer.mergeAll(
-  Layer.succeed(Companions, { code: Effect.fail(refusal), exchange: () => Effect.fail(refusal) }),
+  Layer.succeed(Companions, { code: () => Effect.fail(refusal), exchange: () => Effect.fail(refusal), redeem: (code) => code === "good" ? Effect.void : Effect.fail(refusal) }),
   Layer.succeed(Syncing, {
     history: () => undefined,
     peer: () => Effect.fail(new RegistrationRefused({ status: 403, type: "unknown-peer", hint: "Register first." })),

@@ -63,7 +63,7 @@ export const linesMax = 300
 export const emptyNames = /(^|\/)(utils?|helpers?|common|misc|manager|index)(\.[a-z]+)?(\/|$)/i
 
 /** Published entry points may gather what others export. */
-export const entryPoints: ReadonlyArray<string> = ["src/sdk/typescript/index.ts"]
+export const entryPoints: ReadonlyArray<string> = ["src/sdk/typescript/index.ts", "src/sdk/typescript/owner/index.ts"]
 
 /**
  * What source may not say, where it may be said after all, and why it may not.

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto"
-import { Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import type { AdminTokens } from "../../../streams/Access.ts"
@@ -7,6 +7,7 @@ import { Registrar, selfTenant } from "../../../streams/Backend.ts"
 import { Limits } from "../../../streams/RateLimits.ts"
 import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
 import { limiting } from "./limiting.ts"
+import { isOwnerSession, issueOwnerSession, type OwnerSession, ownerSessionEnd } from "./ownerSession.ts"
 import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
 import { scopeOf, suffices } from "./scopes.ts"
 
@@ -44,6 +45,7 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
     if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
     const held = trust.holder(bearer)
     if (held !== undefined) return { ...operator, scope: held.scope, ended: revokedAt(() => trust.holder(bearer) === undefined) }
+    if (trust.side === "local" && isOwnerSession(bearer)) return yield* ownerUntil(trust.secret, bearer)
     const { backendId, tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
     return {
       kind: "device",
@@ -59,10 +61,16 @@ export class Doorkeeper extends Context.Service<Doorkeeper, {
   readonly identify: (bearer: string) => Effect.Effect<Asking, Problem>
   /** What somebody without any credential is told. */
   readonly refusal: Problem
+  /** A bearer token that may what this side's own secret may. */
+  readonly ownerSession: Effect.Effect<OwnerSession>
 }>()("gateway/Doorkeeper") {}
 
 const doorkeeperLayer = (trust: Trust) =>
-  Layer.effect(Doorkeeper, Effect.map(Registrar, (registrar) => Doorkeeper.of({ identify: (bearer) => identify(trust, registrar, bearer), refusal: noToken(trust.side) })))
+  Layer.effect(Doorkeeper, Effect.map(Registrar, (registrar) => Doorkeeper.of({
+    identify: (bearer) => identify(trust, registrar, bearer),
+    refusal: noToken(trust.side),
+    ownerSession: Effect.map(Clock.currentTimeMillis, (now) => issueOwnerSession(Redacted.value(trust.secret), now))
+  })))
 
 /** A revoked token stops everything within a second (DESIGN.md 8); an expired one likewise. */
 const recheckEvery = Duration.millis(500)
@@ -80,6 +88,16 @@ const revokedAt = (is: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => is() ? Effect.void : Effect.fail("not yet")).pipe(Effect.retry(Schedule.spaced(recheckEvery)), Effect.ignore)
 
 const owner: Asking = { kind: "owner", tenant: selfTenant, via: undefined, ended: Effect.never }
+
+/** The owner by a session: everything without an end stops when it does. */
+const ownerUntil = (secret: Trust["secret"], bearer: string): Effect.Effect<Asking, Problem> =>
+  Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    const until = ownerSessionEnd(Redacted.value(secret), bearer)
+    if (until === undefined || until <= now) return yield* noToken("local")
+    return { ...owner, ended: Effect.sleep(Duration.millis(until - now)) }
+  })
+
 const operator: Asking = { ...owner, kind: "operator", tenant: "", scope: "operate" }
 
 const tenantPattern = /^t_[a-z2-7]{16}$/

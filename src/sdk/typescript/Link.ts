@@ -8,7 +8,8 @@ import { companionSessionId, createSessionToken, encodeBearer, newSessionId, tok
 import { unwrapDataKey } from "../../security/portable/wrapping.ts"
 import { isoTime } from "../../../streams/time.ts"
 import type { Platform } from "./platform.ts"
-import { call, MaestraError } from "./problems.ts"
+import { call } from "./http.ts"
+import { MaestraError } from "./problems.ts"
 import type { Storage } from "./storage.ts"
 import type { OwnIdentity, Vault } from "./vault.ts"
 

@@ -22,44 +22,12 @@ export class MaestraError extends Error {
   }
 }
 
-/** Longest answer read, characters: a sync's changes and a commit's head fit many times. */
-const answerMaxLength = 32 * 1024 * 1024
-
-export interface Call {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
-  readonly body?: string
-  readonly bearer?: string
-  readonly signal?: AbortSignal
-}
-
-const patienceMillis = 30_000
-
-/** One request with a JSON answer. A token follows no redirect to somebody else. Throws `MaestraError`. */
-export const call = async (fetching: typeof fetch, url: string, { bearer, body, method, signal }: Call): Promise<unknown> => {
-  const patience = AbortSignal.timeout(patienceMillis)
-  const { status, text, retryAfter } = await fetching(url, {
-    method,
-    redirect: "error",
-    signal: signal === undefined ? patience : AbortSignal.any([signal, patience]),
-    headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }) },
-    ...(body === undefined ? {} : { body })
-  }).then(async (response) => ({ status: response.status, retryAfter: response.headers.get("retry-after"), text: await response.text() }), () => {
-    throw new MaestraError("unreachable", `${new URL(url).origin} does not answer`, { hint: "It is tried again by itself." })
-  })
-  const json = text.length > answerMaxLength ? undefined : jsonOf(text)
-  if (status >= 200 && status < 300 && json !== undefined) return json
+/** A problem (RFC 9457) as a backend sent it. `about`: what the response said besides. */
+export const problemOf = (json: unknown, about: { readonly status?: number; readonly detail?: string; readonly retryMillis?: number } = {}): MaestraError => {
   const problem = typeof json === "object" && json !== null ? json as Readonly<Record<string, unknown>> : {}
   const textOf = (field: string) => typeof problem[field] === "string" ? problem[field] : ""
-  const retryMillis = Number(retryAfter ?? 0) * 1000
-  throw new MaestraError(status === 429 || status >= 500 ? "later" : "refused", textOf("detail") || `${new URL(url).origin} answered ${status}`, {
-    type: textOf("type"), status, hint: textOf("hint"), ...(Number.isFinite(retryMillis) ? { retryMillis } : {})
+  const status = about.status ?? Number(problem["status"] ?? 0)
+  return new MaestraError(status === 429 || status >= 500 ? "later" : "refused", textOf("detail") || (about.detail ?? "refused without a reason"), {
+    type: textOf("type"), status, hint: textOf("hint"), retryMillis: about.retryMillis ?? Number(problem["retry_after_s"] ?? 0) * 1000
   })
-}
-
-const jsonOf = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

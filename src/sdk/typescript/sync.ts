@@ -12,7 +12,8 @@ import { type Link, type LinkState, type SideName, sidesOf, urlOf } from "./Link
 import type { Change } from "./model.ts"
 import { makeNames } from "./Names.ts"
 import type { Platform } from "./platform.ts"
-import { call, MaestraError } from "./problems.ts"
+import { call } from "./http.ts"
+import { MaestraError } from "./problems.ts"
 
 export interface SyncParts {
   readonly book: Book

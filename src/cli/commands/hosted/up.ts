@@ -8,6 +8,7 @@ import * as Option from "effect/Option"
 import { resolve } from "node:path"
 import { defaultLimits } from "../../../hosted/RateBudget.ts"
 import { commandPrefix } from "../../prefix.ts"
+import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
 import { showFirstToken } from "./tokens.ts"
@@ -64,6 +65,7 @@ const flags = {
     Flag.withFallbackConfig(Config.Int("MAESTRA_RATE_TELEMETRY_PER_MINUTE")),
     Flag.withDefault(defaultLimits.telemetryPerMinute)
   ),
+  allowedOrigin: allowedOriginFlag,
   cluster: Flag.String("cluster").pipe(Flag.withDescription("File that describes an external JetStream cluster to use"), Flag.optional)
 }
 
@@ -83,13 +85,15 @@ export const up = Command.make(
     const natsPort = joins ? flags.natsPort : yield* freePort(flags.natsPort, "--nats-port")
     const url = `http://127.0.0.1:${httpPort}`
     const publicUrl = Option.getOrElse(flags.publicUrl, () => url)
+    // its own pages, under the name they are served by and on this machine
+    const origins = [...new Set([new URL(publicUrl).origin, url, `http://localhost:${httpPort}`, ...yield* allowedOrigins(flags.allowedOrigin)])]
     const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
     const layer = yield* Effect.promise(async () => {
       const { hostedBackend } = await import("../../../hosted/main.ts")
       // read while the backend waits for its nats-server
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
-        Layer.unwrap(Effect.map(gateway, ({ serveHosted }) => serveHosted({ port: httpPort, host: flags.host, adminToken }))).pipe(Layer.provide([hostedBackend({
+        Layer.unwrap(Effect.map(gateway, ({ serveHosted }) => serveHosted({ port: httpPort, host: flags.host, adminToken, allowedOrigins: origins }))).pipe(Layer.provide([hostedBackend({
           dataDir: dir,
           publicUrl,
           natsPort,

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
 import * as Stdio from "effect/Stdio"
 import { CompanionCode } from "../../answers.ts"
 import { find } from "../../backend.ts"
@@ -9,18 +10,15 @@ import { Json } from "../../settings.ts"
 import { qrCode, time } from "../../text.ts"
 
 /**
- * `local open`: the local backend's address for a browser, with a one-time code in its fragment that makes the page a
- * companion of this machine. Where it is not paired yet, there is nothing to be a companion of: the bare address.
+ * `local open`: the local backend's address for a browser, with a one-time code in its fragment that lets the page in as
+ * the person at this machine, or as a companion. `--companion`: as a companion only, which needs a paired machine.
  */
 export const open = Command.make(
   "open",
-  {},
-  Effect.fn(function*() {
+  { companion: Flag.Boolean("companion").pipe(Flag.withDescription("For a phone's app or an extension: it may only become a companion"), Flag.withDefault(false)) },
+  Effect.fn(function*({ companion }) {
     const backend = yield* find("local")
-    const made = yield* ask(backend, CompanionCode, { method: "POST", path: "/companion-codes" }).pipe(
-      Effect.catchIf(({ type }) => type.endsWith("not-paired"), () => Effect.undefined))
-    if (made === undefined) return yield* answer({ url: `${backend.url}/` }, () => `${backend.url}/`)
-    const { raw, value } = made
+    const { raw, value } = yield* ask(backend, CompanionCode, { method: "POST", path: "/companion-codes", body: { owner: !companion } })
     const stdio = yield* Stdio.Stdio
     const withPicture = (yield* stdio.stdoutIsTerminal) && !(yield* Json)
     const picture = withPicture ? yield* Effect.promise(() => qrCode(value.url)) : ""

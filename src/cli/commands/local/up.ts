@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import { commandPrefix } from "../../prefix.ts"
 import { advisorSettings } from "../../serving/advisorSettings.ts"
+import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
@@ -28,7 +29,7 @@ export const up = Command.make(
       Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
       Flag.withDefault(sessionHoursMax)
     ),
-    allowedOrigin: Flag.String("allowed-origin").pipe(Flag.withDescription("A web origin that may talk to this backend; may be given several times"), Flag.atLeast(0))
+    allowedOrigin: allowedOriginFlag
   },
   Effect.fn(function*(flags) {
     const dir = yield* sideDir("local")
@@ -38,12 +39,13 @@ export const up = Command.make(
     const httpPort = yield* freePort(flags.port, "--port")
     const url = `http://127.0.0.1:${httpPort}`
     const advisor = yield* advisorSettings
+    const origins = yield* allowedOrigins(flags.allowedOrigin)
     const layer = yield* Effect.promise(async () => {
       const { localBackend } = await import("../../../local/main.ts")
       // read while the backend waits for its nats-server
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
-        Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: flags.allowedOrigin }))).pipe(Layer.provide([
+        Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: origins }))).pipe(Layer.provide([
           localBackend({ ...advisor, dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
           Layer.effectDiscard(gateway)
         ]))

@@ -17,7 +17,7 @@ import {
   Write
 } from "../wire.ts"
 
-/** Any text that is not empty, URL-encoded; `.` and `..` as `~.` and `~..` (see `paths.ts`). */
+/** Any text that is not empty, URL-encoded; `.` and `..` as `~.` and `~..` (see `streams/paths.ts`). */
 const conversation = { conversation_id: Schema.String }
 const message = { ...conversation, message_id: Schema.String }
 

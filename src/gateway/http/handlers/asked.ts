@@ -6,7 +6,7 @@ import { readWait } from "../../conditions.ts"
 import type { Common, Sender } from "../../writes/means.ts"
 import { checked } from "../body.ts"
 import { Caller } from "../caller.ts"
-import { idOf } from "../paths.ts"
+import { idOf } from "../../../../streams/paths.ts"
 import type { Problem } from "../problems.ts"
 
 /** Surface of a write that names none. */

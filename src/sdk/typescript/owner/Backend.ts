@@ -1,7 +1,8 @@
+import { segmentOf } from "../../../../streams/paths.ts"
 import type { Health, LocalPeer, LocalStatus, Page, PrivacySettings, TelemetryHour } from "./answers.ts"
 import { type Conversations, conversationsOf } from "./conversations.ts"
 import { type Listening, listen } from "./events.ts"
-import { type Access, type Request, requestsTo, segmentOf } from "./Requests.ts"
+import { type Access, type Request, requestsTo } from "./Requests.ts"
 
 interface Said {
   readonly sentence: string

@@ -13,7 +13,7 @@ export interface Message {
   readonly version: number
   readonly tier: Tier
   /** What others see, where redaction made it different. */
-  readonly shared?: { readonly content?: string }
+  readonly shared?: { readonly content: string }
   readonly conflicted?: true
 }
 
@@ -26,7 +26,7 @@ export interface ConversationSummary {
   readonly source_backend: string
   readonly source_backend_id: string
   readonly surfaces: ReadonlyArray<string>
-  readonly shared?: { readonly title?: string }
+  readonly shared?: { readonly title: string }
 }
 
 export interface Conversation extends ConversationSummary {
@@ -53,7 +53,7 @@ export interface Write {
   readonly base: Stamp | null
   readonly current: boolean
   readonly log_seq: number | null
-  readonly shared?: { readonly content?: string }
+  readonly shared?: { readonly content: string }
   /** Why it stays on the machine that made it. */
   readonly withheld?: string
 }
@@ -138,6 +138,49 @@ export interface TelemetryHour {
   readonly latency_ms_max: number | null
   readonly tokens_used: number
   readonly cost_usd: number
+}
+
+export interface StoredTelemetry {
+  readonly event_id: string
+  readonly event_type: string
+  readonly session_id: string
+  readonly timestamp: string
+  readonly source_backend: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly latency_ms?: number
+  readonly tokens_used?: number
+  readonly cost_usd?: number
+  readonly model?: string
+  readonly peer_id: string
+  readonly stored_at: string
+  readonly seq: number
+}
+
+export interface Advice {
+  readonly conversation_id: string
+  readonly question_id: string
+  readonly answer_id: string
+  readonly content: string
+  readonly model: string
+  readonly latency_ms: number
+  readonly tokens_used?: number
+  readonly cost_usd?: number
+}
+
+export interface Imported {
+  readonly conversations: number
+  readonly messages: number
+  readonly events: number
+  readonly unchanged: number
+  readonly invalid: ReadonlyArray<{ readonly line: number; readonly why: string }>
+}
+
+/** A line of a long piece of work; the last one has `done: true`. */
+export interface Progress {
+  readonly done: boolean
+  readonly at: number
+  readonly of: number
+  readonly result?: Readonly<Record<string, unknown>>
 }
 
 /** A long answer's part, and where the next one begins. */

@@ -1,5 +1,6 @@
+import { segmentOf } from "../../../../streams/paths.ts"
 import type { Conflict, Conversation, ConversationSummary, Message, Page, Tier, Write } from "./answers.ts"
-import { type Request, segmentOf } from "./Requests.ts"
+import { type Request } from "./Requests.ts"
 
 /** What a person does with conversations at a backend of their own. */
 export interface Conversations {
