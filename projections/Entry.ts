@@ -55,6 +55,8 @@ export interface CommitEntry {
   readonly from: number
   readonly to: number
   readonly time: string
+  /** Events it covers. */
+  readonly events: number
 }
 
 /** Something in the log, or where it says so in the journal, that could not be taken. Kept and listed, never dropped in silence. */

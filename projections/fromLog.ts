@@ -47,8 +47,8 @@ export const fromLog = (items: ReadonlyArray<LogItem>, options: {
         out.push({ kind: "event", log: "log", seq, tenant, opened: event.opened, own: options.isOwn(event.opened.envelope) })
       }
     }
-    const { author, from, journal, time, to } = item.record
-    out.push({ kind: "commit", seq: item.seq, tenant, author, digest: item.digest, journal, from, to, time })
+    const { author, from, hashes, journal, time, to } = item.record
+    out.push({ kind: "commit", seq: item.seq, tenant, author, digest: item.digest, journal, from, to, time, events: hashes.length })
   }
   return out
 }

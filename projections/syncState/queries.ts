@@ -23,6 +23,25 @@ export const chainHead = Effect.fnUntraced(function*(options: { readonly tenant:
   return Option.fromUndefinedOr(row)
 })
 
+/** How much of an author lies in the log, as far as it was read. */
+export interface Committed {
+  readonly author: string
+  readonly commits: number
+  readonly events: number
+  /** When the newest record was signed. */
+  readonly time: string
+}
+
+/** By author: of all of a tenant's, or of all tenants'. */
+export const committed = Effect.fnUntraced(function*(tenant: string | undefined) {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<Committed & { readonly tenant: string }>(
+    `select t.name as tenant, h.author, h.commits, h.events, h.time from chain_head h join tenant t on t.id = h.tenant
+     ${tenant === undefined ? "where ?1 is null" : "where t.name = ?1"}`,
+    tenant ?? null)
+  return rows
+})
+
 /** Every author's head, by author. */
 export const chainHeads = Effect.fnUntraced(function*(tenant: string) {
   const sqlite = yield* Sqlite
@@ -83,6 +102,13 @@ export const peerPositions = Effect.fnUntraced(function*(tenant: string) {
     `select peer as peer_id, seq as log_seq, seen_at from peer_position where tenant = ${tenantId} order by peer`,
     tenant
   )
+})
+
+/** The same for all tenants, where none is named. */
+export const positionsOf = Effect.fnUntraced(function*(tenant: string | undefined) {
+  if (tenant !== undefined) return yield* peerPositions(tenant)
+  const sqlite = yield* Sqlite
+  return yield* sqlite.all<PeerPosition>("select peer as peer_id, seq as log_seq, seen_at from peer_position")
 })
 
 /**

@@ -10,7 +10,7 @@ import { countedOf, sumMax } from "./apply.ts"
  */
 export const telemetry: Projection = {
   name: "telemetry",
-  shape: 1,
+  shape: 2,
   ddl: [
     `create table telemetry (
        number integer primary key autoincrement, tenant integer not null, seq integer not null, peer text not null, id text not null,
@@ -25,7 +25,9 @@ export const telemetry: Projection = {
        tenant integer not null, hour text not null, type text not null, model text not null, peer text not null, events integer not null,
        latency_events integer not null, latency integer not null, latency_max integer not null, tokens integer not null, cost integer not null,
        primary key (tenant, hour, type, model, peer)
-     ) strict, without rowid`
+     ) strict, without rowid`,
+    // what the dashboard adds up: the last hours of all tenants
+    "create index telemetry_hour_recent on telemetry_hour (hour)"
   ],
   absorb: Effect.fnUntraced(function*(tx, batch) {
     if (batch.telemetry.length === 0) return

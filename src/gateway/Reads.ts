@@ -18,6 +18,7 @@ import type { Settings } from "../../streams/events/settings.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { kindOf } from "../../streams/ids.ts"
 import { isoTime } from "../../streams/time.ts"
+import { dashboard } from "./dashboard.ts"
 import type { StoredTelemetry, TelemetryHour } from "./http/api/telemetry.ts"
 import { type Problem, problem } from "./http/problems.ts"
 import type { Conflict, Conversation, ConversationSummary, Digest, Write } from "./http/wire.ts"
@@ -61,6 +62,8 @@ export class Reads extends Context.Service<Reads, {
     readonly hours: ReadonlyArray<typeof TelemetryHour.Type>
     readonly next_cursor: string | null
   }>
+  /** What telemetry adds up to; `undefined`: of all tenants. */
+  readonly dashboard: (tenant: string | undefined, hours: number) => Read<Effect.Success<ReturnType<typeof dashboard>>>
   /** What may leave, and the newest change of it. */
   readonly settings: (tenant: string) => Read<{ readonly settings: Settings; readonly latest: Stamp | undefined }>
 }>()("gateway/Reads") {
@@ -117,6 +120,7 @@ const make = (sqlite: Sqlite["Service"], named: Writer["Service"]["named"]): Rea
       })),
     telemetryHours: (wanted) =>
       Effect.map(Effect.andThen(ours(wanted.cursor), asked(telemetryHours(wanted))), ({ cursor, items }) => ({ hours: items.map(hourOf), next_cursor: cursor })),
+    dashboard: (tenant, hours) => asked(dashboard(tenant, hours)),
     settings: (tenant) =>
       asked(Effect.gen(function*() {
         const { settings } = yield* settingsOf(tenant)

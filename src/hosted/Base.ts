@@ -29,6 +29,7 @@ import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
+import { PeerWatch } from "./PeerWatch.ts"
 import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./RateBudget.ts"
 import { finishRestore } from "./restoredFolder.ts"
 import { nonceBucket } from "./nonces.ts"
@@ -146,6 +147,8 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
     keyring: makeKeyring(tenants),
     hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
+    /** How each peer's syncing goes, as it passes through this process. */
+    watch: new PeerWatch(),
     /** What ingest opened and the projections have not come to yet. */
     opened: new OpenedCache(),
     /** Which log a tenant's events are in. */

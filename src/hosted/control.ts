@@ -12,6 +12,7 @@ import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
 import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { Cutting } from "./followRevocations.ts"
 import type { LogView } from "./LogView.ts"
+import { onlineFor } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Partition, Partitions } from "./Partitions.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
@@ -38,7 +39,6 @@ export interface HostedControlContext {
 
 /** Names of users are the operator's; long enough for an e-mail address. */
 const userMaxLength = 256
-const onlineFor = Duration.seconds(30)
 /** Codes waiting for their device, of one user. */
 const pendingMax = 20
 

@@ -37,8 +37,10 @@ export interface IngestContext {
   readonly offered: (admitted: Admitted) => void
   /** Told after each durable commit: the clock and high-water mark rise. */
   readonly committed: (tenant: string, admitted: Admitted, lastSeq: number) => void
+  /** Told of each answer to a commit that came over a link. */
+  readonly answered: (sender: string, answer: Answer) => Effect.Effect<void>
   /** A peer said how far it is; answers what the tenant's end of the log is, and everybody's position. */
-  readonly reported: (tenant: string, sender: string, request: HeadRequest, now: string) => Effect.Effect<{
+  readonly reported: (tenant: string, sender: string, request: HeadRequest, head: { readonly journal: string; readonly to: number } | undefined, now: string) => Effect.Effect<{
     readonly tenantLastSeq: number
     readonly positions: ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>
   }>
@@ -50,7 +52,7 @@ export interface IngestContext {
   readonly countThrough: (tenant: string, seq: number) => Effect.Effect<number | undefined>
 }
 
-type Answer = Refusal | { readonly verdict: "committed"; readonly log_seq: number }
+export type Answer = Refusal | { readonly verdict: "committed"; readonly log_seq: number }
 
 /** Reads of an author's head after an answer got lost; the peer asks again anyway. */
 const headRetries = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(6)])
@@ -77,7 +79,9 @@ const handle = (context: IngestContext, request: Request): Effect.Effect<object>
   const { peer, tenant, what } = at.success
   switch (what) {
     case "commit":
-      return ingestCommit(context, tenant, peer, request.data).pipe(Effect.map((answer) => wrap(context, tenant, answer)))
+      return ingestCommit(context, tenant, peer, request.data).pipe(
+        Effect.tap((answer) => context.answered(peer, answer)),
+        Effect.map((answer) => wrap(context, tenant, answer)))
     case "head":
       return answerHead(context, tenant, peer, request.data)
     case "telemetry":
@@ -195,13 +199,13 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   if (Result.isFailure(request)) return wrap(context, tenant, { verdict: "invalid", event_id: "", why: request.failure.message })
   const place = yield* Effect.result(context.heads.read(tenant, sender, heard.success.keys).pipe(Effect.timeout(Duration.seconds(5))))
   if (Result.isFailure(place)) return wrap(context, tenant, { verdict: "busy" })
+  const { head } = place.success
   const { log_epoch, mirror, mirror_seq } = request.success
   // a mirror that asks to be compared, or is of another epoch, may lack what lies before its end
   yield* context.ensureConsumer(tenant, sender, mirror === undefined && log_epoch === context.identity(tenant).epoch ? mirror_seq : 0)
   const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
-  const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, now)
+  const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, head, now)
   const { epoch, id } = context.identity(tenant)
-  const { head } = place.success
   return {
     verdict: "head",
     log_id: id,

@@ -4,6 +4,7 @@ import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
+import { Observing } from "../../streams/Observing.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
@@ -17,6 +18,7 @@ import { type IngestContext, serveIngest } from "./ingest.ts"
 import { watchJoined, watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import { hostedNonces } from "./nonces.ts"
+import { hostedObserving, keepLooking } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
 import { syncingOnHosted } from "./syncing.ts"
@@ -26,7 +28,7 @@ import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections | Observing
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -54,6 +56,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const own = yield* ownOf(base, ingest)
   // whoever joined another's hub follows that one's word
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
+  yield* supervise(options, "observing", keepLooking(base))
   return services(base, own, ingest)
 })
 
@@ -90,6 +93,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
     Context.add(Nonces, hostedNonces(base.nonces)),
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
+    Context.add(Observing, hostedObserving(base)),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       publicUrl: options.publicUrl,

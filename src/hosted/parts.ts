@@ -1,6 +1,7 @@
-import { Duration, Effect, Result, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
+import { millisOf } from "../../streams/time.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
 import { openData } from "../security/envelopes.ts"
 import type { Standing } from "../security/admit.ts"
@@ -108,7 +109,7 @@ export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partiti
 })
 
 export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
-  const { ask, connection, logIdentity, opened, partitions, peers, positions, view } = base
+  const { ask, connection, logIdentity, opened, partitions, peers, positions, view, watch } = base
   const logOf = (tenant: string) => partitions.of(tenant).log.name
   return {
     ...chains,
@@ -123,8 +124,11 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
     facts: (tenant, sender, now) => factsOf(base, tenant, sender, now),
     ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
     countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(logOf(tenant), tenant, seq), () => undefined),
-    reported: (tenant, sender, request, now) =>
+    answered: (sender, answer) =>
+      Effect.map(Clock.currentTimeMillis, (now) => watch.answered(sender, answer.verdict, answer.verdict === "invalid" ? answer.event_id : "", now)),
+    reported: (tenant, sender, request, head, now) =>
       Effect.gen(function*() {
+        watch.reported(sender, request, head, millisOf(now))
         // a place in another epoch is none
         const log_seq = request.log_epoch === logIdentity(tenant).epoch ? request.mirror_seq : 0
         yield* ask(reportPositions(tenant, [{ peer_id: sender, log_seq, seen_at: now }]))

@@ -18,10 +18,10 @@ export const syncingOnHosted = ({ logIdentity, tenants }: Base, ingest: IngestCo
         : Effect.succeed({ backendId: device.backend_id, publicKeys: device.keys.map(({ publicKey }) => publicKey) })
     }),
   commit: (tenant, peer, { events, record }) =>
-    Effect.map(ingestCommit({ ...ingest, facts: onceDrawn(ingest.facts) }, tenant, peer, frame(record, events)), (answer) => {
+    ingestCommit({ ...ingest, facts: onceDrawn(ingest.facts) }, tenant, peer, frame(record, events)).pipe(Effect.tap((answer) => ingest.answered(peer, answer)), Effect.map((answer) => {
       const { epoch, id } = logIdentity(tenant)
       return { ...answer, log_id: id, log_epoch: epoch }
-    })
+    }))
 })
 
 /** A sync was counted when its request came; the commits in it are not counted once more, their bytes are. */

@@ -1,5 +1,7 @@
 import { Clock, Effect, Option, Stream, SubscriptionRef } from "effect"
 import type { HeadAnswer } from "../../streams/Verdict.ts"
+import { type Noted, SyncTally } from "../../streams/SyncTally.ts"
+import { Waits } from "../../streams/Waits.ts"
 import type { LeafLink } from "../nats/leafLink.ts"
 import type { Paired } from "./Pairing.ts"
 import type { SharedForm } from "./prepare.ts"
@@ -16,12 +18,6 @@ export interface Relayed {
   readonly to: number
   readonly logSeq: number
   readonly at: number
-}
-
-/** An error worth remembering for `debug`: the newest ten are kept. */
-export interface Noted {
-  readonly at: number
-  readonly what: string
 }
 
 /** Everything the parts of a local backend tell one another. Each field has one writer; all may watch. */
@@ -48,7 +44,12 @@ export interface State {
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever a companion registered: the hosted side must hear of it. */
   readonly companionsCame: SubscriptionRef.SubscriptionRef<number>
+  /** Worth remembering for `debug`: the newest ten. */
   readonly errors: Array<Noted>
+  /** How tries to send went, and how long what waits has waited. */
+  readonly tally: SyncTally
+  readonly toSend: Waits
+  readonly toReceive: Waits
   /** When another server of this machine's name last took its place at the hub, in milliseconds since 1970; 0: never. */
   thrownOutAt: number
   /** Since when hosted answers speak of an older epoch of the log than ours, and of no other. */
@@ -75,6 +76,9 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     settingsSeen: yield* SubscriptionRef.make(0),
     companionsCame: yield* SubscriptionRef.make(0),
     errors: [],
+    tally: new SyncTally(),
+    toSend: new Waits(),
+    toReceive: new Waits(),
     thrownOutAt: 0,
     olderEpochSince: undefined,
     retries: {},

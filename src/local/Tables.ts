@@ -1,4 +1,6 @@
 import type { Effect } from "effect"
+import type { Peer } from "../../projections/peers/apply.ts"
+import type { Committed } from "../../projections/syncState/queries.ts"
 import type { Shared } from "../../projections/Entry.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import type { AuthorEntry } from "../security/AuthorKeys.ts"
@@ -28,6 +30,10 @@ export interface Tables {
   /** Events that a disallowed surface keeps here. */
   readonly withheld: Effect.Effect<ReadonlySet<string>>
   readonly isRevoked: (peer: string) => Effect.Effect<boolean>
+  /** How much of each author lies in the log, as far as it was read. */
+  readonly committed: Effect.Effect<ReadonlyArray<Committed>>
+  /** Devices of this person that ever registered. */
+  readonly peers: Effect.Effect<ReadonlyArray<Peer>>
   /** How far the log was read when its newest settings were. */
   readonly settingsSeq: Effect.Effect<number>
   /** The newest hundred. */

@@ -1,9 +1,9 @@
 import { Clock, Duration, Effect, Option, SubscriptionRef } from "effect"
 import { CommandFailed, LocalControl, type LocalStatus, type Reached, type Tier, type WriteError, type Written } from "../../streams/Backend.ts"
-import { isoTime, millisOf } from "../../streams/time.ts"
+import type { Observing } from "../../streams/Observing.ts"
+import { isoTime } from "../../streams/time.ts"
 import type { Disk } from "../nats/diskGuard.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
-import { keyId } from "../security/keys.ts"
 import type { Journal } from "./Journal.ts"
 import { pair, type RegistrationContext, renew, unpair } from "./registration.ts"
 import { awaitRef, bump } from "./State.ts"
@@ -19,6 +19,7 @@ export interface ControlContext extends RegistrationContext {
   /** Write what the surface setting withheld once more. */
   readonly rejournal: Effect.Effect<number, WriteError | LogUnavailable>
   readonly peerKey: (peer: string) => Effect.Effect<string | undefined>
+  readonly debugPeer: Observing["Service"]["debug"]
   readonly versions: LocalStatus["versions"]
   readonly disk: SubscriptionRef.SubscriptionRef<Disk>
   /** Milliseconds since 1970 the link has to be down for before it counts as offline: a renewal takes about one second. */
@@ -63,23 +64,15 @@ export const makeControl = (context: ControlContext): LocalControl["Service"] =>
         yield* context.journal.write([{ fact: { type: "peer.confirmed", data: { peer_id: peer, key_id: key } }, subject: peer, surface: "cli" }]).pipe(Effect.mapError(onDisk))
       }),
     debug: Effect.gen(function*() {
-      const status = yield* statusOf(context)
-      const now = yield* Clock.currentTimeMillis
-      const held = SubscriptionRef.getUnsafe(state.paired)
-      const link = SubscriptionRef.getUnsafe(state.link)
+      const peer = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.peer_id
       return {
-        status,
-        peer_info: Option.match(held, { onNone: () => null, onSome: ({ with: paired }) => ({ peer_id: paired.peer_id, tenant: paired.tenant, hosted_url: paired.hosted_url, hosted_fingerprint: keyId(paired.hosted.public_key), log: paired.log, log_id: paired.log_id, log_epoch: paired.log_epoch }) }),
-        sbt_status: Option.match(held, { onNone: () => "none", onSome: ({ with: paired }) => paired.expires_at > isoTime(now) ? "valid" : "expired" }),
-        sbt_expires_in: Option.match(held, { onNone: () => null, onSome: ({ with: paired }) => Math.round((millisOf(paired.expires_at) - now) / 1000) }),
-        recent_errors: state.errors.map(({ at, what }) => ({ at: isoTime(at), what })),
+        status: yield* statusOf(context),
+        ...peer === undefined ? { peer_info: null, sbt_status: "none", sbt_expires_in: null } : yield* context.debugPeer(peer),
         retries: state.retries,
-        network_status: { link: link.up ? "up" : "down", since: isoTime(link.since), ...(link.reason === undefined ? {} : { reason: link.reason }) },
-        last_successful_sync: status.last_sync,
         positions: SubscriptionRef.getUnsafe(state.heard)?.positions ?? [],
         problems: yield* context.tables.problems
       }
-    })
+    }).pipe(Effect.orDie)
   })
 }
 

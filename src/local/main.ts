@@ -5,6 +5,7 @@ import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
 import { Nonces, Tickets } from "../../streams/Access.ts"
 import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
+import { Observing } from "../../streams/Observing.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { mirrorName } from "../../streams/definitions.ts"
@@ -22,6 +23,7 @@ import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
 import { followPairing } from "./linked.ts"
 import { maintainLocal } from "./maintenance.ts"
 import { logCursor } from "./mirrorLoop.ts"
+import { keepLooking, localObserving, type ObservingContext } from "./observing.ts"
 import { localRegistrar } from "./registrar.ts"
 import { rejournal } from "./rejournal.ts"
 import { syncingOnLocal } from "./syncing.ts"
@@ -35,7 +37,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections | Observing
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -57,11 +59,13 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "telemetry emitter", base.sink.run)
   yield* supervise(options, "sync telemetry", base.syncTelemetry.run)
   yield* supervise(options, "pairing", followPairing(base, (ask) => { askNow = ask }))
-  return services(base, options, Effect.suspend(() => askNow))
+  const observing: ObservingContext = { ...base, logRead: () => base.seen.log_seq }
+  yield* supervise(options, "observing", keepLooking(observing))
+  return services(base, options, Effect.suspend(() => askNow), localObserving(observing))
 })
 
 /** The ports a gateway stands on. */
-const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>) => {
+const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>, observing: Observing["Service"]) => {
   const { journal, projections } = base
   const control: ControlContext = {
     ...base,
@@ -69,6 +73,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     logRead: () => base.seen.log_seq,
     rejournal: Effect.flatMap(base.tables.withheld, (ids) => rejournal(journal, base.journalLog, ids)),
     peerKey: (peer) => Effect.map(base.tables.keys, (keys) => keys.find(([, author]) => author === peer)?.[2].keys.at(-1)?.keyId),
+    debugPeer: observing.debug,
     versions: { maestra: version, nats_server: base.serverVersion },
     offlineAfter
   }
@@ -83,6 +88,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Syncing, Syncing.of(syncingOnLocal({ ...base, mirror: tail.mirror }))),
     Context.add(Companions, Companions.of(makeCompanionCodes(base))),
     Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
+    Context.add(Observing, observing),
     Context.add(LocalControl, makeControl(control)),
     Context.add(TelemetryStore, base.telemetry),
     Context.add(TelemetrySink, base.sink),

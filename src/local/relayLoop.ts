@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Option, Random, Result, SubscriptionRef } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Option, Random, Result, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { genesis } from "../../streams/CommitRecord.ts"
 import { sharedId } from "../security/sharedId.ts"
@@ -158,12 +158,21 @@ const companionsOf = (context: LinkedContext) => ({
 /** Make companions that registered here known over there, for ever. */
 export const runForwarding = (context: LinkedContext): Effect.Effect<never> => forwardCompanions(companionsOf(context))
 
+/** Every try counts, whatever comes of it. */
+const tallied = ({ state }: LinkedContext, ask: ReturnType<RelayContext["ask"]>): ReturnType<RelayContext["ask"]> =>
+  Effect.onExit(ask, (exit) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+      if (Exit.isSuccess(exit)) state.tally.record(now, exit.value.verdict)
+      else if (failure !== undefined) state.tally.record(now, failure._tag === "NoResponders" ? "no_responders" : "timed_out")
+    }))
+
 const relayContext = (context: LinkedContext): RelayContext => ({
   journal: context.journalLog,
   cursor: context.cursor,
   author: context.paired().peer_id,
   identity: context.self,
-  ask: (commit) => context.synced.timed(askToCommit(context, commit)),
+  ask: (commit) => tallied(context, context.synced.timed(askToCommit(context, commit))),
   linkReturned: linkReturns(context.state),
   log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
   gateContext: (pending) =>

@@ -4,12 +4,12 @@ import { conflicts } from "../../projections/conversations/history.ts"
 import { stateDigest } from "../../projections/conversations/digest.ts"
 import { counts, greatestLamport } from "../../projections/conversations/queries.ts"
 import { allProjections } from "../../projections/projections.ts"
-import { peerById } from "../../projections/peers/queries.ts"
+import { listPeers, peerById } from "../../projections/peers/queries.ts"
 import { Projections } from "../../projections/runner.ts"
 import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { allAuthors, allHeads, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
-import { note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
+import { committed, note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { alreadyThere } from "./prepare.ts"
 import type { Tables } from "./Tables.ts"
@@ -58,6 +58,8 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
     keepPositions: (positions) => ask(reportPositions(selfTenant, positions)),
     withheld: ask(Effect.map(withheldFor(selfTenant, "surface"), (ids) => new Set(ids))),
     isRevoked: (peer) => ask(Effect.map(peerById({ tenant: selfTenant, peer }), (found) => Option.isSome(found) && found.value.revoked !== null)),
+    committed: ask(committed(selfTenant)),
+    peers: ask(listPeers(selfTenant)),
     settingsSeq: ask(Effect.map(settingsOf(selfTenant), ({ seq }) => seq)),
     digest: ask(stateDigest(selfTenant)),
     problems: ask(problems({ tenant: selfTenant, limit: listedMax }))

@@ -9,6 +9,7 @@ import { nonces } from "../../src/security/NonceCache.ts"
 import { Advisor } from "../../streams/Advisor.ts"
 import { Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
+import { Observing } from "../../streams/Observing.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { sourceOf } from "../property/projections/rig.ts"
@@ -41,6 +42,12 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
   yield* Effect.forkScoped(sink.run)
   const refusal = new CommandFailed({ status: 404, type: "unknown-tenant", hint: "See `maestra hosted peers`." })
   return Context.make(TelemetryStore, telemetry).pipe(
+    Context.add(Observing, {
+      all: () => Effect.succeed([]),
+      metrics: () => Effect.fail(refusal),
+      debug: () => Effect.fail(refusal),
+      presence: () => Effect.succeed({ total: 2, online: 1 })
+    }),
     Context.add(Limits, localLimits()),
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),

@@ -2,6 +2,7 @@ import { HttpApi, OpenApi } from "effect/http-api"
 import { AdvisorKeys, AdvisorQuestions } from "./api/advisor.ts"
 import { Conversations, Messages } from "./api/conversations.ts"
 import { Log } from "./api/log.ts"
+import { Observing } from "./api/observing.ts"
 import { Hosted, Local, Operations } from "./api/operations.ts"
 import { Privacy } from "./api/privacy.ts"
 import { Companions, Sync } from "./api/sync.ts"
@@ -16,7 +17,7 @@ const about = OpenApi.annotations({
   description: "Conversations, their history and their events. Local and hosted backends speak the same."
 })
 
-const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations)
+const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Observing)
 
 /** What a local backend serves. */
 export class LocalApi extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}

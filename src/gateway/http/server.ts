@@ -18,6 +18,7 @@ import { hostedHandlers } from "./handlers/hosted.ts"
 import { localHandlers } from "./handlers/local.ts"
 import { logHandlers } from "./handlers/log.ts"
 import { messageHandlers } from "./handlers/messages.ts"
+import { observingHandlers } from "./handlers/observing.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
 import { privacyHandlers } from "./handlers/privacy.ts"
 import { syncHandlers } from "./handlers/sync.ts"
@@ -79,7 +80,7 @@ export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect
   })
 }))
 
-const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers] as const
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers, observingHandlers] as const
 
 const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,

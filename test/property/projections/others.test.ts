@@ -138,7 +138,7 @@ describe("peers", () => {
 
 describe("sync state", () => {
   const commit = (seq: number, author: string): Entry => ({
-    kind: "commit", seq, tenant, author, digest: `digest ${seq}`, journal: "j", from: seq, to: seq, time: "2026-11-22T10:00:00.000Z"
+    kind: "commit", seq, tenant, author, digest: `digest ${seq}`, journal: "j", from: seq, to: seq, time: "2026-11-22T10:00:00.000Z", events: 2
   })
 
   it.effect("keeps each author's last record, problems, positions and notes", () =>
@@ -150,6 +150,9 @@ describe("sync state", () => {
       yield* projections.absorb({ cursor: "log", epoch: "1", entries: [...entries, commit(4, "hosted")] })
       assert.deepStrictEqual((yield* syncState.chainHeads(tenant)).map(({ author, seq }) => [author, seq]), [["hosted", 4], ["peer_00112233445566aa", 2]])
       const head = Option.getOrThrow(yield* syncState.chainHead({ tenant, author: "hosted" }))
+      // what was absorbed twice counts once
+      const totals = yield* syncState.committed(tenant)
+      assert.deepStrictEqual(totals.map(({ author, commits, events }) => [author, commits, events]).sort(), [["hosted", 2, 4], ["peer_00112233445566aa", 1, 2]])
       assert.deepStrictEqual({ digest: head.digest, from: head.from, to: head.to }, { digest: "digest 4", from: 4, to: 4 })
       assert.deepStrictEqual((yield* syncState.problems({ tenant, limit: 10 })).map((row) => ({ ...row })), [{ seq: 3, what: "quarantined", detail: "signature" }])
       assert.deepStrictEqual([...yield* syncState.problemCounts(tenant)], [["quarantined", 1]])

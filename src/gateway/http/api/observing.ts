@@ -1,0 +1,41 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { PeerDebug, PeerMetrics } from "../../../../streams/Observing.ts"
+import { Operator, tenantQuery } from "../caller.ts"
+import { refusals } from "../problems.ts"
+
+const figures = {
+  events: Schema.Finite,
+  latency_ms: Schema.NullOr(Schema.Finite).annotate({ description: "mean of the events that named one" }),
+  tokens_used: Schema.Finite,
+  cost_usd: Schema.Finite
+}
+
+/** The last 24 hours to the hour, and the same figures by hour, peer, model and type over as many hours as were asked for. */
+export const Dashboard = Schema.Struct({
+  total_peers: Schema.Int,
+  online_peers: Schema.Int,
+  total_events_24h: Schema.Finite,
+  avg_latency_ms: Schema.NullOr(Schema.Finite),
+  total_cost_24h: Schema.Finite.annotate({ description: "US dollars" }),
+  top_peers_by_events: Schema.Array(Schema.Struct({ peer_id: Schema.String, events: Schema.Finite })),
+  hours: Schema.Int,
+  by_hour: Schema.Array(Schema.Struct({ hour: Schema.String.annotate({ description: "YYYY-MM-DDTHH, UTC" }), ...figures })),
+  by_peer: Schema.Array(Schema.Struct({ peer_id: Schema.String, ...figures })),
+  by_model: Schema.Array(Schema.Struct({ model: Schema.NullOr(Schema.String), ...figures })),
+  by_type: Schema.Array(Schema.Struct({ event_type: Schema.String, ...figures }))
+}).annotate({ identifier: "Dashboard" })
+
+const peer = { peer_id: Schema.String }
+
+/** How it goes, for whoever looks after a backend. On hosted `?tenant=` asks about one tenant. */
+export class Observing extends HttpApiGroup.make("observing").add(
+  HttpApiEndpoint.get("allMetrics", "/sync/metrics", { query: tenantQuery, success: Schema.Struct({ peers: Schema.Array(PeerMetrics) }) }),
+  HttpApiEndpoint.get("metrics", "/sync/metrics/:peer_id", { params: peer, success: PeerMetrics, error: refusals(404) }),
+  HttpApiEndpoint.get("debugSync", "/debug/sync/:peer_id", { params: peer, success: PeerDebug, error: refusals(404, 503) }),
+  HttpApiEndpoint.get("dashboard", "/dashboard/telemetry", {
+    query: { ...tenantQuery, hours: Schema.optionalKey(Schema.Int) },
+    success: Dashboard,
+    error: refusals(503)
+  })
+).middleware(Operator) {}

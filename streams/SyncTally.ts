@@ -1,0 +1,71 @@
+import { Duration } from "effect"
+import type { VerdictName } from "./Verdict.ts"
+
+/** How one try to bring a commit over ended: the hosted side's verdict, or none. */
+export type SyncOutcome = VerdictName | "no_responders" | "timed_out"
+
+/**
+ * What each counts as in the success rate. `neither`: told to wait, to renew or to gate again, which is how things are
+ * meant to go.
+ */
+export const weighs: Readonly<Record<SyncOutcome, "success" | "failure" | "neither">> = {
+  committed: "success",
+  rate_limited: "neither",
+  withheld: "neither",
+  expired: "neither",
+  busy: "failure",
+  chain_mismatch: "failure",
+  revoked: "failure",
+  unknown_peer: "failure",
+  bad_signature: "failure",
+  invalid: "failure",
+  no_responders: "failure",
+  timed_out: "failure"
+}
+
+/** The rate is that of the last quarter of an hour, and of so many tries at most. */
+export const rateWindow = Duration.minutes(15)
+const triesMax = 500
+const errorsMax = 10
+
+/** Something that went wrong, and when, in milliseconds since 1970. */
+export interface Noted {
+  readonly at: number
+  readonly what: string
+}
+
+/** How syncing with one peer has gone lately. Bounded, in memory, one for each peer. */
+export class SyncTally {
+  #tries: Array<{ readonly at: number; readonly good: boolean }> = []
+  #errors: Array<Noted> = []
+
+  /** `about`: what else is known of a failure, free of content. */
+  record(at: number, outcome: SyncOutcome, about = ""): void {
+    const weight = weighs[outcome]
+    if (weight === "neither") return
+    this.#tries.push({ at, good: weight === "success" })
+    if (this.#tries.length > triesMax) this.#tries = this.#tries.slice(-triesMax / 2)
+    if (weight === "failure") this.#errors = [{ at, what: about === "" ? outcome : `${outcome}: ${about}` }, ...this.#errors].slice(0, errorsMax)
+  }
+
+  #lately(now: number) {
+    const since = now - Duration.toMillis(rateWindow)
+    return this.#tries.filter(({ at }) => at > since)
+  }
+
+  /** Tries in the window. */
+  tries(now: number): number {
+    return this.#lately(now).length
+  }
+
+  /** Between 0 and 1; 1 where nothing was tried: nothing failed. */
+  rate(now: number): number {
+    const tries = this.#lately(now)
+    return tries.length === 0 ? 1 : tries.filter(({ good }) => good).length / tries.length
+  }
+
+  /** The newest ten, newest first. */
+  get errors(): ReadonlyArray<Noted> {
+    return this.#errors
+  }
+}

@@ -1,0 +1,118 @@
+// Goal: both sides tell the same truth about a peer in the field's own words, also while it is off the link.
+// Method: a hosted backend, two locals, the first taken off the link by a pause; every figure is compared with what was done.
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import type { Dashboard } from "../../src/gateway/http/api/observing.ts"
+import type { PeerDebug, PeerMetrics } from "../../streams/Observing.ts"
+import { done, statusOf } from "../support/linked.ts"
+import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
+
+let world: World
+let hosted: Backend
+let a: Backend
+let b: Backend
+let tenant: string
+let peerA: string
+
+const metrics = (backend: Backend, peer: string) => done<PeerMetrics>(backend, "GET", `/sync/metrics/${peer}`)
+const debug = (backend: Backend, peer: string) => done<PeerDebug>(backend, "GET", `/debug/sync/${peer}`)
+const say = (local: Backend, content: string) => done(local, "POST", "/conversations/c/messages", { role: "user", content })
+
+beforeAll(async () => {
+  world = await makeWorld()
+  hosted = await world.hosted()
+  a = await world.local("a")
+  b = await world.local("b")
+  tenant = await world.pair(hosted, a)
+  await world.pair(hosted, b)
+  for (const content of ["one", "two", "three"]) await say(a, content)
+  await agreed(tenant, hosted, [a, b])
+  peerA = (await statusOf(a)).peer_id!
+}, 120_000)
+afterAll(() => world.close())
+
+describe("a peer that is in step", () => {
+  it("has the same totals on both sides, and on its neighbour", async () => {
+    // the newest report may still be on its way
+    await until(async () => (await metrics(hosted, peerA)).sync_lag_seconds === 0 && (await metrics(hosted, peerA)).queue_depth === 0, 15_000, () => "never in step")
+    const [here, there, beside] = [await metrics(a, peerA), await metrics(hosted, peerA), await metrics(b, peerA)]
+    assert.deepStrictEqual(Object.keys(here), ["peer_id", "backend_id", "last_sync", "sync_lag_seconds", "queue_depth", "sync_success_rate", "last_error", "total_syncs", "total_events"])
+    for (const told of [here, there, beside]) {
+      assert.deepStrictEqual([told.peer_id, told.backend_id, told.total_syncs, told.queue_depth], [peerA, here.backend_id, here.total_syncs, 0])
+      assert.isAtLeast(told.total_events, 3)
+      assert.strictEqual(told.total_events, here.total_events)
+      assert.isNotNull(told.last_sync)
+    }
+    assert.isAtLeast(here.total_syncs, 1)
+    assert.strictEqual(there.sync_success_rate, 1)
+    const all = await done<{ readonly peers: ReadonlyArray<PeerMetrics> }>(hosted, "GET", "/sync/metrics")
+    assert.strictEqual(all.peers.length, 2)
+    assert.strictEqual((await done<typeof all>(a, "GET", "/sync/metrics")).peers.length, 2)
+  })
+
+  it("is not there where nobody knows it", async () => {
+    for (const backend of [a, hosted]) {
+      for (const path of ["/sync/metrics/", "/debug/sync/"]) {
+        const { json, status } = await backend.http("GET", `${path}peer_0000000000000000`)
+        assert.strictEqual(status, 404)
+        assert.match(json.hint, /peers` lists/)
+      }
+    }
+  })
+})
+
+describe("the dashboard", () => {
+  it("adds up the last day, by hour, peer, model and type", async () => {
+    const now = new Date()
+    const at = (hoursAgo: number) => new Date(now.getTime() - hoursAgo * 3_600_000).toISOString()
+    const ask = (event_id: string, hoursAgo: number, latency_ms: number) => ({ event_id, event_type: "advisor_ask", timestamp: at(hoursAgo), latency_ms, tokens_used: 10, cost_usd: 0.25, model: "m" })
+    await done(hosted, "GET", `/telemetry?tenant=${tenant}`)
+    await done(a, "POST", "/telemetry", { events: [ask("new-1", 0, 100), ask("new-2", 2, 300), ask("old", 30, 5000)] })
+    const told = (backend: Backend, query = "") => done<typeof Dashboard.Type>(backend, "GET", `/dashboard/telemetry${query}`)
+    const models = async (backend: Backend, query: string) => (await told(backend, query)).by_model.find(({ model }) => model === "m")
+    await until(async () => (await models(hosted, "?hours=48"))?.events === 3, 10_000, () => "telemetry did not arrive")
+    for (const [backend, query] of [[hosted, ""], [hosted, `&tenant=${tenant}`], [a, ""]] as const) {
+      assert.deepStrictEqual(await models(backend, `?hours=24${query}`), { model: "m", events: 2, latency_ms: 200, tokens_used: 20, cost_usd: 0.5 })
+      assert.strictEqual((await models(backend, `?hours=48${query}`))?.events, 3)
+    }
+    const day = await told(hosted)
+    assert.deepStrictEqual([day.total_peers, day.online_peers, day.total_cost_24h], [2, 2, 0.5])
+    assert.strictEqual(day.total_events_24h, day.by_hour.reduce((sum, { events }) => sum + events, 0))
+    assert.strictEqual(day.total_events_24h, day.by_type.reduce((sum, { events }) => sum + events, 0))
+    assert.isAbove(day.avg_latency_ms ?? 0, 0)
+    assert.strictEqual(day.top_peers_by_events[0]?.peer_id, peerA)
+    assert.strictEqual((await told(hosted, "?tenant=t_aaaaaaaaaaaaaaaa")).total_events_24h, 0)
+    assert.strictEqual((await hosted.http("GET", "/dashboard/telemetry?hours=100000")).status, 400)
+  })
+})
+
+describe("a peer that is off the link", () => {
+  it("shows what waits on both sides, and since when, and not a word of what it says", async () => {
+    await done(a, "POST", "/pause")
+    for (const content of ["secret words", "more secret words"]) await say(a, content)
+    await until(async () => (await debug(a, peerA)).network_status["link"] === "down", 5000, () => "the link is still there")
+    const here = await debug(a, peerA)
+    assert.strictEqual(here.offline_queue.length, 2)
+    assert.strictEqual(here.offline_queue[0]!.type, "message.appended")
+    assert.notInclude(JSON.stringify(here), "secret words")
+    assert.deepStrictEqual([here.sbt_status, here.network_status["link"]], ["valid", "down"])
+    assert.isAbove(here.sbt_expires_in ?? 0, 3600)
+    assert.isAbove(here.sync_lag, 0)
+    assert.strictEqual((await metrics(a, peerA)).queue_depth, 2)
+
+    await done(b, "POST", "/conversations/d/messages", { role: "user", content: "for the one that is away" })
+    const waits = async () => (await debug(hosted, peerA)).offline_queue.map(({ type }) => type)
+    await until(async () => (await waits()).includes("message.appended"), 10_000, () => "nothing waits for it")
+    assert.include(await waits(), "commit")
+    await until(async () => (await metrics(hosted, peerA)).sync_lag_seconds > 0, 10_000, () => "no lag")
+    assert.strictEqual((await debug(hosted, peerA)).peer_info["peer_id"], peerA)
+  })
+
+  it("is in step again when the link is back", async () => {
+    await done(a, "POST", "/resume")
+    await agreed(tenant, hosted, [a, b])
+    await until(async () => (await metrics(a, peerA)).sync_lag_seconds === 0, 15_000, () => "still behind")
+    await until(async () => (await metrics(hosted, peerA)).sync_lag_seconds === 0, 15_000, () => "still behind over there")
+    assert.deepStrictEqual((await debug(a, peerA)).offline_queue, [])
+    assert.deepStrictEqual((await debug(hosted, peerA)).offline_queue, [])
+  })
+})
