@@ -16,7 +16,7 @@ import { agreed, type Backend, digestOf } from "../support/world.ts"
 import { diskOf, sampleOf } from "./measure/sample.ts"
 import { judge, type Series } from "./measure/series.ts"
 
-const { values: flags } = parseArgs({ options: { minutes: { type: "string", default: "60" }, out: { type: "string", default: "soak.json" }, every: { type: "string", default: "30" }, seed: { type: "string", default: "1" } } })
+const { values: flags } = parseArgs({ options: { minutes: { type: "string", default: "60" }, out: { type: "string", default: "soak.json" }, every: { type: "string", default: "30" }, imported: { type: "string", default: "200000" }, seed: { type: "string", default: "1" } } })
 const minutes = Number(flags.minutes)
 const everyMs = Number(flags.every) * 1000
 /** A quarter, and no more than a quarter of an hour: caches fill, the heap finds its size. */
@@ -24,6 +24,10 @@ const warmUpMinutes = Math.min(15, minutes / 4)
 /** About forty writes a second together. */
 const writePauseMs = 70
 const writesPerConversation = 500
+/** Messages imported before the watch begins: tables larger than their page caches (24 MiB a process), which then are full and grow no more. */
+const importedCount = Number(flags.imported)
+const importedPerConversation = 1000
+const importWithinMs = 600_000
 
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
@@ -83,12 +87,27 @@ const cut = async () => {
   return cuts
 }
 
+/** What somebody has who used it for long. */
+const bringOld = async () => {
+  const file = join(stage.world.dir, "old.jsonl")
+  const lines = Array.from({ length: Math.ceil(importedCount / importedPerConversation) }, (_, at) => JSON.stringify({
+    conversation_id: `old-${at}`,
+    messages: Array.from({ length: importedPerConversation }, (_, n) => ({ role: "user", content: `message ${n} of old conversation ${at}` }))
+  }))
+  writeFileSync(file, `${lines.join("\n")}\n`)
+  const { code, err } = await stage.locals[0]!.cli("import", file)
+  if (code !== 0) throw new Error(`the import failed: ${err}`)
+  await agreed(stage.tenant, stage.hub, stage.locals, importWithinMs)
+}
+
 const points = new Map<string, Array<readonly [number, number]>>()
 const note = (name: string, at: number, value: number) => {
   if (Number.isFinite(value)) points.set(name, [...points.get(name) ?? [], [at, value]])
 }
 
 try {
+  await bringOld()
+  say(`${importedCount} messages imported and everywhere`)
   const load = startLoad(stage, dice, writePauseMs, (n) => `c${Math.floor(n / writesPerConversation)}`)
   const others = [follow(), follow(), follow(), read(), cut()]
   const began = performance.now()

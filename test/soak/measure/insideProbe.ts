@@ -10,8 +10,8 @@ const everyMs = 2000
 
 if (file !== undefined) {
   setInterval(() => {
-    const { arrayBuffers, external, heapUsed } = memoryUsage()
-    writeFileSync(`${file}.partial`, JSON.stringify({ heapUsed, external, arrayBuffers, handles: getActiveResourcesInfo().length }))
+    const { arrayBuffers, external, heapTotal, heapUsed } = memoryUsage()
+    writeFileSync(`${file}.partial`, JSON.stringify({ heapUsed, heapTotal, external, arrayBuffers, handles: getActiveResourcesInfo().length }))
     renameSync(`${file}.partial`, file)
   }, everyMs).unref()
 }

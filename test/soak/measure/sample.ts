@@ -6,7 +6,8 @@ import type { Backend } from "../../support/world.ts"
 const processOf = (pid: number) => {
   const status = readFileSync(`/proc/${pid}/status`, "utf8")
   const number = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? Number.NaN)
-  return { rss: number("VmRSS") * 1024 / 1e6, threads: number("Threads"), files: readdirSync(`/proc/${pid}/fd`).length }
+  const megabytes = (name: string) => number(name) * 1024 / 1e6
+  return { rss: megabytes("VmRSS"), anonymous: megabytes("RssAnon"), threads: number("Threads"), files: readdirSync(`/proc/${pid}/fd`).length }
 }
 
 /** Files and folders come and go while we count: what is gone counts nothing. */
@@ -27,10 +28,10 @@ const bytesUnder = (folder: string, is: (name: string) => boolean): number =>
 export const sampleOf = (backend: Backend, probeFile: string): Readonly<Record<string, number>> => {
   const agent = processOf(backend.pid())
   const server = processOf(backend.natsPid())
-  const inside = existsSync(probeFile) ? JSON.parse(readFileSync(probeFile, "utf8")) as { readonly heapUsed: number; readonly external: number; readonly handles: number } : undefined
+  const inside = existsSync(probeFile) ? JSON.parse(readFileSync(probeFile, "utf8")) as { readonly heapUsed: number; readonly heapTotal: number; readonly external: number; readonly handles: number } : undefined
   return {
-    "agent rss MB": agent.rss, "agent files": agent.files, "agent threads": agent.threads,
-    ...(inside === undefined ? {} : { "agent heap MB": inside.heapUsed / 1e6, "agent external MB": inside.external / 1e6, "agent handles": inside.handles }),
+    "agent rss MB": agent.rss, "agent anonymous MB": agent.anonymous, "agent files": agent.files, "agent threads": agent.threads,
+    ...(inside === undefined ? {} : { "agent heap MB": inside.heapUsed / 1e6, "agent heap held MB": inside.heapTotal / 1e6, "agent external MB": inside.external / 1e6, "agent handles": inside.handles }),
     "server rss MB": server.rss, "server files": server.files, "server threads": server.threads
   }
 }
