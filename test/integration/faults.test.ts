@@ -17,11 +17,12 @@ describe("random faults", () => {
       const plan = planOf(seed, can)
       const told: Array<string> = []
       const run = await runPlan({ ...plan, loadMs: 5000, faults: plan.faults.slice(0, 3).map((fault) => ({ ...fault, atMs: Math.min(fault.atMs, 4500), holdMs: Math.min(fault.holdMs, 2500) })) }, (line) => void told.push(line))
-      const { apart, lost, problems, stuck, surprises, twice, wentBack } = run
-      expect({ apart, lost, problems, stuck, surprises, twice, wentBack }, told.join("\n")).toEqual({ apart: [], lost: [], problems: [], stuck: [], surprises: [], twice: [], wentBack: [] })
+      const { apart, lost, problems, stuck, surprises, telemetryWrong, twice, wentBack } = run
+      expect({ apart, lost, problems, stuck, surprises, telemetryWrong, twice, wentBack }, told.join("\n")).toEqual({ apart: [], lost: [], problems: [], stuck: [], surprises: [], telemetryWrong: [], twice: [], wentBack: [] })
       // a run in which nobody wrote or looked proves nothing
       expect(run.acknowledged).toBeGreaterThan(20)
       expect(run.looks).toBeGreaterThan(20)
+      expect(run.telemetry).toBeGreaterThan(5)
     })
   }
 

@@ -19,7 +19,7 @@ const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 const lacks = lineLacks()
 if (lacks === undefined && process.env[ownNetwork] !== "1") {
-  const { status } = spawnSync("unshare", ["-n", process.execPath, ...process.argv.slice(1)], { stdio: "inherit", env: { ...process.env, [ownNetwork]: "1" } })
+  const { status } = spawnSync("unshare", ["-n", "-m", process.execPath, ...process.argv.slice(1)], { stdio: "inherit", env: { ...process.env, [ownNetwork]: "1" } })
   process.exit(status ?? 1)
 }
 if (process.env[ownNetwork] === "1") upLoopback()
@@ -32,7 +32,7 @@ const seeds = Array.from({ length: Number(values.runs) }, (_, i) => Number(value
 if (values.out !== undefined) writeFileSync(values.out, "")
 for (const seed of seeds) {
   const plan = planOf(seed, can)
-  say(`seed ${seed}: ${plan.shape.hosted} hosted, ${plan.shape.locals} locals`)
+  say(`seed ${seed}: ${plan.shape.hosted} hosted, ${plan.shape.locals} locals, a surface ${plan.shape.surface ?? "none"}${plan.shape.tight ? ", tight limits" : ""}${plan.shape.smallDisks ? ", small disks" : ""}`)
   const run = await runPlan(plan, say).catch((error: Error) => error)
   if (run instanceof Error) {
     unsound++
@@ -41,8 +41,8 @@ for (const seed of seeds) {
     continue
   }
   if (!run.sound) unsound++
-  say(`  ${run.sound ? "sound" : "NOT SOUND"}: ${run.acknowledged} acknowledged, ${run.unanswered} unanswered, ${run.events} events, quiet after ${run.quietMs} ms, slowest write ${run.slowestWriteMs} ms, ${run.looks} looks, ${run.seconds} s`)
-  for (const name of ["lost", "twice", "problems", "apart", "wentBack", "stuck", "surprises"] as const) {
+  say(`  ${run.sound ? "sound" : "NOT SOUND"}: ${run.acknowledged} acknowledged, ${run.unanswered} unanswered, ${run.events} events, quiet after ${run.quietMs} ms, slowest write ${run.slowestWriteMs} ms, ${run.looks} looks, ${run.fromSurface} written on a surface, ${run.telemetry} telemetry events, ${run.seconds} s`)
+  for (const name of ["lost", "twice", "telemetryWrong", "problems", "apart", "wentBack", "stuck", "surprises"] as const) {
     for (const line of run[name].slice(0, 5)) say(`    ${name}: ${line.slice(0, 1500)}`)
     if (run[name].length > 5) say(`    ${name}: and ${run[name].length - 5} more`)
   }

@@ -34,7 +34,7 @@ const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
 const probe = fileURLToPath(new URL("measure/insideProbe.ts", import.meta.url))
 const probeFiles = new Map<string, string>()
 
-const stage = await makeStage({ hosted: 1, locals: 2 }, (name) => {
+const stage = await makeStage({ hosted: 1, locals: 2, surface: undefined, tight: false, smallDisks: false }, (name) => {
   const file = join(process.env["TMPDIR"] ?? "/tmp", `maestra-probe-${process.pid}-${name}.json`)
   probeFiles.set(name, file)
   return { NODE_OPTIONS: `--import ${probe}`, MAESTRA_PROBE_FILE: file }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -33,28 +33,41 @@ export const makeSmallDisks = async (folders: ReadonlyArray<string>): Promise<Sm
   const holder = spawn("unshare", ["-rm", "sh", "-c", `${mounts.join(" && ")} && echo mounted && exec cat`], { stdio: ["pipe", "pipe", "inherit"] })
   await said(holder, "mounted")
   const see = (path: string) => join(`/proc/${holder.pid}/root`, path)
-  const filler = (disk: string) => join(see(disk), "filler")
   return {
     enter: ["nsenter", "-t", String(holder.pid), "-U", "-m", "--preserve-credentials", "--"],
     see,
-    fill: (disk) => {
-      // all at once where that works: whoever watches the disk should not see it coming
-      spawnSync("fallocate", ["-l", String(Math.max(1, roomOf(see(disk)) - 4096)), filler(disk)], { stdio: "ignore" })
-      const file = openSync(filler(disk), "a")
-      for (const bytes of [1024 * 1024, 4096, 1]) {
-        const chunk = Buffer.alloc(bytes)
-        try {
-          for (;;) writeSync(file, chunk)
-        } catch {
-          // full: go on with smaller pieces
-        }
-      }
-      closeSync(file)
-    },
-    free: (disk) => rmSync(filler(disk)),
+    fill: (disk) => fillDisk(see(disk)),
+    free: (disk) => freeDisk(see(disk)),
     freeBytes: (disk) => roomOf(see(disk)),
     close: () => holder.stdin?.end()
   }
+}
+
+const fillerOn = (folder: string) => join(folder, "filler")
+
+/** Not a byte more fits on the disk this folder is the root of. */
+export const fillDisk = (folder: string): void => {
+  // all at once where that works: whoever watches the disk should not see it coming
+  spawnSync("fallocate", ["-l", String(Math.max(1, roomOf(folder) - 4096)), fillerOn(folder)], { stdio: "ignore" })
+  const file = openSync(fillerOn(folder), "a")
+  for (const bytes of [1024 * 1024, 4096, 1]) {
+    const chunk = Buffer.alloc(bytes)
+    try {
+      for (;;) writeSync(file, chunk)
+    } catch {
+      // full: go on with smaller pieces
+    }
+  }
+  closeSync(file)
+}
+
+export const freeDisk = (folder: string): void => rmSync(fillerOn(folder))
+
+/** Mount a small disk on a folder, where this process has mounts of its own (`unshare -m`). Returns how to take it away. */
+export const mountSmallDisk = (folder: string): () => void => {
+  mkdirSync(folder, { recursive: true })
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m,mode=0700`, "tmpfs", folder])
+  return () => void execFileSync("umount", [folder])
 }
 
 const roomOf = (path: string): number => {

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto"
 import { agreed, type Backend, digestOf, until } from "../world.ts"
+import { shown } from "../linked.ts"
 import { doubled, eventsOf, type LogEvent, type Verified, verified } from "../load.ts"
 import type { Load } from "./load.ts"
+import type { Measuring } from "./measuring.ts"
 import type { Readers } from "./readers.ts"
 import type { Stage } from "./stage.ts"
+import { typedConversation, type Typing } from "./surface.ts"
 
 /** What must be true of a run, whatever happened in it. Each list is empty where it is. */
 export interface Judgement {
@@ -17,6 +20,8 @@ export interface Judgement {
   readonly apart: ReadonlyArray<string>
   /** 5. What a reader saw go back. */
   readonly wentBack: ReadonlyArray<string>
+  /** Telemetry that was acknowledged and is not stored, or is stored or counted twice. */
+  readonly telemetryWrong: ReadonlyArray<string>
   /** Backends that take no new write, or whose write does not reach hosted. */
   readonly stuck: ReadonlyArray<string>
   /** Processes that ended by themselves, writes refused. */
@@ -28,8 +33,16 @@ export interface Judgement {
 
 const quietWithinMs = 90_000
 
+/** Everybody who wrote or looked while the faults struck. */
+export interface People {
+  readonly load: Load
+  readonly readers: Readers
+  readonly measuring: Measuring
+  readonly typing: Typing | undefined
+}
+
 /** Wait until it is quiet, then look. Throws only what keeps it from looking. */
-export const judge = async (stage: Stage, load: Load, readers: Readers): Promise<Judgement> => {
+export const judge = async (stage: Stage, { load, measuring, readers, typing }: People): Promise<Judgement> => {
   const began = performance.now()
   const { damaged, hosted, hub, locals, tenant } = stage
   const apart: Array<string> = []
@@ -51,7 +64,9 @@ export const judge = async (stage: Stage, load: Load, readers: Readers): Promise
   if (damaged.log) await verified(hub, tenant)
   await settle(locals)
   const quietMs = performance.now() - began
-  const stuck = await stillWriting(stage)
+  const held = await typing?.settle()
+  const stuck = [...await stillWriting(stage), ...(held === undefined ? [] : [held])]
+  const telemetryWrong = await measuring.judge()
   const found = new Map<string, Verified>()
   await until(async () => {
     for (const backend of stage.all) found.set(backend.name, await verified(backend, tenant).catch(() => nothingVerified))
@@ -75,14 +90,19 @@ export const judge = async (stage: Stage, load: Load, readers: Readers): Promise
     await stage.world.pair(hub, late)
     await settle([...locals, late])
   }
+  apart.push(...await surfaceApart(stage, typing))
   const times = new Map<string, number>()
   for (const { data: { content } } of events) if (content !== undefined) times.set(content, (times.get(content) ?? 0) + 1)
   return {
-    lost: lost().map(({ by, content, eventId }) => `${eventId} (${content}, acknowledged by ${by})`),
+    lost: [
+      ...lost().map(({ by, content, eventId }) => `${eventId} (${content}, acknowledged by ${by})`),
+      ...typing?.typed.filter((content) => !times.has(content)).map((content) => `${content}: kept on a surface, and never in the log`) ?? []
+    ],
     twice: [...doubled(events), ...[...times].filter(([, n]) => n > 1).map(([content, n]) => `${content}: ${n} times`)],
     problems: isWhole(found, damaged.log) ? [] : [...found].map(([name, { events, problems }]) => `${name}: ${events} events; ${JSON.stringify(problems).slice(0, 600)}`),
     apart,
     wentBack: readers.wentBack,
+    telemetryWrong,
     stuck,
     surprises: stage.surprises,
     events: events.length,
@@ -94,6 +114,19 @@ export const judge = async (stage: Stage, load: Load, readers: Readers): Promise
 const isWhole = (found: ReadonlyMap<string, Verified>, isDamaged: boolean): boolean => {
   const reports = [...found.values()]
   return new Set(reports.map(({ events }) => events)).size === 1 && (isDamaged || reports.every(({ ok }) => ok))
+}
+
+/** The surface shows what hosted shows. */
+const surfaceApart = async ({ hub, tenant }: Stage, typing: Typing | undefined): Promise<ReadonlyArray<string>> => {
+  if (typing === undefined || typing.typed.length === 0) return []
+  let seen = ""
+  return await until(async () => {
+    const { messages } = await shown(hub, typedConversation, tenant)
+    const there = JSON.stringify(messages.map(({ content, id }) => [id, content]))
+    const here = JSON.stringify(await typing.shown(typedConversation))
+    seen = `hosted ${there.slice(0, 400)}, the surface ${here.slice(0, 400)}`
+    return there === here
+  }, 30_000).then(() => [], (error: Error) => [`the surface does not show what hosted shows: ${seen} (${error.message})`])
 }
 
 const nothingVerified: Verified = { ok: false, commits: 0, events: -1, problem_count: 0, problems: [] }
@@ -118,5 +151,5 @@ const stillWriting = async (stage: Stage): Promise<ReadonlyArray<string>> => {
   return all.flat()
 }
 
-export const isSound = ({ apart, lost, problems, stuck, surprises, twice, wentBack }: Judgement): boolean =>
-  [apart, lost, problems, stuck, surprises, twice, wentBack].every((list) => list.length === 0)
+export const isSound = ({ apart, lost, problems, stuck, surprises, telemetryWrong, twice, wentBack }: Judgement): boolean =>
+  [apart, lost, problems, stuck, surprises, telemetryWrong, twice, wentBack].every((list) => list.length === 0)

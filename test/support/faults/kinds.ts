@@ -5,6 +5,7 @@ import type { Dice, Load } from "./load.ts"
 import type { Line } from "./line.ts"
 import type { Readers } from "./readers.ts"
 import { pidOf, signal, type Stage, type Target, targetsOf } from "./stage.ts"
+import { fillDisk, freeDisk } from "../smallDisks.ts"
 import { corrupt } from "./storage.ts"
 
 /** What a fault may use. */
@@ -27,8 +28,10 @@ export interface FaultKind {
   readonly weight: number
   /** How long it lasts: mostly near the first number, at most the second. Milliseconds. */
   readonly holdMs: readonly [usual: number, most: number]
-  /** Only where there is a network of the run's own to spoil. */
+  /** Only where the run has a network, and mounts, of its own. */
   readonly needsLine?: true
+  /** Only where every backend has a small disk of its own. */
+  readonly needsDisks?: true
   readonly strike: (struck: Struck) => Promise<string>
 }
 
@@ -112,11 +115,19 @@ const spoiledLine = (how: (line: Line) => () => void, name: string) => async ({ 
   return `${name} for ${holdMs} ms`
 }
 
+const fullDisk = async ({ dice, holdMs, sleep, stage }: Struck): Promise<string> => {
+  const backend = dice.pick(stage.all)
+  fillDisk(backend.home)
+  await sleep(holdMs)
+  freeDisk(backend.home)
+  return `${backend.name}'s disk full for ${holdMs} ms`
+}
+
 const isAgent = ({ what }: Target) => what === "agent"
 const isServer = ({ what }: Target) => what === "server"
 const ofLocal = ({ backend }: Target) => backend.side === "local"
 
-/** The table. A fault of another set-up (a server of three, a full disk) is one more row. */
+/** The table. What strikes the servers of a cluster is in `test/support/faults/clusterKinds.ts`. */
 export const faultKinds: ReadonlyArray<FaultKind> = [
   { kind: "kill local agent", weight: 8, holdMs: [300, 3000], strike: killed((target) => isAgent(target) && ofLocal(target)) },
   { kind: "kill local nats-server", weight: 8, holdMs: [0, 0], strike: killed((target) => isServer(target) && ofLocal(target)) },
@@ -149,5 +160,6 @@ export const faultKinds: ReadonlyArray<FaultKind> = [
   { kind: "delete the relay's consumer", weight: 4, holdMs: [0, 0], strike: deleted(() => `CONSUMER.DELETE.${relayConsumer.stream}.${relayConsumer.name}`, false) },
   { kind: "delete JOURNAL", weight: 4, holdMs: [0, 0], strike: loseJournal },
   { kind: "20 % loss", weight: 6, holdMs: [2000, 8000], needsLine: true, strike: spoiledLine((line) => line.lose(20), "20 % loss") },
-  { kind: "128 kbit/s", weight: 6, holdMs: [2000, 8000], needsLine: true, strike: spoiledLine((line) => line.limit(128), "128 kbit/s") }
+  { kind: "128 kbit/s", weight: 6, holdMs: [2000, 8000], needsLine: true, strike: spoiledLine((line) => line.limit(128), "128 kbit/s") },
+  { kind: "full disk", weight: 6, holdMs: [1500, 8000], needsLine: true, needsDisks: true, strike: fullDisk }
 ]

@@ -72,7 +72,7 @@ export const startLoad = (stage: Stage, dice: Dice, pauseMs: number, conversatio
       acknowledged.push({ eventId: answer.eventId, by: backend.name, content: deleted ? "" : content })
       slowest = Math.max(slowest, performance.now() - began)
     // a token made by a right clock does not hold where the clock is wrong
-    } else if (answer.status === 0 || answer.status >= 500 || answer.status === 401 && stage.isClockOff(backend)) failed++
+    } else if (answer.status === 0 || answer.status >= 500 || answer.status === 429 && stage.isTight || answer.status === 401 && stage.isClockOff(backend)) failed++
     else if (answer.status !== 404) stage.surprises.push(`${backend.name} refused a write: ${answer.status} ${answer.text.slice(0, 300)}`)
   }
 

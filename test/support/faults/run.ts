@@ -3,9 +3,11 @@ import { isSound, judge, type Judgement } from "./judge.ts"
 import { faultKinds } from "./kinds.ts"
 import { openLine, ownNetwork } from "./line.ts"
 import { startLoad } from "./load.ts"
+import { startMeasuring } from "./measuring.ts"
 import { startReaders } from "./readers.ts"
 import type { Plan, Planned } from "./schedule.ts"
 import { makeStage, type Shape } from "./stage.ts"
+import { startTyping } from "./surface.ts"
 
 /** What a run was and what came of it. */
 export interface Run extends Judgement {
@@ -16,6 +18,9 @@ export interface Run extends Judgement {
   readonly acknowledged: number
   readonly unanswered: number
   readonly looks: number
+  /** Written on a phone or in a browser; telemetry that was acknowledged. */
+  readonly fromSurface: number
+  readonly telemetry: number
   readonly slowestWriteMs: number
   readonly seconds: number
   readonly logDamaged: boolean
@@ -36,6 +41,9 @@ export const runPlan = async (plan: Plan, say: (line: string) => void = () => {}
     const dice = random(plan.seed + 1)
     const load = startLoad(stage, dice, writePauseMs)
     const readers = startReaders(stage)
+    const measuring = startMeasuring(stage)
+    const { surface } = plan.shape
+    const typing = surface === undefined ? undefined : await startTyping(stage, surface, random(plan.seed + 2))
     const line = process.env[ownNetwork] === "1" ? openLine(stage.link.port) : undefined
     const struck: Array<Run["struck"][number]> = []
     const strike = async (planned: Planned) => {
@@ -49,7 +57,7 @@ export const runPlan = async (plan: Plan, say: (line: string) => void = () => {}
     await Promise.all([...plan.faults.map(strike), sleep(plan.loadMs)])
     for (const backend of stage.all) await stage.revive(backend)
     await load.stop()
-    const judgement = await judge(stage, load, readers)
+    const judgement = await judge(stage, { load, readers, measuring, typing })
     await readers.stop()
     const sound = isSound(judgement)
     return {
@@ -57,6 +65,8 @@ export const runPlan = async (plan: Plan, say: (line: string) => void = () => {}
       acknowledged: load.acknowledged.length,
       unanswered: load.failed(),
       looks: readers.looks(),
+      fromSurface: typing?.typed.length ?? 0,
+      telemetry: measuring.acked.size,
       slowestWriteMs: Math.round(load.slowest()),
       seconds: Math.round((performance.now() - began) / 1000),
       logDamaged: stage.damaged.log,

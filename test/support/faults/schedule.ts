@@ -1,6 +1,6 @@
 import { random } from "../../property/projections/rig.ts"
 import { type FaultKind, faultKinds } from "./kinds.ts"
-import type { Shape } from "./stage.ts"
+import type { Shape, SurfaceKind } from "./stage.ts"
 
 /** One fault, decided before the run begins. */
 export interface Planned {
@@ -25,7 +25,7 @@ const longOneIn = 20
 /** Everything a seed decides: who takes part, what strikes, and when. */
 export const planOf = (seed: number, can: (kind: FaultKind) => boolean): Plan => {
   const dice = random(seed)
-  const shape: Shape = { hosted: dice.chance(0.5) ? 2 : 1, locals: dice.chance(0.4) ? 3 : 2 }
+  const [hosted, locals] = [dice.chance(0.5) ? 2 as const : 1 as const, dice.chance(0.4) ? 3 as const : 2 as const]
   const loadMs = 6000 + dice.below(4000)
   const kinds = faultKinds.filter(can)
   const weights = kinds.reduce((sum, { weight }) => sum + weight, 0)
@@ -39,5 +39,18 @@ export const planOf = (seed: number, can: (kind: FaultKind) => boolean): Plan =>
     const holdMs = usual === most ? usual : long ? usual + dice.below(most - usual) : usual + dice.below(Math.min(most - usual, 2500))
     return { kind, atMs: 500 + dice.below(loadMs - 500), holdMs, seed: dice.below(2 ** 31) }
   }).sort((a, b) => a.atMs - b.atMs)
-  return { seed, shape, loadMs, faults }
+  return { seed, shape: { hosted, locals, ...aroundOf(seed, faults) }, loadMs, faults }
+}
+
+const surfaces: ReadonlyArray<SurfaceKind> = ["web", "ios", "android"]
+
+/** Who writes from a phone or a browser, how much one may write, on which disks: dice of its own, so that the faults of a seed stay. */
+const aroundOf = (seed: number, faults: Plan["faults"]): Pick<Shape, "surface" | "tight" | "smallDisks"> => {
+  const dice = random(seed + 7_000_000)
+  const surface = dice.pick(surfaces)
+  const tight = dice.chance(0.3)
+  // a companion lets go of what its sides hold, and the log's disk may lose it then: ARCHITECTURE.md, "Not yet"
+  const isLogSpoiled = faults.some(({ kind }) => kind.startsWith("corrupt LOG"))
+  const smallDisks = faults.some(({ kind }) => faultKinds.find((row) => row.kind === kind)?.needsDisks === true)
+  return { surface: isLogSpoiled ? undefined : surface, tight, smallDisks }
 }

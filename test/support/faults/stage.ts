@@ -4,13 +4,22 @@ import { Effect } from "effect"
 import { encodeBearer } from "../../../src/security/sessionToken.ts"
 import { freePort } from "../natsServer.ts"
 import { enrol, makeRawPeer, registerRaw, tokenFor } from "../rawPeer.ts"
+import { mountSmallDisk } from "../smallDisks.ts"
 import type { Link } from "../tcpLink.ts"
 import { type Backend, makeWorld, until, type World } from "../world.ts"
+
+/** How a phone or a browser syncs: with hosted alone, with both sides, with a local backend alone. */
+export type SurfaceKind = "web" | "ios" | "android"
 
 /** How many of each a run has. */
 export interface Shape {
   readonly hosted: 1 | 2
   readonly locals: 2 | 3
+  readonly surface: SurfaceKind | undefined
+  /** Limits that this load passes. */
+  readonly tight: boolean
+  /** Each backend on a small disk of its own, that can be filled. */
+  readonly smallDisks: boolean
 }
 
 /** A process that faults strike: one of our backends, or its nats-server. */
@@ -29,6 +38,8 @@ export interface Stage {
   readonly locals: ReadonlyArray<Backend>
   readonly all: ReadonlyArray<Backend>
   readonly tenant: string
+  /** Whoever writes much is told to wait. */
+  readonly isTight: boolean
   readonly link: Link
   /** The name under which a local's nats-server introduces itself to the hub. */
   readonly leafOf: (local: Backend) => string
@@ -53,7 +64,9 @@ export interface Stage {
 
 const names = ["ada", "bob", "cat"] as const
 /** Writers write faster than people. */
-const unlimited = ["--syncs-per-minute", "1000000"]
+const unlimited = ["--syncs-per-minute", "1000000", "--telemetry-per-minute", "1000000"]
+/** So little that everybody has to wait. */
+const tightLimits = ["--syncs-per-minute", "120", "--telemetry-per-minute", "240"]
 
 /** `more`: further environment of each backend, by its name. */
 export const makeStage = async (shape: Shape, more: (name: string) => Readonly<Record<string, string>> = () => ({})): Promise<Stage> => {
@@ -62,10 +75,12 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
   mkdirSync(clocks)
   const clockOf = (name: string) => join(clocks, name)
   const env = (name: string) => ({ MAESTRA_CLOCK_OFFSET_FILE: clockOf(name), ...more(name) })
+  const unmount = (shape.smallDisks ? ["hub", "second", ...names] : []).map((name) => mountSmallDisk(join(world.dir, name)))
+  const args = shape.tight ? tightLimits : unlimited
   const leafPort = await Effect.runPromise(freePort)
   const link = await world.link(leafPort)
-  const hub = await world.hosted("hub", { leafPort, leafUrl: `nats-leaf://127.0.0.1:${link.port}`, args: unlimited, env: env("hub") })
-  const second = shape.hosted === 1 ? [] : [await world.hosted("second", { cluster: join(hub.dir, "cluster.json"), args: unlimited, env: env("second") })]
+  const hub = await world.hosted("hub", { leafPort, leafUrl: `nats-leaf://127.0.0.1:${link.port}`, args, env: env("hub") })
+  const second = shape.hosted === 1 ? [] : [await world.hosted("second", { cluster: join(hub.dir, "cluster.json"), args, env: env("second") })]
   const hosted = [hub, ...second]
   const locals = await Promise.all(names.slice(0, shape.locals).map((name) => world.local(name, { env: env(name) })))
   let tenant = ""
@@ -102,6 +117,7 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
   }, 200)
   return {
     world, hub, hosted, locals, all, tenant, link, downOnPurpose, mayEnd, surprises, revive,
+    isTight: shape.tight,
     damaged: { log: false },
     bearerFor: (backend) => backend.side === "hosted" ? encodeBearer(session) : readFileSync(join(backend.dir, "token"), "utf8").trim(),
     leafOf: (local) => /MAESTRA_NAME: "([^"]+)"/.exec(readFileSync(join(local.dir, "nats/infra/leaf/instance.conf"), "utf8"))?.[1] ?? "",
@@ -113,6 +129,8 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
     close: async () => {
       clearInterval(watch)
       for (const backend of all) downOnPurpose.add(backend)
+      await Promise.all(all.map((backend) => backend.stop()))
+      for (const disk of unmount) disk()
       await world.close()
     }
   }
