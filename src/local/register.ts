@@ -95,7 +95,7 @@ const call = (url: string, init: RequestInit): Effect.Effect<unknown, HostedUnre
       const problem = Result.getOrElse(Schema.decodeUnknownResult(Problem)(json), () => ({}) as typeof Problem.Type)
       const hint = problem.hint ?? problem.detail ?? `the hosted backend answered ${status}`
       return statuses.has(status)
-        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: problem.type?.split("/").at(-1) ?? "refused", hint }))
+        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: problem.type?.split(":").at(-1) ?? "refused", hint }))
         : Effect.fail(new HostedUnreachable({ url: new URL(url).origin, hint }))
     }))
 
