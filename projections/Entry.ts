@@ -8,6 +8,7 @@ export type Input = "journal" | "log"
 export interface Shared {
   readonly content?: string
   readonly title?: string
+  readonly role?: string
   readonly message_id?: string
   readonly conversation?: string
 }

@@ -83,16 +83,21 @@ export const settleMessageNames = Effect.fnUntraced(function*(
 
 /** Take the shared forms of events already here: their text, and what their conversation and message are called in the log. */
 export const settlePlaced = Effect.fnUntraced(function*(tx: Transaction, placed: ReadonlyArray<Placed>, later: Again) {
-  const rows = JSON.stringify(placed.map(({ ref, shared }) => [ref, shared.content ?? shared.title ?? null]))
+  const rows = JSON.stringify(placed.map(({ ref, shared }) => [ref, shared.content ?? shared.title ?? null, shared.role ?? null]))
   const changed = yield* tx.all<{ message: number | null }>(
     `update write set shared = j.value ->> 1 from jsonb_each(?) j
      where write.id = j.value ->> 0 and write.shared is null and j.value ->> 1 <> write.content returning write.message`,
     rows
   )
+  const renamed = yield* tx.all<{ message: number | null }>(
+    `update write set shared_role = j.value ->> 2 from jsonb_each(?) j
+     where write.id = j.value ->> 0 and write.shared_role is null and j.value ->> 2 <> (select text from word where id = write.role) returning write.message`,
+    rows
+  )
   // a changed value may end or begin a conflict, where there can be one
   const mixed = yield* tx.all<{ id: number }>(
     "select m.id from json_each(?) j join message m on m.id = j.value where m.mixed = 1",
-    JSON.stringify(changed.flatMap(({ message }) => message === null ? [] : [message]))
+    JSON.stringify([...changed, ...renamed].flatMap(({ message }) => message === null ? [] : [message]))
   )
   for (const { id } of mixed) later.messages.add(id)
 

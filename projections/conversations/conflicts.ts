@@ -167,7 +167,7 @@ export const readHistory = `
   select w.id, w.message, w.kind, hex(w.event) as event,
     w.lamport, w.time, (select text from word where id = w.source) as source,
     w.base_lamport, w.base_time, (select text from word where id = w.base_source) as base_source,
-    dense_rank() over (partition by w.message order by w.role, coalesce(w.shared, w.content)) as value
+    dense_rank() over (partition by w.message order by coalesce(w.shared_role, (select text from word where id = w.role)), coalesce(w.shared, w.content)) as value
   from (
     select w.id from jsonb_each(?1) j
     join write w on w.conversation = j.value ->> 0 and w.message = j.value ->> 1 and w.lamport >= j.value ->> 2

@@ -113,7 +113,7 @@ const contentsOf = (read: Statements, refs: ReadonlyArray<number>) =>
   )
 
 export const readContents = `
-  select w.id as ref, (select text from word where id = w.role) as role, coalesce(w.shared, w.content) as text
+  select w.id as ref, coalesce(w.shared_role, (select text from word where id = w.role)) as role, coalesce(w.shared, w.content) as text
   from json_each(?) j join write w on w.id = j.value`
 
 interface PastCells {

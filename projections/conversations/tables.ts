@@ -56,7 +56,7 @@ export const conversationTables = [
      role integer,
      timestamp text,                     -- null: equal to time
      base_lamport integer, base_time integer, base_source integer,
-     shared text                         -- what others see, where redaction made it different
+     shared text, shared_role text       -- what others see, where redaction made it different
    ) strict`,
   "create index write_register on write (conversation, message, lamport)",
 
@@ -69,7 +69,7 @@ export const conversationTables = [
 ]
 
 /** Raise it with any change of the tables above or of what they mean. */
-export const conversationShape = 1
+export const conversationShape = 2
 
 /** `write.kind`. */
 export const kinds = {

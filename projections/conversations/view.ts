@@ -121,7 +121,7 @@ const about = (opened: Opened) => ({ eventId: opened.envelope.id, stamp: stampOf
 const fullWrite = (fact: MessageFact, opened: Opened, said: Said): FullWrite<MessageFact> => ({
   ...about(opened),
   base: fact.type === "message.appended" ? undefined : baseOf(fact.data.base, stampOf(opened.envelope)),
-  value: fact.type === "message.deleted" ? "deleted" : JSON.stringify([fact.data.role, said.shared?.content ?? fact.data.content]),
+  value: fact.type === "message.deleted" ? "deleted" : JSON.stringify([said.shared?.role ?? fact.data.role, said.shared?.content ?? fact.data.content]),
   fact,
   opened,
   said

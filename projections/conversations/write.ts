@@ -86,9 +86,11 @@ const cellsOf = ({ conversation, event, fact, message }: Write, words: Words): R
   } else cells.push("title" in fact.data ? fact.data.title ?? null : null, null, null)
   const base = "base" in fact.data ? baseOf(fact.data.base, envelope) : undefined
   const shared = sharedTextOf(event, fact)
+  const role = sharedRoleOf(event, fact)
+  const differs = shared !== null || role !== null
   if (base !== undefined) cells.push(base.lamport, packTime(base.time), words(tenant, base.source))
-  else if (shared !== null) cells.push(null, null, null)
-  if (shared !== null) cells.push(shared)
+  else if (differs) cells.push(null, null, null)
+  if (differs) cells.push(shared, role)
   return cells
 }
 
@@ -99,6 +101,9 @@ const sharedTextOf = ({ shared }: NewEvent, fact: WriteFact): string | null => {
   if ("title" in fact.data) return shared.title === undefined || shared.title === fact.data.title ? null : shared.title
   return null
 }
+
+const sharedRoleOf = ({ shared }: NewEvent, fact: WriteFact): string | null =>
+  shared?.role === undefined || !("role" in fact.data) || shared.role === fact.data.role ? null : shared.role
 
 const columns = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `j.value ->> ${from + i}`).join(", ")
@@ -130,5 +135,5 @@ const addSurfaces = `
 
 export const addWrites = `
   insert into write (id, conversation, message, kind, lamport, time, source, surface, event, content, role, timestamp,
-    base_lamport, base_time, base_source, shared)
-  select ${columns(0, 8)}, unhex(j.value ->> 8), ${columns(9, 16)} from jsonb_each(?) j`
+    base_lamport, base_time, base_source, shared, shared_role)
+  select ${columns(0, 8)}, unhex(j.value ->> 8), ${columns(9, 17)} from jsonb_each(?) j`

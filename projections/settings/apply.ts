@@ -47,7 +47,9 @@ export const effective = (state: State): Settings => ({
   sync_telemetry: standing(state, "sync_telemetry", (a, b) => a && b),
   redact_pii: standing(state, "redact_pii", (a, b) => a || b),
   retention_days: standing(state, "retention_days", (a, b) => Math.min(a, b)),
-  allowed_surfaces: standing(state, "allowed_surfaces", (a, b) => a === null ? b : b === null ? a : a.filter((surface) => b.includes(surface)).sort())
+  allowed_surfaces: standing(state, "allowed_surfaces", (a, b) => a === null ? b : b === null ? a : a.filter((surface) => b.includes(surface)).sort()),
+  // of two regions neither is the stricter: everywhere the same one
+  default_region: standing(state, "default_region", (a, b) => a === null ? b : b === null || a < b ? a : b)
 })
 
 const standing = <F extends Field>(state: State, field: F, stricter: (a: Settings[F], b: Settings[F]) => Settings[F]): Settings[F] => {

@@ -29,18 +29,19 @@ export const readPlacesOf = `
 export interface WrittenForm {
   readonly eventId: string
   readonly content: string | null
+  readonly role: string | null
   readonly message_id: string | null
   readonly conversation: string
 }
 
 export const formsOf = Effect.fnUntraced(function*(tenant: string, eventIds: ReadonlyArray<string>) {
   const sqlite = yield* Sqlite
-  const rows = yield* sqlite.all<{ id: string; content: string | null; message_id: string | null; conversation: string }>(readForms, tenant, rowsOf(eventIds))
+  const rows = yield* sqlite.all<Omit<WrittenForm, "eventId"> & { readonly id: string }>(readForms, tenant, rowsOf(eventIds))
   return rows.map(({ id, ...form }): WrittenForm => ({ eventId: eventIdOf(id), ...form }))
 })
 
 export const readForms = `
-  select hex(e.id) as id, w.content, coalesce(m.local, m.shared) as message_id, coalesce(c.local, c.shared) as conversation
+  select hex(e.id) as id, w.content, (select text from word where id = w.role) as role, coalesce(m.local, m.shared) as message_id, coalesce(c.local, c.shared) as conversation
   from jsonb_each(?2) j
   cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)
   join write w on w.id = e.ref join conversation c on c.id = w.conversation left join message m on m.id = w.message`

@@ -200,7 +200,7 @@ const hostedKeys = ({ hosted }: PairedWith) => [{ keyId: keyIdOf(hosted.public_k
 const compare = (here: Shared, subject: string, data: unknown): Shared | undefined => {
   const there = data as Readonly<Record<string, unknown>>
   const form: { -readonly [K in keyof Shared]: Shared[K] } = {}
-  for (const field of ["content", "title", "message_id"] as const) {
+  for (const field of ["content", "title", "role", "message_id"] as const) {
     const value = there[field]
     if (typeof value === "string" && here[field] !== undefined && value !== here[field]) form[field] = value
   }

@@ -15,6 +15,7 @@ import type { DataKey } from "../security/sealing.ts"
 export interface SharedForm {
   readonly content?: string
   readonly title?: string
+  readonly role?: string
   readonly message_id?: string
   readonly conversation?: string
 }
@@ -153,7 +154,7 @@ export const difference = (here: { readonly subject: string }, data: unknown, sh
   const a = data as Readonly<Record<string, unknown>>
   const b = shared.data as Readonly<Record<string, unknown>>
   const form: { -readonly [K in keyof SharedForm]: SharedForm[K] } = {}
-  for (const field of ["content", "title", "message_id"] as const) {
+  for (const field of ["content", "title", "role", "message_id"] as const) {
     const value = b[field]
     if (typeof value === "string" && value !== a[field]) form[field] = value
   }

@@ -38,9 +38,9 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
     keepCompared: (epoch) => ask(putNote(selfTenant, comparedKey, epoch)),
     problemPlaces: ask(Effect.map(problemPlaces(["gap", "quarantined", "uncovered", "malformed", "parked"]), (places) => places.get(selfTenant) ?? new Set<number>())),
     ownForms: (ids) =>
-      ask(Effect.map(formsOf(selfTenant, ids), (forms) => new Map(forms.map(({ content, conversation, eventId, message_id }): readonly [string, Shared] => [eventId, {
+      ask(Effect.map(formsOf(selfTenant, ids), (forms) => new Map(forms.map(({ content, conversation, eventId, message_id, role }): readonly [string, Shared] => [eventId, {
         conversation,
-        ...(message_id === null ? { ...(content === null ? {} : { title: content }) } : { message_id, ...(content === null ? {} : { content }) })
+        ...(message_id === null ? { ...(content === null ? {} : { title: content }) } : { message_id, ...(content === null ? {} : { content }), ...(role === null ? {} : { role }) })
       }])))),
     counts: ask(Effect.gen(function*() {
       const visible = yield* counts(selfTenant)

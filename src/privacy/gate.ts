@@ -37,8 +37,6 @@ export interface GateInput {
   readonly settings: Settings
   /** `h_…`: the keyed hash by which an id is known outside (DESIGN.md 4a). */
   readonly shareId: (id: string) => string
-  /** For national telephone numbers in what people wrote. Ids are judged without it. */
-  readonly defaultRegion?: string | undefined
 }
 
 /** Whether an event carries what people wrote. Only these are stopped, withheld and redacted. */
@@ -79,7 +77,7 @@ export const gate = (input: GateInput): Verdict => {
     return shared
   }
   const subject = id(envelope.subject)
-  const pen = settings.redact_pii ? redactingPen({ defaultRegion: input.defaultRegion }) : plainPen
+  const pen = settings.redact_pii ? redactingPen(redactOptions(settings)) : plainPen
   const outgoing = share(fact, id, pen)
   return {
     _tag: "send",
@@ -92,6 +90,12 @@ export const gate = (input: GateInput): Verdict => {
     aliases
   }
 }
+
+/**
+ * How what people wrote is redacted under these settings; ids are judged without them. Settings kept by an older program
+ * say nothing of a region.
+ */
+export const redactOptions = ({ default_region }: Partial<Settings>): RedactOptions => ({ defaultRegion: default_region ?? undefined })
 
 /** The envelope's limit on `sessionid`. */
 const sessionidMaxLength = 256

@@ -1,5 +1,6 @@
 import type { Settings } from "../../streams/events/settings.ts"
 import type { TelemetryEvent } from "../../streams/telemetry.ts"
+import { redactOptions } from "./gate.ts"
 import { redact } from "./redact.ts"
 import { type Json, redactJson } from "./redactJson.ts"
 
@@ -31,8 +32,9 @@ export const telemetryGate = ({ event, settings, shareId }: TelemetryGateInput):
   // an id by which a person can be known leaves in no setting: it is a name, not something that was said
   const event_id = redact(event.event_id).spans.length === 0 ? event.event_id : shareId(event.event_id)
   if (!settings.redact_pii) return event_id === event.event_id ? { _tag: "send", event, changed: false } : { _tag: "send", event: { ...event, event_id }, changed: true }
-  const metadata = redactJson(event.metadata as Json)
-  const text = (value: string, max: number) => redact(value).text.slice(0, max)
+  const options = redactOptions(settings)
+  const metadata = redactJson(event.metadata as Json, options)
+  const text = (value: string, max: number) => redact(value, options).text.slice(0, max)
   const redacted: TelemetryEvent = {
     ...event,
     event_id,

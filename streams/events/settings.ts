@@ -11,7 +11,9 @@ export const Settings = Schema.Struct({
   redact_pii: Schema.Boolean,
   retention_days: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 36_500 })),
   /** `null`: every surface. A list: only these. */
-  allowed_surfaces: Schema.NullOr(Schema.Array(Schema.String.check(Schema.isMaxLength(64))).check(Schema.isMaxLength(64)))
+  allowed_surfaces: Schema.NullOr(Schema.Array(Schema.String.check(Schema.isMaxLength(64))).check(Schema.isMaxLength(64))),
+  /** ISO 3166: whose national telephone numbers are redacted too. `null`: only those written internationally or as everywhere. */
+  default_region: Schema.NullOr(Schema.String.check(Schema.isPattern(/^[A-Z]{2}$/)))
 })
 export type Settings = typeof Settings.Type
 
@@ -21,7 +23,8 @@ export const defaults: Settings = {
   sync_telemetry: true,
   redact_pii: true,
   retention_days: 90,
-  allowed_surfaces: null
+  allowed_surfaces: null,
+  default_region: null
 }
 
 /** Only the fields that changed, and the stamp of the settings its author saw. */
@@ -32,6 +35,7 @@ export const settingsChanged = event("settings.changed", Schema.Struct({
   redact_pii: Schema.optionalKey(Schema.Boolean),
   retention_days: Schema.optionalKey(Settings.fields.retention_days),
   allowed_surfaces: Schema.optionalKey(Settings.fields.allowed_surfaces),
+  default_region: Schema.optionalKey(Settings.fields.default_region),
   base: Schema.optionalKey(Stamp)
 }))
 

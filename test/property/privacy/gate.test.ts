@@ -91,6 +91,15 @@ describe("gate", () => {
       ]
     })
   })
+  it("reads national numbers as those of the region the settings name", () => {
+    const fact: Fact = { type: "message.appended", data: { ...message, content: "Ruf an: 030 1234567" } }
+    const content = (settings: Partial<Settings>) => {
+      const verdict = gate({ opened: opened(fact), settings: { ...defaults, ...settings }, shareId })
+      return verdict._tag === "send" && verdict.fact.type === "message.appended" && verdict.fact.data.content
+    }
+    assert.strictEqual(content({ default_region: "DE" }), "Ruf an: [REDACTED_PHONE]")
+    assert.strictEqual(content({}), fact.data.content)
+  })
   it("keeps short fields within their limits", () => {
     const role = "a@b.co ".repeat(9).trim()
     const verdict = gate({ opened: opened({ type: "message.appended", data: { ...message, role } }), settings: defaults, shareId })
@@ -98,8 +107,8 @@ describe("gate", () => {
   })
   it("gives an id one name outside, whatever the settings and the region", () => {
     for (const id of ["conv 1", "555-123-4567", "4111111111111111", "token_1", "a.b", "", "übung", "x".repeat(65), "5551234567", "030-1234567"]) {
-      const names = new Set(everySetting().flatMap((settings) => [undefined, "DE"].map((defaultRegion) => {
-        const verdict = gate({ opened: opened(facts["message.appended"], { subject: id }), settings, shareId, defaultRegion })
+      const names = new Set(everySetting().flatMap((settings) => [null, "DE"].map((default_region) => {
+        const verdict = gate({ opened: opened(facts["message.appended"], { subject: id }), settings: { ...settings, default_region }, shareId })
         return verdict._tag === "send" ? verdict.subject : ""
       })))
       names.delete("")

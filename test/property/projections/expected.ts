@@ -104,7 +104,7 @@ const digestOf = (state: State): string => {
     const messages = conversation.messages.filter(({ deleted }) => !deleted).map(({ shared, shown }) => {
       const { data } = shown.fact
       if (!("content" in data)) throw new Error("a deletion is not visible")
-      return [shared, data.role, shown.said.shared?.content ?? data.content]
+      return [shared, shown.said.shared?.role ?? data.role, shown.said.shared?.content ?? data.content]
     })
     return `${JSON.stringify([conversation.shared, own === null ? null : title?.said.shared?.title ?? own, messages])}\n`
   })

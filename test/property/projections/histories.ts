@@ -72,11 +72,13 @@ export const writes = (dice: Dice, own: string, options: { readonly size: number
     const fact = anyFact(dice, at.message, stamps, lamport, options.odd)
     const opened = event(fact, { id, source, lamport, time: `2026-11-22T10:00:0${dice.below(2)}.000Z`, subject: at.conversation, surface: dice.pick(["cli", "web"]) })
     stamps.push(stampOf(opened.envelope))
-    const content = fact.type === "message.appended" || fact.type === "message.edited" ? redacted[fact.data.content] : undefined
+    const said = fact.type === "message.appended" || fact.type === "message.edited" ? fact.data : undefined
+    const content = said === undefined ? undefined : redacted[said.content]
     const shared: Shared = {
       ...(conversation === sharedConversation ? {} : { conversation: sharedConversation }),
       ...("message_id" in fact.data && message !== sharedMessage ? { message_id: sharedMessage } : {}),
       ...(content === undefined ? {} : { content }),
+      ...(said?.role === "a@b.co" ? { role: "[REDACTED_EMAIL]" } : {}),
       ...("title" in fact.data && fact.data.title === "call 555-0100" ? { title: "[REDACTED_PHONE]" } : {})
     }
     out.push({ opened, shared, source })
@@ -88,7 +90,7 @@ const anyFact = (dice: Dice, message_id: string, stamps: ReadonlyArray<Stamp>, l
   // an author has seen only smaller lamports; an odd one claims anything
   const seen = odd ? stamps : stamps.filter((stamp) => stamp.lamport < lamport)
   const base = seen.length > 0 && dice.chance(0.7) ? { base: dice.pick(seen) } : {}
-  const written = { message_id, role: dice.pick(["user", "assistant"]), content: dice.pick(contents), timestamp: "2026-11-22T10:00:00Z" }
+  const written = { message_id, role: dice.pick(["user", "assistant", "a@b.co"]), content: dice.pick(contents), timestamp: "2026-11-22T10:00:00Z" }
   const title = dice.chance(0.7) ? { title: dice.pick(contents) } : {}
   const kind = dice.below(20)
   if (kind < 6) return { type: "message.appended", data: written }
@@ -100,7 +102,7 @@ const anyFact = (dice: Dice, message_id: string, stamps: ReadonlyArray<Stamp>, l
 
 const asShared = ({ envelope, fact }: Opened, shared: Shared): Opened => {
   const data: Record<string, unknown> = { ...fact.data }
-  for (const field of ["message_id", "content", "title"] as const) if (shared[field] !== undefined) data[field] = shared[field]
+  for (const field of ["message_id", "content", "role", "title"] as const) if (shared[field] !== undefined) data[field] = shared[field]
   const renamed = { type: fact.type, data } as Fact
   return { fact: renamed, envelope: { ...envelope, subject: shared.conversation ?? envelope.subject, data } }
 }

@@ -4,7 +4,7 @@ import { Settings } from "../../../../streams/events/settings.ts"
 import { Operator } from "../caller.ts"
 import { refusals } from "../problems.ts"
 
-const { allowed_surfaces, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry } = Settings.fields
+const { allowed_surfaces, default_region, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry } = Settings.fields
 
 /** The fields that shall change; the others stay as they are. */
 export const SettingsChange = Schema.Struct({
@@ -13,7 +13,8 @@ export const SettingsChange = Schema.Struct({
   sync_telemetry: Schema.optionalKey(sync_telemetry),
   redact_pii: Schema.optionalKey(redact_pii),
   retention_days: Schema.optionalKey(retention_days),
-  allowed_surfaces: Schema.optionalKey(allowed_surfaces)
+  allowed_surfaces: Schema.optionalKey(allowed_surfaces),
+  default_region: Schema.optionalKey(default_region)
 }).annotate({ identifier: "SettingsChange" })
 
 /** What may leave this machine, for the person at it. */
