@@ -135,6 +135,18 @@ export const Granted = Schema.Struct({
 export const Advice = Schema.Struct({ conversation_id: Schema.String, content: Schema.String })
 export const CompanionCode = Schema.Struct({ code: Schema.String, url: Schema.String, expires_at: Schema.String })
 
+/** The settings in force; one kept by an older backend has no region. */
+export const PrivacySettings = Schema.Struct({
+  user_id: Schema.NullOr(Schema.String),
+  sync_enabled: Schema.Boolean,
+  sync_conversations: Schema.Boolean,
+  sync_telemetry: Schema.Boolean,
+  redact_pii: Schema.Boolean,
+  retention_days: Schema.Finite,
+  allowed_surfaces: Schema.NullOr(Schema.Array(Schema.String)),
+  default_region: Schema.NullOr(Schema.String)
+})
+
 /** The answer of a command that only has something to say. */
 export const Told = Schema.Struct({ sentence: Schema.String })
 

@@ -5,6 +5,7 @@ import type { Sqlite } from "../../projections/Sqlite.ts"
 import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
+import { TenantData } from "../../streams/TenantData.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
@@ -28,7 +29,7 @@ import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections | Observing
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections | Observing | TenantData
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -94,6 +95,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
     Context.add(Observing, hostedObserving(base)),
+    Context.add(TenantData, TenantData.of({ userOf: (tenant) => Effect.sync(() => base.tenants.peek(tenant)?.user_id ?? null) })),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       publicUrl: options.publicUrl,

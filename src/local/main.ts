@@ -9,6 +9,7 @@ import { Observing } from "../../streams/Observing.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { mirrorName } from "../../streams/definitions.ts"
+import { TenantData } from "../../streams/TenantData.ts"
 import { TelemetrySink } from "../../streams/telemetry.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
@@ -37,7 +38,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections | Observing
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections | Observing | TenantData
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -95,6 +96,9 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Limits, localLimits()),
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
+    Context.add(TenantData, TenantData.of({
+      userOf: () => Effect.sync(() => Option.getOrUndefined(SubscriptionRef.getUnsafe(base.state.paired))?.with.user_id ?? null)
+    })),
     Context.add(Advisor, makeAdvisor(options.advisor, { key: base.advisorKey, sink: base.sink })),
     Context.add(Maintenance, Maintenance.of(maintainLocal({ ...base, journal: base.journalLog, mirror: tail.mirror })))
   )

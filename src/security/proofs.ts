@@ -107,6 +107,9 @@ const decodeProof = (header: string): Result.Result<FreshProof, ProofRefused> =>
     : refuse("malformed")
 }
 
+/** Whose proof a header claims to be; nothing of it is checked. */
+export const claimedPeer = (header: string): Result.Result<string, ProofRefused> => Result.map(decodeProof(header), ({ peer_id }) => peer_id)
+
 /**
  * Whether a `Maestra-Proof` header proves this request, by this peer, now. `now` in milliseconds since 1970.
  *

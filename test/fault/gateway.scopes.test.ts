@@ -6,17 +6,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { isScoped, scopeOf, suffices } from "../../src/gateway/http/scopes.ts"
 import { HostedApi } from "../../src/gateway/http/api.ts"
-import { Operator } from "../../src/gateway/http/caller.ts"
+import { Operator, Private } from "../../src/gateway/http/caller.ts"
 import { listOf, makeRig, problemOf, type Rig } from "../support/gatewayRig.ts"
 
 const asking = (rig: Rig) => (...request: Parameters<Rig["ask"]>) => Effect.promise(() => rig.ask(...request))
 const as = (token: unknown) => ({ authorization: `Bearer ${String(token)}` })
 const hosted = makeRig({ side: "hosted" })
 
-/** Every endpoint only an operator reaches: its row, method and path with something in each place. */
+/** Every endpoint an operator reaches, but for conversations: its row, method and path with something in each place. */
 const operators = Object.values(HostedApi.groups).flatMap((group) =>
   Object.values(group.endpoints)
-    .filter((endpoint) => endpoint.middlewares.has(Operator))
+    .filter((endpoint) => endpoint.middlewares.has(Operator) || endpoint.middlewares.has(Private))
     .map(({ identifier, method, path }) => ({ group: group.identifier, name: identifier, method, path: path.replace(/:\w+/g, "x") })))
 
 describe("admin tokens", () => {

@@ -52,7 +52,6 @@ export const samples: Record<EventType, ReadonlyArray<Sample>> = {
     redact_pii: true,
     retention_days: 30,
     allowed_surfaces: ["web", "cli"],
-    default_region: "DE",
     base
   }),
   "tenant.erased": one("settings", { erased_at: time, before_seq: 1234 }),

@@ -10,6 +10,7 @@ import { Advisor } from "../../streams/Advisor.ts"
 import { Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
+import { TenantData } from "../../streams/TenantData.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { sourceOf } from "../property/projections/rig.ts"
@@ -49,6 +50,7 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
       presence: () => Effect.succeed({ total: 2, online: 1 })
     }),
     Context.add(Limits, localLimits()),
+    Context.add(TenantData, { userOf: () => Effect.succeed("ada") }),
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
     Context.add(Advisor, makeAdvisor(advisor, { key: keyInMemory(), sink })),

@@ -98,7 +98,7 @@ const howFar = (totals: Totals): string =>
 const withHint = (error: CliFailure, more: string) =>
   new CliFailure({ kind: error.kind, type: error.type, sentence: error.sentence, hint: error.hint === "" ? more : `${error.hint}\n  ${more}` })
 
-const unreadable = (file: string, why: unknown) =>
+export const unreadable = (file: string, why: unknown) =>
   failed(
     "file-unreadable",
     `${file === "-" ? "stdin" : file} cannot be read${why instanceof Error ? `: ${why.message}` : ""}`,

@@ -8,8 +8,9 @@ import { Limits } from "../../../streams/RateLimits.ts"
 import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
 import { limiting } from "./limiting.ts"
 import { isOwnerSession, issueOwnerSession, type OwnerSession, ownerSessionEnd } from "./ownerSession.ts"
+import { privateLayer } from "./privateAccess.ts"
 import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
-import { scopeOf, suffices } from "./scopes.ts"
+import { scopeOf, scopeTooSmall, suffices } from "./scopes.ts"
 
 /** What a side trusts: its own secret, and whose data that secret opens. */
 export interface Trust {
@@ -142,7 +143,7 @@ const operatorLayer = (trust: Trust) =>
             return yield* problem("operator-only", "A session binding token reads and writes conversations, nothing else.", noToken(trust.side).hint)
           }
           if (asking.scope !== undefined && !suffices(asking.scope, scopeOf(group.identifier, endpoint.identifier))) {
-            return yield* problem("scope-too-small", "This admin token only reads.", "Use one of scope operate; `maestra hosted tokens create NAME --scope operate` makes one.")
+            return yield* scopeTooSmall
           }
           return yield* handler
         })
@@ -170,4 +171,8 @@ const ofShape = (error: HttpApiError.HttpApiSchemaError): Problem => {
 }
 
 /** All gates of one side. */
-export const accessLayer = (trust: Trust) => Layer.mergeAll(tenantLayer(trust), operatorLayer(trust), doorkeeperLayer(trust), problemsLayer)
+export const accessLayer = (trust: Trust) =>
+  Layer.mergeAll(tenantLayer(trust), operatorLayer(trust), doorkeeperLayer(trust), problemsLayer, ownersLayer(trust))
+
+const ownersLayer = (trust: Trust) =>
+  privateLayer(Effect.map(Registrar, (registrar) => ({ identify: (bearer) => identify(trust, registrar, bearer), tenantNamed })))

@@ -17,13 +17,13 @@ const about = OpenApi.annotations({
   description: "Conversations, their history and their events. Local and hosted backends speak the same."
 })
 
-const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Observing)
+const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Observing, Privacy)
 
 /** What a local backend serves. */
-export class LocalApi extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}
+export class LocalApi extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}
 
 /** What a hosted backend serves. */
 export class HostedApi extends shared.add(Hosted, Tokens).middleware(Problems).annotateMerge(about) {}
 
 /** The whole contract, both sides: what clients are generated from and the golden file holds. */
-export class Api extends shared.add(Local, Privacy, Companions, AdvisorQuestions, AdvisorKeys, Hosted, Tokens).middleware(Problems).annotateMerge(about) {}
+export class Api extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys, Hosted, Tokens).middleware(Problems).annotateMerge(about) {}

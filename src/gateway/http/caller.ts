@@ -32,6 +32,15 @@ export class Operator extends HttpApiMiddleware.Service<Operator>()("gateway/Ope
   error: refusals(401, 403)
 }) {}
 
+/**
+ * Lets in whoever decides about a person's data as a whole: the holder of the local token; a device whose session comes
+ * with a fresh proof of its key; the operator, for a tenant named with `?tenant=`.
+ */
+export class Private extends HttpApiMiddleware.Service<Private, { provides: Caller }>()("gateway/Private", {
+  security,
+  error: refusals(401, 403, 429)
+}) {}
+
 /** Every refusal leaves as a problem, with its own status and headers. Outermost on every endpoint. */
 export class Problems extends HttpApiMiddleware.Service<Problems>()("gateway/Problems", {
   error: refusals(400, 500)

@@ -20,6 +20,7 @@ const table = {
   "scope-too-small": { status: 403, title: "The admin token is not good for this" },
   "read-only": { status: 403, title: "The operator may only read a tenant's conversations" },
   "other-peer": { status: 403, title: "The session is another peer's" },
+  "proof-refused": { status: 403, title: "This needs a fresh proof of the device's key" },
   "bad-signature": { status: 403, title: "The signature does not hold" },
   "no-such-endpoint": { status: 404, title: "There is nothing at this address" },
   "conversation-not-found": { status: 404, title: "There is no such conversation" },

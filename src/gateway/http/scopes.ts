@@ -1,4 +1,5 @@
 import type { AdminScope } from "../../../streams/Access.ts"
+import { problem } from "./problems.ts"
 
 /**
  * What an admin token must be good for, by `<group>.<endpoint>`. An endpoint that is not here wants `operate`;
@@ -16,6 +17,9 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   // holds the tenant store, if under the master key
   "hosted.backupPlan": "operate",
   "hosted.backupPart": "operate",
+  "privacy.read": "read",
+  "privacy.preview": "read",
+  "privacy.change": "operate",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"
@@ -26,6 +30,8 @@ export const scopeOf = (group: string, endpoint: string): AdminScope => scopes[`
 
 /** Whether the table names the endpoint. */
 export const isScoped = (group: string, endpoint: string): boolean => `${group}.${endpoint}` in scopes
+
+export const scopeTooSmall = problem("scope-too-small", "This admin token only reads.", "Use one of scope operate; `maestra hosted tokens create NAME --scope operate` makes one.")
 
 /** Whether a token of scope `held` is good for what asks for `wanted`. */
 export const suffices = (held: AdminScope, wanted: AdminScope): boolean => held === "operate" || wanted === "read"

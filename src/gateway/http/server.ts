@@ -60,7 +60,7 @@ export interface HostedServerOptions {
 export const serveLocal = (options: LocalServerOptions) => {
   const trust: Trust = { side: "local", secret: Redacted.make(options.token), holder: () => undefined }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, localOperations, localHandlers, privacyHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
+    Layer.provide([...sharedHandlers, localOperations, localHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
   )
   return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,
@@ -80,7 +80,7 @@ export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect
   })
 }))
 
-const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers, observingHandlers] as const
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers, observingHandlers, privacyHandlers] as const
 
 const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,

@@ -1,8 +1,10 @@
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Settings } from "../../../../streams/events/settings.ts"
-import { Operator } from "../caller.ts"
+import { kinds } from "../../../privacy/kinds.ts"
+import { Private, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
+import { ImportConversation } from "../wire.ts"
 
 const { allowed_surfaces, default_region, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry } = Settings.fields
 
@@ -17,12 +19,38 @@ export const SettingsChange = Schema.Struct({
   default_region: Schema.optionalKey(default_region)
 }).annotate({ identifier: "SettingsChange" })
 
-/** What may leave this machine, for the person at it. */
+/** What may leave, and whose it is: `null` on a machine that belongs to nobody yet. */
+export const PrivacySettings = Schema.Struct({ user_id: Schema.NullOr(Schema.String), ...Settings.fields }).annotate({ identifier: "PrivacySettings" })
+
+const Span = Schema.Struct({ kind: Schema.Literals(kinds), start: Schema.Int, end: Schema.Int }).annotate({
+  identifier: "Redaction",
+  description: "what was hidden, and where in the text as it was given, in UTF-16 units"
+})
+
+/** A conversation as it would leave, in the import format. Ids that would not leave show as `h_…`, under a name made for this answer. */
+const Preview = Schema.Struct({
+  conversation_id: Schema.String,
+  title: Schema.optionalKey(Schema.String),
+  title_redactions: Schema.optionalKey(Schema.Array(Span)),
+  messages: Schema.Array(Schema.Struct({
+    id: Schema.String, role: Schema.String, content: Schema.String, timestamp: Schema.String, surface: Schema.String, redactions: Schema.Array(Span)
+  })),
+  withheld: Schema.optionalKey(Schema.Struct({ why: Schema.Literals(["surface", "sync_enabled", "sync_conversations"]), messages: Schema.Int }))
+}).annotate({ identifier: "Preview" })
+
+/** A person's settings and data as a whole. */
 export class Privacy extends HttpApiGroup.make("privacy").add(
-  HttpApiEndpoint.get("read", "/privacy-settings", { success: Settings.annotate({ identifier: "PrivacySettings" }) }),
+  HttpApiEndpoint.get("read", "/privacy-settings", { query: tenantQuery, success: PrivacySettings }),
   HttpApiEndpoint.put("change", "/privacy-settings", {
     payload: SettingsChange,
-    success: Settings,
+    success: PrivacySettings,
     error: refusals(413, 503, 507)
+  }),
+  /** What would leave if this were imported now. Nothing is kept. Lines that cannot be read are left out. */
+  HttpApiEndpoint.post("preview", "/privacy/preview", {
+    query: tenantQuery,
+    payload: HttpApiSchema.StreamNdjson({ schema: ImportConversation }),
+    success: HttpApiSchema.StreamNdjson({ schema: Preview }),
+    error: refusals(413)
   })
-).middleware(Operator) {}
+).middleware(Private) {}

@@ -1,43 +1,63 @@
-import { Effect, Result, Schema } from "effect"
+import { DateTime, Effect, Result, Schema, Stream } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { selfTenant } from "../../../../streams/Backend.ts"
+import { TenantData } from "../../../../streams/TenantData.ts"
 import { defaults, type Settings } from "../../../../streams/events/settings.ts"
+import { readImport } from "../../import/lines.ts"
+import { preview } from "../../privacy/preview.ts"
 import { Reads } from "../../Reads.ts"
 import { Recording } from "../../Recording.ts"
+import { makeAlias } from "../../privacy/alias.ts"
 import { Api } from "../api.ts"
-import { SettingsChange } from "../api/privacy.ts"
-import { invalid, jsonOf } from "../body.ts"
-import { refused } from "../problems.ts"
-import { json } from "../respond.ts"
+import { type PrivacySettings, SettingsChange } from "../api/privacy.ts"
+import { type Body, bytesOf, invalid, jsonOf } from "../body.ts"
+import { Caller } from "../caller.ts"
+import { problem, refused } from "../problems.ts"
+import { json, ndjson } from "../respond.ts"
 
 /** Surface of a change made over HTTP. */
 const surface = "api"
-const known: ReadonlySet<string> = new Set(Object.keys(defaults))
-const readChange = Schema.decodeUnknownResult(SettingsChange)
+/** `user_id` is shown with the settings and is none: a client may send back what it was shown. */
+const known: ReadonlySet<string> = new Set([...Object.keys(defaults), "user_id"])
+const decodeChange = Schema.decodeUnknownResult(SettingsChange)
 
-/** What may leave this machine: shown, and changed. A change is in force when it is answered. */
+/** A person's settings: what may leave, shown and changed. A change is in force when it is answered. */
 export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(function*(handlers) {
   const reads = yield* Reads
   const recording = yield* Recording
+  const data = yield* TenantData
 
-  const settings = Effect.gen(function*() {
-    yield* recording.settled(selfTenant)
-    return yield* refused(reads.settings(selfTenant))
+  const settingsOf = (tenant: string) => Effect.andThen(recording.settled(tenant), refused(reads.settings(tenant)))
+  const shown = Effect.fnUntraced(function*(tenant: string) {
+    const { settings } = yield* settingsOf(tenant)
+    return json<typeof PrivacySettings.Type>({ user_id: yield* data.userOf(tenant), ...settings })
   })
 
   return handlers.handleAll({
-    read: () => Effect.map(settings, (now) => json<Settings>(now.settings))
+    read: () => Effect.flatMap(Caller, ({ tenant }) => shown(tenant))
   }).handleRaw("change", ({ request }) =>
     Effect.gen(function*() {
-      const body = yield* jsonOf(request)
-      const stranger = Object.keys(body).find((field) => !known.has(field))
-      if (stranger !== undefined) return yield* invalid(stranger, `There is no setting ${JSON.stringify(stranger.slice(0, 100))}.`, `The settings are ${[...known].join(", ")}.`)
-      const change = readChange(body)
-      if (Result.isFailure(change)) return yield* invalid("", "A setting does not have the right shape.", "See PrivacySettings in /openapi.json.")
-      const { latest } = yield* settings
+      const { kind, tenant, via } = yield* Caller
+      if (kind === "operator") return yield* problem("read-only", "The admin token does not change what a person decided.", "Only the person's own devices do.")
+      const change = yield* readChange(yield* jsonOf(request))
+      const { latest } = yield* settingsOf(tenant)
       // the base says which earlier changes this one knows of and replaces; of those it does not know the stricter wins
-      const data = latest === undefined ? change.success : { ...change.success, base: latest }
-      if (Object.keys(change.success).length > 0) yield* refused(recording.record(selfTenant, [{ fact: { type: "settings.changed", data }, subject: "settings", surface }]))
-      return json<Settings>((yield* settings).settings)
+      const fact = { type: "settings.changed" as const, data: latest === undefined ? change : { ...change, base: latest } }
+      if (Object.keys(change).length > 0) yield* refused(recording.record(tenant, [{ fact, subject: "settings", surface, ...(via === undefined ? {} : { via }) }]))
+      return yield* shown(tenant)
+    })).handleRaw("preview", ({ request }) =>
+    Effect.gen(function*() {
+      const { tenant } = yield* Caller
+      const { lines } = readImport(yield* bytesOf(request), DateTime.formatIso(yield* DateTime.now))
+      const { settings } = yield* settingsOf(tenant)
+      const context = { settings, shareId: makeAlias() }
+      return yield* ndjson(Stream.map(Stream.fromIterable(lines), (line) => preview(line, context)))
     }))
 }))
+
+const readChange = Effect.fnUntraced(function*(body: Body) {
+  const stranger = Object.keys(body).find((field) => !known.has(field))
+  if (stranger !== undefined) return yield* invalid(stranger, `There is no setting ${JSON.stringify(stranger.slice(0, 100))}.`, `The settings are ${Object.keys(defaults).join(", ")}.`)
+  const change = decodeChange(body)
+  if (Result.isFailure(change)) return yield* invalid("", "A setting does not have the right shape.", "See PrivacySettings in /openapi.json.")
+  return change.success satisfies Partial<Settings>
+})

@@ -118,6 +118,8 @@ export interface LocalPeer {
 }
 
 export interface PrivacySettings {
+  /** The person's name at the hosted side; `null` on a machine that is not paired. */
+  readonly user_id: string | null
   readonly sync_enabled: boolean
   readonly sync_conversations: boolean
   readonly sync_telemetry: boolean
@@ -125,6 +127,8 @@ export interface PrivacySettings {
   readonly retention_days: number
   /** `null`: every surface. */
   readonly allowed_surfaces: ReadonlyArray<string> | null
+  /** Whose national telephone numbers are redacted too, `DE` for example. */
+  readonly default_region: string | null
 }
 
 export interface TelemetryHour {
