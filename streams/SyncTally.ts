@@ -38,9 +38,12 @@ export interface Noted {
 export class SyncTally {
   #tries: Array<{ readonly at: number; readonly good: boolean }> = []
   #errors: Array<Noted> = []
+  /** How the newest try ended. */
+  last: SyncOutcome | undefined
 
   /** `about`: what else is known of a failure, free of content. */
   record(at: number, outcome: SyncOutcome, about = ""): void {
+    this.last = outcome
     const weight = weighs[outcome]
     if (weight === "neither") return
     this.#tries.push({ at, good: weight === "success" })

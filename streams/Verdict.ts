@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Sequence } from "./ids.ts"
+import { Sequence, Time } from "./ids.ts"
 
 const answer = { log_id: Schema.String, log_epoch: Schema.Int }
 /** The author at fault, where that is not the sender: a companion whose commit its local backend brought. */
@@ -32,6 +32,8 @@ export const HeadRequest = Schema.Struct({
   mirror_seq: Sequence,
   journal: Schema.String.check(Schema.isMaxLength(64)),
   journal_seq: Sequence,
+  /** The peer's clock. */
+  time: Schema.optionalKey(Time),
   /** Once after a start: what the mirror holds, to be compared with the log. A restored one has a hole that nothing else shows. */
   mirror: Schema.optionalKey(Schema.Struct({ last_seq: Sequence, messages: Sequence }))
 })
@@ -44,6 +46,8 @@ export const HeadAnswer = Schema.Struct({
   tenant_last_seq: Sequence,
   head: Schema.NullOr(Schema.String),
   head_seq: Sequence,
+  /** The hosted side's clock. */
+  time: Schema.optionalKey(Time),
   /** The answer to `mirror`: it holds as many messages as the log up to there. */
   mirror_whole: Schema.optionalKey(Schema.Boolean),
   /** Each peer's reported position in the log, for `everywhere`: unrevoked peers seen in 30 days. */

@@ -33,6 +33,7 @@ export const subjects = {
   logTenant: (tenant: string) => `${join("log", tenant)}.>`,
   telemetry: (tenant: string, peer: string, type: string) => join("telemetry", tenant, peer, telemetryToken(type)),
   ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
+  alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? "_", kind),
   deliver: (peer: string) => join("deliver", peer, "log"),
   partition: (index: number, subject: string) => `${join("part", String(index))}.${subject}`
 } as const

@@ -89,6 +89,14 @@ export const problemCounts = Effect.fnUntraced(function*(tenant: string) {
   return new Map(rows.map(({ count, what }) => [what, count] as const))
 })
 
+/** Places in each tenant's log that do not hold; tenants without any are absent. */
+export const damage = Effect.gen(function*() {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ tenant: string; places: number }>(
+    "select t.name as tenant, count(*) as places from problem p join tenant t on t.id = p.tenant where p.journal = 0 and p.what <> 'parked' group by p.tenant")
+  return new Map(rows.map(({ places, tenant }) => [tenant, places] as const))
+})
+
 export interface PeerPosition {
   readonly peer_id: string
   readonly log_seq: number

@@ -19,8 +19,10 @@ import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
+import type { AlertSettings } from "../observing/settings.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import type { SecretKey } from "../security/secretKey.ts"
+import { alertBucket, watcherBucket } from "./alerting.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
@@ -56,6 +58,7 @@ export interface HostedOptions {
   /** Join the deployment this file describes, instead of running a hub. */
   readonly cluster?: string
   readonly limits?: Partial<RateLimits>
+  readonly alerts: AlertSettings
   readonly onProgress: (line: string) => Effect.Effect<void>
   /** A part ended that never ends: the process must stop. What was acknowledged is safe; the log says why. */
   readonly onBroken: (part: string) => Effect.Effect<void>
@@ -235,7 +238,15 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   return {
     ...attached, ...parts, disk: disk?.disk, options, cutting,
     tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }),
-    nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas })
+    nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }),
+    alerting: {
+      alerts: options.alerts,
+      store: yield* jetStreamKeyValue(service, { ...alertBucket, replicas }),
+      watcher: yield* jetStreamKeyValue(service, { ...watcherBucket, replicas }),
+      log: guarded(jetStreamLog(service, streams.alerts.name)),
+      name: uuidV7(),
+      ownsHub: attached.server !== undefined
+    }
   }
 })
 

@@ -214,6 +214,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
     tenant_last_seq: Math.max(tenantLastSeq, head?.seq ?? 0),
     head: head === undefined ? null : decoder.decode(head.bytes),
     head_seq: head?.seq ?? 0,
+    time: isoTime(yield* Clock.currentTimeMillis),
     // more than the log is fine: it was purged, and the mirror will be
     ...(mirror === undefined || held === undefined ? {} : { mirror_whole: mirror.messages >= held }),
     positions

@@ -6,12 +6,14 @@ import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { TenantData } from "../../streams/TenantData.ts"
+import { Alerts } from "../../streams/alerts.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { adminTokens } from "./adminTokens.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
+import { hostedAlerting } from "./alerting.ts"
 import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { gated, nameOnHosted } from "./gated.ts"
@@ -29,7 +31,7 @@ import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections | Observing | TenantData
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -58,11 +60,13 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   // whoever joined another's hub follows that one's word
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
   yield* supervise(options, "observing", keepLooking(base))
-  return services(base, own, ingest)
+  const alerting = yield* hostedAlerting(base, base.alerting)
+  yield* supervise(options, "alerts", alerting.run)
+  return services(base, own, ingest, alerting.port)
 })
 
 /** The ports a gateway stands on. */
-const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
+const services = (base: Base, own: OwnCommits, ingest: IngestContext, alerts: Alerts["Service"]) => {
   const { ask, hosted, identity, keyring, options, partitions, projections, view } = base
   const registrar = registrarOf(base, own)
   const reading = { logOf: (tenant: string) => partitions.of(tenant).log, hosted, open: keyring.open }
@@ -96,6 +100,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext) => {
     Context.add(AdminTokens, adminTokens(base.admin)),
     Context.add(Observing, hostedObserving(base)),
     Context.add(TenantData, TenantData.of({ userOf: (tenant) => Effect.sync(() => base.tenants.peek(tenant)?.user_id ?? null) })),
+    Context.add(Alerts, alerts),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       publicUrl: options.publicUrl,

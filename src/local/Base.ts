@@ -16,6 +16,7 @@ import { watchLeaf } from "../nats/leafLink.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { startServer } from "../nats/ServerProcess.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
+import type { AlertSettings } from "../observing/settings.ts"
 import { loadIdentity } from "../security/BackendIdentity.ts"
 import { Keystore } from "../security/Keystore.ts"
 import { machineId } from "../security/machineId.ts"
@@ -46,6 +47,7 @@ export interface LocalOptions {
   readonly sessionTtl: Duration.Duration
   /** The model server questions go to; without it they are refused. */
   readonly advisor?: AdvisorOptions
+  readonly alerts: AlertSettings
   readonly onProgress: (line: string) => Effect.Effect<void>
   /** A part ended that never ends: the process must stop. What was acknowledged is safe; the log says why. */
   readonly onBroken: (part: string) => Effect.Effect<void>

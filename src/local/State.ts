@@ -50,6 +50,8 @@ export interface State {
   readonly tally: SyncTally
   readonly toSend: Waits
   readonly toReceive: Waits
+  /** How far this clock is ahead of the hosted side's, when it was last compared. */
+  skewMillis: number | undefined
   /** When another server of this machine's name last took its place at the hub, in milliseconds since 1970; 0: never. */
   thrownOutAt: number
   /** Since when hosted answers speak of an older epoch of the log than ours, and of no other. */
@@ -79,6 +81,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     tally: new SyncTally(),
     toSend: new Waits(),
     toReceive: new Waits(),
+    skewMillis: undefined,
     thrownOutAt: 0,
     olderEpochSince: undefined,
     retries: {},

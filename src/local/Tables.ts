@@ -32,6 +32,8 @@ export interface Tables {
   readonly isRevoked: (peer: string) => Effect.Effect<boolean>
   /** How much of each author lies in the log, as far as it was read. */
   readonly committed: Effect.Effect<ReadonlyArray<Committed>>
+  /** Places in the log that do not hold. */
+  readonly quarantined: Effect.Effect<number>
   /** Devices of this person that ever registered. */
   readonly peers: Effect.Effect<ReadonlyArray<Peer>>
   /** How far the log was read when its newest settings were. */

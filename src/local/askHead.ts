@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Result, Schema, SubscriptionRef } from "effect"
 import { subjects } from "../../streams/subjects.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
 import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
 import type { LinkedContext } from "./LinkedContext.ts"
 
@@ -13,16 +14,21 @@ const decoder = new TextDecoder()
 export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
   const { peer_id, tenant, log_epoch } = context.paired()
   const mirror = yield* context.mirrorUnchecked
+  const asked = yield* Clock.currentTimeMillis
   const request = {
     ...(mirror === undefined ? {} : { mirror }),
     log_epoch,
     mirror_seq: context.seen().log_seq,
     journal: context.journals.current(),
-    journal_seq: context.journal.acknowledged()
+    journal_seq: context.journal.acknowledged(),
+    time: isoTime(asked)
   }
   const bytes = yield* context.connection.request(subjects.ingest(tenant, peer_id, "head"), encoder.encode(JSON.stringify(request)), headPatience)
   const answer = decodeHead(decoder.decode(bytes))
   if (Result.isFailure(answer)) return undefined
+  const { time } = answer.success.verdict === "head" ? answer.success : {}
+  // what was on its way both times is not the clocks'
+  if (time !== undefined) context.state.skewMillis = (asked + (yield* Clock.currentTimeMillis)) / 2 - millisOf(time)
   // places of another epoch say nothing about ours
   if (answer.success.verdict === "head" && answer.success.log_epoch === log_epoch) {
     const positions = answer.success.positions ?? []

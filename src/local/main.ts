@@ -6,6 +6,7 @@ import { Advisor } from "../../streams/Advisor.ts"
 import { Nonces, Tickets } from "../../streams/Access.ts"
 import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
+import { Alerts } from "../../streams/alerts.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { mirrorName } from "../../streams/definitions.ts"
@@ -16,6 +17,7 @@ import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keyId } from "../security/keys.ts"
 import { nonces } from "../security/NonceCache.ts"
+import { localAlerting } from "./alerting.ts"
 import { makeAdvisor } from "./advisor.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
@@ -38,7 +40,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections | Observing | TenantData
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -62,11 +64,13 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "pairing", followPairing(base, (ask) => { askNow = ask }))
   const observing: ObservingContext = { ...base, logRead: () => base.seen.log_seq }
   yield* supervise(options, "observing", keepLooking(observing))
-  return services(base, options, Effect.suspend(() => askNow), localObserving(observing))
+  const alerting = yield* localAlerting({ ...observing, disk: base.disk }, options)
+  yield* supervise(options, "alerts", alerting.run)
+  return services(base, options, Effect.suspend(() => askNow), localObserving(observing), alerting.port)
 })
 
 /** The ports a gateway stands on. */
-const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>, observing: Observing["Service"]) => {
+const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>, observing: Observing["Service"], alerts: Alerts["Service"]) => {
   const { journal, projections } = base
   const control: ControlContext = {
     ...base,
@@ -90,6 +94,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Companions, Companions.of(makeCompanionCodes(base))),
     Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
     Context.add(Observing, observing),
+    Context.add(Alerts, alerts),
     Context.add(LocalControl, makeControl(control)),
     Context.add(TelemetryStore, base.telemetry),
     Context.add(TelemetrySink, base.sink),

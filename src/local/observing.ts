@@ -18,7 +18,7 @@ export interface ObservingContext {
   readonly logRead: () => number
   readonly source: string
   readonly companions: Pick<CompanionStore, "all" | "of">
-  readonly tables: Pick<Tables, "committed" | "peers" | "isRevoked">
+  readonly tables: Pick<Tables, "committed" | "peers" | "quarantined">
 }
 
 const lookEvery = Duration.seconds(5)

@@ -9,7 +9,7 @@ import { Projections } from "../../projections/runner.ts"
 import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { allAuthors, allHeads, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
-import { committed, note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
+import { committed, damage, note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import { alreadyThere } from "./prepare.ts"
 import type { Tables } from "./Tables.ts"
@@ -59,6 +59,7 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
     withheld: ask(Effect.map(withheldFor(selfTenant, "surface"), (ids) => new Set(ids))),
     isRevoked: (peer) => ask(Effect.map(peerById({ tenant: selfTenant, peer }), (found) => Option.isSome(found) && found.value.revoked !== null)),
     committed: ask(committed(selfTenant)),
+    quarantined: ask(Effect.map(damage, (places) => places.get(selfTenant) ?? 0)),
     peers: ask(listPeers(selfTenant)),
     settingsSeq: ask(Effect.map(settingsOf(selfTenant), ({ seq }) => seq)),
     digest: ask(stateDigest(selfTenant)),

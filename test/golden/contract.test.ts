@@ -52,6 +52,7 @@ describe("golden contract", () => {
       logTenant: subjects.logTenant(tenant),
       telemetry: subjects.telemetry(tenant, peer, "advisor.ask now"),
       ingest: (["commit", "telemetry", "head"] as const).map((what) => subjects.ingest(tenant, peer, what)),
+      alert: [subjects.alert(tenant, "sync_lag"), subjects.alert(null, "disk_low")],
       deliver: subjects.deliver(peer),
       partition: subjects.partition(3, subjects.logCommit(tenant, peer))
     } satisfies Record<keyof typeof subjects, unknown>

@@ -1,7 +1,10 @@
 // Goal: both sides tell the same truth about a peer in the field's own words, also while it is off the link.
 // Method: a hosted backend, two locals, the first taken off the link by a pause; every figure is compared with what was done.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
 import type { Dashboard } from "../../src/gateway/http/api/observing.ts"
+import type { Alert } from "../../streams/alerts.ts"
 import type { PeerDebug, PeerMetrics } from "../../streams/Observing.ts"
 import { done, statusOf } from "../support/linked.ts"
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
@@ -13,14 +16,31 @@ let b: Backend
 let tenant: string
 let peerA: string
 
+/** What alerts were posted, in order: `queue_depth`, and `queue_depth resolved` when it was. */
+const posted: Array<string> = []
+const webhook = createServer((request, response) => {
+  let text = ""
+  request.setEncoding("utf8").on("data", (part: string) => text += part).on("end", () => {
+    const alerts = JSON.parse(text) as ReadonlyArray<{ readonly labels: { readonly alertname: string; readonly subject: string }; readonly endsAt: string }>
+    for (const { endsAt, labels } of alerts) posted.push(`${labels.alertname} ${labels.subject}${Date.parse(endsAt) < Date.now() + 60_000 ? " resolved" : ""}`)
+    response.end()
+  })
+})
+
+type Alerts = { readonly alerts: ReadonlyArray<Alert> }
+const firing = async (backend: Backend): Promise<ReadonlyArray<string>> =>
+  (await done<Alerts>(backend, "GET", "/alerts")).alerts.filter(({ status }) => status === "firing").map(({ kind, subject }) => `${kind} ${subject}`)
+
 const metrics = (backend: Backend, peer: string) => done<PeerMetrics>(backend, "GET", `/sync/metrics/${peer}`)
 const debug = (backend: Backend, peer: string) => done<PeerDebug>(backend, "GET", `/debug/sync/${peer}`)
 const say = (local: Backend, content: string) => done(local, "POST", "/conversations/c/messages", { role: "user", content })
 
 beforeAll(async () => {
   world = await makeWorld()
-  hosted = await world.hosted()
-  a = await world.local("a")
+  await new Promise<void>((ready) => webhook.listen(0, "127.0.0.1", ready))
+  const hook = ["--alert-webhook", `http://127.0.0.1:${(webhook.address() as AddressInfo).port}/api/v2/alerts`]
+  hosted = await world.hosted("hosted", { args: [...hook, "--alert-webhook-private", "--alerts", "sync_lag=2,disk_low=off"] })
+  a = await world.local("a", { args: [...hook, "--alerts", "queue_depth=1,disk_low=off"] })
   b = await world.local("b")
   tenant = await world.pair(hosted, a)
   await world.pair(hosted, b)
@@ -28,7 +48,10 @@ beforeAll(async () => {
   await agreed(tenant, hosted, [a, b])
   peerA = (await statusOf(a)).peer_id!
 }, 120_000)
-afterAll(() => world.close())
+afterAll(async () => {
+  webhook.close()
+  await world.close()
+})
 
 describe("a peer that is in step", () => {
   it("has the same totals on both sides, and on its neighbour", async () => {
@@ -107,6 +130,19 @@ describe("a peer that is off the link", () => {
     assert.strictEqual((await debug(hosted, peerA)).peer_info["peer_id"], peerA)
   })
 
+  it("raises an alert on both sides, once each, to whoever looks and to the webhook", async () => {
+    await until(async () => (await firing(a)).includes(`queue_depth ${peerA}`), 20_000, () => "no alert here")
+    await until(async () => (await firing(hosted)).includes(`sync_lag ${peerA}`), 20_000, () => "no alert there")
+    await until(() => Promise.resolve(posted.length >= 2), 10_000, () => `posted: ${posted.join()}`)
+    const [alert] = (await done<Alerts>(a, "GET", "/alerts")).alerts
+    assert.deepStrictEqual([alert?.threshold, alert?.value, alert?.severity], [1, 2, "warning"])
+    assert.match(alert?.todo ?? "", /maestra debug/)
+    assert.match(a.log(), /2 events of peer_[0-9a-f]+ wait to be sent/)
+    const silenced = await done<{ readonly until: string }>(hosted, "POST", "/alerts/silence", { kind: "clock_skew", minutes: 10 })
+    assert.isAbove(Date.parse(silenced.until), Date.now())
+    assert.strictEqual((await hosted.http("POST", "/alerts/silence", { kind: "nonsense", minutes: 10 })).status, 400)
+  })
+
   it("is in step again when the link is back", async () => {
     await done(a, "POST", "/resume")
     await agreed(tenant, hosted, [a, b])
@@ -114,5 +150,15 @@ describe("a peer that is off the link", () => {
     await until(async () => (await metrics(hosted, peerA)).sync_lag_seconds === 0, 15_000, () => "still behind over there")
     assert.deepStrictEqual((await debug(a, peerA)).offline_queue, [])
     assert.deepStrictEqual((await debug(hosted, peerA)).offline_queue, [])
+  })
+
+  it("resolves them, once each, and a new start tells of none again", async () => {
+    await hosted.stop()
+    await hosted.start()
+    await until(async () => (await firing(a)).length === 0 && (await firing(hosted)).length === 0, 60_000, () => "still firing")
+    await until(() => Promise.resolve(posted.length >= 4), 10_000, () => `posted: ${posted.join()}`)
+    assert.deepStrictEqual([...posted].sort(), [`queue_depth ${peerA}`, `queue_depth ${peerA} resolved`, `sync_lag ${peerA}`, `sync_lag ${peerA} resolved`])
+    const { alerts } = await done<Alerts>(hosted, "GET", "/alerts")
+    assert.deepStrictEqual(alerts.map(({ kind, status }) => [kind, status]), [["sync_lag", "resolved"]])
   })
 })

@@ -9,6 +9,7 @@ import { nonces } from "../../src/security/NonceCache.ts"
 import { Advisor } from "../../streams/Advisor.ts"
 import { Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
+import { Alerts } from "../../streams/alerts.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { TenantData } from "../../streams/TenantData.ts"
 import { Limits } from "../../streams/RateLimits.ts"
@@ -49,6 +50,7 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
       debug: () => Effect.fail(refusal),
       presence: () => Effect.succeed({ total: 2, online: 1 })
     }),
+    Context.add(Alerts, { list: Effect.succeed({ alerts: [], silences: [] }), silence: ({ kind, subject }) => Effect.succeed({ kind, subject, until: "2026-11-22T10:00:00.000Z" }) }),
     Context.add(Limits, localLimits()),
     Context.add(TenantData, { userOf: () => Effect.succeed("ada") }),
     Context.add(Tickets, localTickets()),

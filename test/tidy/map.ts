@@ -11,8 +11,9 @@ export const reach: Readonly<Record<string, ReadonlyArray<string>>> = {
   "src/security/portable": ["streams"],
   "src/privacy": ["streams"],
   "src/nats": ["streams", "src/security"],
-  "src/local": ["streams", "projections", "src/security", "src/privacy", "src/nats"],
-  "src/hosted": ["streams", "projections", "src/security", "src/privacy", "src/nats"],
+  "src/observing": ["streams"],
+  "src/local": ["streams", "projections", "src/security", "src/privacy", "src/nats", "src/observing"],
+  "src/hosted": ["streams", "projections", "src/security", "src/privacy", "src/nats", "src/observing"],
   "src/gateway": ["streams", "projections", "src/security", "src/privacy"],
   "src/sdk": ["streams", "src/privacy", "src/security/portable"],
   "src/sdk/typescript/node": ["src/sdk"],
@@ -37,7 +38,7 @@ export const packages: ReadonlyArray<readonly [name: RegExp, rooms: ReadonlyArra
   // started where servers are supervised, by the demo, and where the OS keychain may never answer
   [/^node:child_process$/, ["src/nats", "src/cli", "src/security"]],
   [/^node:worker_threads$/, []],
-  [/^node:/, ["projections", "src/security", "src/nats", "src/local", "src/hosted", "src/gateway", "src/cli", "src/sdk/typescript/node"]]
+  [/^node:/, ["src/observing", "projections", "src/security", "src/nats", "src/local", "src/hosted", "src/gateway", "src/cli", "src/sdk/typescript/node"]]
 ]
 
 /**

@@ -9,6 +9,7 @@ import { resolve } from "node:path"
 import { defaultLimits } from "../../../hosted/RateBudget.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
+import { alertFlags, alertSettings } from "../../serving/alertSettings.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
 import { showFirstToken } from "./tokens.ts"
@@ -65,6 +66,7 @@ const flags = {
     Flag.withFallbackConfig(Config.Int("MAESTRA_RATE_TELEMETRY_PER_MINUTE")),
     Flag.withDefault(defaultLimits.telemetryPerMinute)
   ),
+  ...alertFlags,
   allowedOrigin: allowedOriginFlag,
   cluster: Flag.String("cluster").pipe(Flag.withDescription("File that describes an external JetStream cluster to use"), Flag.optional)
 }
@@ -88,6 +90,7 @@ export const up = Command.make(
     // its own pages, under the name they are served by and on this machine
     const origins = [...new Set([new URL(publicUrl).origin, url, `http://localhost:${httpPort}`, ...yield* allowedOrigins(flags.allowedOrigin)])]
     const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
+    const alerts = yield* alertSettings("hosted", publicUrl, flags)
     const layer = yield* Effect.promise(async () => {
       const { hostedBackend } = await import("../../../hosted/main.ts")
       // read while the backend waits for its nats-server
@@ -95,6 +98,7 @@ export const up = Command.make(
       return (onBroken: (part: string) => Effect.Effect<void>) =>
         Layer.unwrap(Effect.map(gateway, ({ serveHosted }) => serveHosted({ port: httpPort, host: flags.host, adminToken, allowedOrigins: origins }))).pipe(Layer.provide([hostedBackend({
           dataDir: dir,
+          alerts,
           publicUrl,
           natsPort,
           leafPort,

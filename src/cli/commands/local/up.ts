@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import { commandPrefix } from "../../prefix.ts"
 import { advisorSettings } from "../../serving/advisorSettings.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
+import { alertFlags, alertSettings } from "../../serving/alertSettings.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { freePort } from "../../serving/ports.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
@@ -29,6 +30,7 @@ export const up = Command.make(
       Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
       Flag.withDefault(sessionHoursMax)
     ),
+    ...alertFlags,
     allowedOrigin: allowedOriginFlag
   },
   Effect.fn(function*(flags) {
@@ -39,6 +41,7 @@ export const up = Command.make(
     const httpPort = yield* freePort(flags.port, "--port")
     const url = `http://127.0.0.1:${httpPort}`
     const advisor = yield* advisorSettings
+    const alerts = yield* alertSettings("local", url, flags)
     const origins = yield* allowedOrigins(flags.allowedOrigin)
     const layer = yield* Effect.promise(async () => {
       const { localBackend } = await import("../../../local/main.ts")
@@ -46,7 +49,7 @@ export const up = Command.make(
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
         Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: origins }))).pipe(Layer.provide([
-          localBackend({ ...advisor, dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
+          localBackend({ ...advisor, alerts, dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
           Layer.effectDiscard(gateway)
         ]))
     })

@@ -1,5 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { Alert, Silence } from "../../../../streams/alerts.ts"
+import { alertKinds } from "../../../../streams/alertRules.ts"
 import { PeerDebug, PeerMetrics } from "../../../../streams/Observing.ts"
 import { Operator, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
@@ -26,6 +28,9 @@ export const Dashboard = Schema.Struct({
   by_type: Schema.Array(Schema.Struct({ event_type: Schema.String, ...figures }))
 }).annotate({ identifier: "Dashboard" })
 
+/** A month: what is silent for longer should be switched off. */
+export const silenceMinutesMax = 60 * 24 * 31
+
 const peer = { peer_id: Schema.String }
 
 /** How it goes, for whoever looks after a backend. On hosted `?tenant=` asks about one tenant. */
@@ -37,5 +42,16 @@ export class Observing extends HttpApiGroup.make("observing").add(
     query: { ...tenantQuery, hours: Schema.optionalKey(Schema.Int) },
     success: Dashboard,
     error: refusals(503)
+  }),
+  /** Those that fire first, then those that were resolved lately; the newest first. */
+  HttpApiEndpoint.get("alerts", "/alerts", { success: Schema.Struct({ alerts: Schema.Array(Alert), silences: Schema.Array(Silence) }) }),
+  /** Tell nobody for so long: of one kind, of one subject, of both, or of anything. 0 ends it. */
+  HttpApiEndpoint.post("silence", "/alerts/silence", {
+    payload: Schema.Struct({
+      kind: Schema.optionalKey(Schema.NullOr(Schema.Literals(alertKinds))),
+      subject: Schema.optionalKey(Schema.NullOr(Schema.String)),
+      minutes: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: silenceMinutesMax }))
+    }),
+    success: Silence
   })
 ).middleware(Operator) {}
