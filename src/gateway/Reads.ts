@@ -2,10 +2,11 @@ import { Context, DateTime, Duration, Effect, Layer, Option, Stream } from "effe
 import { type Changes, changes } from "../../projections/conversations/changes.ts"
 import { stateSeen } from "../../projections/conversations/digest.ts"
 import { exportPage, type Exported } from "../../projections/conversations/exportPage.ts"
+import { type ExportedWrite, writesPage } from "../../projections/conversations/writesPage.ts"
 import { type Head, heads } from "../../projections/conversations/heads.ts"
 import { conflicts, findExisting, history } from "../../projections/conversations/history.ts"
 import type { HistoryItem } from "../../projections/conversations/model.ts"
-import { current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
+import { counts, current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
 import { latestChange, settingsOf } from "../../projections/settings/queries.ts"
 import { generation, lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
@@ -53,6 +54,9 @@ export class Reads extends Context.Service<Reads, {
   /** What is there of what an import brings. */
   readonly known: (tenant: string, lines: ReadonlyArray<ImportLine>) => Read<Known>
   readonly exported: (tenant: string) => Stream.Stream<Exported, SqliteFailed>
+  readonly counted: (tenant: string) => Read<{ readonly conversations: number; readonly messages: number }>
+  /** Every write that is kept, in the order they came. */
+  readonly writes: (tenant: string) => Stream.Stream<ExportedWrite, SqliteFailed>
   readonly digest: (tenant: string) => Read<typeof Digest.Type>
   /** What was written behind a cursor, for a companion that syncs. `log`: the history its places count in, or by arrival. */
   readonly changes: (tenant: string, log: string | undefined, cursor: string | undefined) => Read<Changes>
@@ -107,6 +111,10 @@ const make = (sqlite: Sqlite["Service"], named: Writer["Service"]["named"]): Rea
       Stream.paginate("", (after) =>
         Effect.map(asked(exportPage({ tenant, after, limit: exportPageLimit })), ({ items, last }) =>
           [items, Option.fromNullOr(last)] as const)),
+    counted: (tenant) => asked(counts(tenant)),
+    writes: (tenant) =>
+      Stream.paginate(0, (after) =>
+        Effect.map(asked(writesPage({ tenant, after, limit: writesPageLimit })), ({ items, last }) => [items, Option.fromNullOr(last)] as const)),
     digest: (tenant) => asked(stateSeen(tenant)),
     changes: (tenant, log, cursor) =>
       asked(Effect.gen(function*() {
@@ -170,6 +178,7 @@ const peersSeen = (tenant: string) =>
 
 /** Conversations exported from one snapshot: what is held in memory at once. */
 const exportPageLimit = 50
+const writesPageLimit = 200
 
 /** The newest write of a message is the one that shows. */
 const writeOf = (write: HistoryItem, isCurrent: boolean): typeof Write.Type => ({

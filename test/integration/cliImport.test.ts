@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { describe, expect, it } from "vitest"
 import { chunkMaxBytes, makeChunker } from "../../src/cli/importing/chunks.ts"
-import { linesOf } from "../../src/cli/importing/lines.ts"
+import { linesOf } from "../../src/cli/importing/linesOf.ts"
 import { json, problem, startFakeBackend } from "../support/FakeBackend.ts"
 import { runCli, startCli, until, withFolder } from "../support/runCli.ts"
 

@@ -32,6 +32,7 @@ export const packages: ReadonlyArray<readonly [name: RegExp, rooms: ReadonlyArra
   [/^canonicalize$/, ["src/security"]],
   [/^@napi-rs\/keyring$/, ["src/security"]],
   [/^libphonenumber-js(\/|$)/, ["src/privacy"]],
+  [/^tar-stream$/, ["src/gateway", "src/cli"]],
   [/^qrcode-terminal$/, ["src/cli"]],
   [/^uuid$/, ["src/security", "src/local", "src/hosted", "src/gateway", "src/sdk"]],
   [/^@effect\/platform-node(\/|$)/, ["src/security", "src/nats", "src/local", "src/hosted", "src/gateway", "src/cli"]],

@@ -1,9 +1,8 @@
 import { createReadStream } from "node:fs"
 import { open } from "node:fs/promises"
 import { createGunzip } from "node:zlib"
-
-/** More than this without a line break is not a file of JSON lines; reading on would only fill the memory. */
-const lineMaxBytes = 256 * 1024 * 1024
+import { linesOfArchive, lookInside } from "./archive.ts"
+import { linesOf } from "./linesOf.ts"
 
 /** Small, so that `readBytes` says where the lines are from and not how far the disk was read ahead. */
 const readAheadBytes = 64 * 1024
@@ -17,16 +16,19 @@ export interface Source {
   readonly readBytes: () => number
 }
 
-/** A file of lines, unpacked when its first two bytes say gzip; `-` is `stdin`. Throws what the file system says. */
+/**
+ * A file of lines, unpacked when its first two bytes say gzip; an archive of `privacy export`, by the lines of its
+ * conversations; `-` is `stdin`. Throws what the file system says.
+ */
 export const openLines = async (file: string, stdin: AsyncIterable<Uint8Array>): Promise<Source> => {
   if (file === "-") return { lines: linesOf(stdin), sizeBytes: 0, readBytes: () => 0 }
   const { isGzip, sizeBytes } = await peek(file)
   const raw = createReadStream(file, { highWaterMark: readAheadBytes })
-  if (!isGzip) return { lines: linesOf(raw), sizeBytes, readBytes: () => raw.bytesRead }
-  const unpacked = createGunzip()
   // a disk that fails in the middle must not look like the end of the file
-  raw.on("error", (error) => unpacked.destroy(error))
-  return { lines: linesOf(raw.pipe(unpacked)), sizeBytes, readBytes: () => raw.bytesRead }
+  const unpacked = isGzip ? createGunzip() : undefined
+  if (unpacked !== undefined) raw.on("error", (error) => unpacked.destroy(error))
+  const { bytes, isTar } = await lookInside(unpacked === undefined ? raw : raw.pipe(unpacked))
+  return { lines: isTar ? linesOfArchive(bytes) : linesOf(bytes), sizeBytes, readBytes: () => raw.bytesRead }
 }
 
 const peek = async (file: string) => {
@@ -41,32 +43,3 @@ const peek = async (file: string) => {
     await handle.close()
   }
 }
-
-const newline = 10
-const carriageReturn = 13
-
-/** Bytes cut at line breaks (`\n` or `\r\n`). Nothing is decoded: what is not UTF-8 is for the backend to refuse. */
-export async function* linesOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<ReadonlyArray<Uint8Array>> {
-  let rest: Array<Uint8Array> = []
-  let restBytes = 0
-  for await (const chunk of source) {
-    const lines: Array<Uint8Array> = []
-    let start = 0
-    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      const piece = chunk.subarray(start, end)
-      lines.push(withoutReturn(rest.length === 0 ? piece : Buffer.concat([...rest, piece])))
-      rest = []
-      restBytes = 0
-      start = end + 1
-    }
-    if (start < chunk.length) {
-      rest.push(chunk.subarray(start))
-      restBytes += chunk.length - start
-      if (restBytes > lineMaxBytes) throw new Error(`a line is longer than ${lineMaxBytes} bytes`)
-    }
-    if (lines.length > 0) yield lines
-  }
-  if (rest.length > 0) yield [withoutReturn(Buffer.concat(rest))]
-}
-
-const withoutReturn = (line: Uint8Array): Uint8Array => line.at(-1) === carriageReturn ? line.subarray(0, -1) : line

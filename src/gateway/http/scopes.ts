@@ -20,6 +20,7 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "privacy.read": "read",
   "privacy.preview": "read",
   "privacy.change": "operate",
+  "privacy.export": "read",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"

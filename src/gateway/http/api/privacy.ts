@@ -52,5 +52,11 @@ export class Privacy extends HttpApiGroup.make("privacy").add(
     payload: HttpApiSchema.StreamNdjson({ schema: ImportConversation }),
     success: HttpApiSchema.StreamNdjson({ schema: Preview }),
     error: refusals(413)
+  }),
+  /** Everything this side holds of a person, as one tar (`maestra import` takes it back). Cut off without its last file, `SHA256SUMS`. */
+  HttpApiEndpoint.post("export", "/privacy/export", {
+    query: tenantQuery,
+    success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-tar" }),
+    error: refusals(503)
   })
 ).middleware(Private) {}

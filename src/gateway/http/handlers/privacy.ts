@@ -1,8 +1,11 @@
-import { DateTime, Effect, Result, Schema, Stream } from "effect"
+import { Clock, DateTime, Effect, Result, Schema, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { Registrar } from "../../../../streams/Backend.ts"
 import { TenantData } from "../../../../streams/TenantData.ts"
 import { defaults, type Settings } from "../../../../streams/events/settings.ts"
 import { readImport } from "../../import/lines.ts"
+import { exportAll } from "../../privacy/exported.ts"
 import { preview } from "../../privacy/preview.ts"
 import { Reads } from "../../Reads.ts"
 import { Recording } from "../../Recording.ts"
@@ -20,11 +23,15 @@ const surface = "api"
 const known: ReadonlySet<string> = new Set([...Object.keys(defaults), "user_id"])
 const decodeChange = Schema.decodeUnknownResult(SettingsChange)
 
+/** The tables could not be read to their end: the archive breaks off, which its reader sees by the missing last file. */
+class ExportBroken extends Schema.TaggedError<ExportBroken>()("ExportBroken", { cause: Schema.Defect() }) {}
+
 /** A person's settings: what may leave, shown and changed. A change is in force when it is answered. */
 export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(function*(handlers) {
   const reads = yield* Reads
   const recording = yield* Recording
   const data = yield* TenantData
+  const { identity: { backend_id, backend_type } } = yield* Registrar
 
   const settingsOf = (tenant: string) => Effect.andThen(recording.settled(tenant), refused(reads.settings(tenant)))
   const shown = Effect.fnUntraced(function*(tenant: string) {
@@ -33,7 +40,19 @@ export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(fu
   })
 
   return handlers.handleAll({
-    read: () => Effect.flatMap(Caller, ({ tenant }) => shown(tenant))
+    read: () => Effect.flatMap(Caller, ({ tenant }) => shown(tenant)),
+    export: () =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        yield* recording.settled(tenant)
+        // counted first: how much is still to come is told by nothing else
+        const { conversations, messages } = yield* refused(reads.counted(tenant))
+        const bytes = exportAll(reads, { tenant, userId: yield* data.userOf(tenant), backendId: backend_id, side: backend_type === "hosted" ? "hosted" : "local" }, yield* Clock.currentTimeMillis)
+        return HttpServerResponse.stream(Stream.fromAsyncIterable(bytes, (cause) => new ExportBroken({ cause })), {
+          contentType: "application/x-tar",
+          headers: { "cache-control": "no-store", "content-disposition": "attachment; filename=maestra-export.tar", "maestra-lines": String(conversations + messages) }
+        })
+      })
   }).handleRaw("change", ({ request }) =>
     Effect.gen(function*() {
       const { kind, tenant, via } = yield* Caller
