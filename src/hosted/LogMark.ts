@@ -79,6 +79,9 @@ export const epochOf = (metadata: Readonly<Record<string, string>>): number | un
   return Number.isSafeInteger(epoch) && epoch > 0 ? epoch : undefined
 }
 
+/** The log a stream's description names. */
+export const idOf = (metadata: Readonly<Record<string, string>>): string | undefined => metadata[idKey]
+
 /** What a stream's description says of its log. */
 export const metadataOf = (mark: Pick<Mark, "log_id" | "log_epoch" | "own_complete_in">): Readonly<Record<string, string>> => ({
   [idKey]: mark.log_id,

@@ -19,6 +19,9 @@ export interface BackupContext {
 
 /** The hub's streams that a backup holds, as they are called wherever there are several. */
 export const isLogStream = (name: string): boolean => new RegExp(`^${streams.log.name}(_\\d+)?$`).test(name)
+/** Streams the log of a backed-up cluster is spread over; none of a hub of one server. */
+export const partitionsIn = ({ parts }: { readonly parts: ReadonlyArray<{ readonly name: string }> }): number =>
+  parts.filter(({ name }) => isLogStream(name) && name !== streams.log.name).length
 export const tenantStore = "KV_TENANTS"
 const others: ReadonlyArray<string> = [streams.telemetry.name, streams.audit.name, streams.alerts.name]
 
@@ -83,6 +86,6 @@ const deploymentRows = Effect.fnUntraced(function*(dataDir: string) {
   return Stream.make<[BackupRow]>({ head: null, of: bytes.length }).pipe(Stream.concat(Stream.fromIterable(rows)), Stream.concat(whole))
 })
 
-const notHere = new CommandFailed({ status: 409, type: "no-admin-role", hint: "This process joined a cluster and does not hold the whole deployment. Back up on the machine that has the admin role." })
+const notHere = new CommandFailed({ status: 409, type: "no-admin-role", hint: "This process joined a cluster and does not hold the whole deployment. Run `maestra hosted cluster backup` where the cluster was made." })
 const notNow = new CommandFailed({ status: 503, type: "not-reachable", hint: "The hub does not answer right now; try again in a moment." })
 const broken = new CommandFailed({ status: 503, type: "backup-broken", hint: "The hub stopped in the middle of the backup, or the reader was too slow; nothing is complete. Start it again." })

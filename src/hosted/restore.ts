@@ -1,24 +1,20 @@
-import { Clock, Effect, Option, Result, Schema, Stream } from "effect"
-import { createReadStream } from "node:fs"
-import { open, readFile, statfs } from "node:fs/promises"
+import { Clock, Effect, Option } from "effect"
+import { statfs } from "node:fs/promises"
 import { join } from "node:path"
 import { streams } from "../../streams/definitions.ts"
 import type { Wired } from "../nats/connect.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { merge } from "../nats/revocation.ts"
-import { restoreStream, SnapshotHead, snapshotState } from "../nats/snapshot.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
 import { replaceFile } from "../security/replaceFile.ts"
-import { deploymentFiles, deploymentPart, isLogStream } from "./backup.ts"
-import { type BackupSet, BackupUnusable, chooseSets, findSets, partFile, sizeOf, verifySet } from "./backupFiles.ts"
+import { isLogStream, partitionsIn } from "./backup.ts"
+import { type BackupSet, BackupUnusable, chooseSets, findSets, sizeOf, verifySet } from "./backupFiles.ts"
 import { masterKeyOf, openDeployment } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
 import { epochOf, markFile, metadataOf } from "./LogMark.ts"
 import { commitStaging, dropStaging, finishRestore, isInUse, type Note, openStaging } from "./restoredFolder.ts"
+import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
-
-/** The backup was not restored. What was in the data directory is as it was. */
-export class RestoreRefused extends Schema.TaggedError<RestoreRefused>()("RestoreRefused", { type: Schema.String, why: Schema.String, hint: Schema.String }) {}
 
 export interface RestoreOrder {
   readonly dataDir: string
@@ -41,7 +37,8 @@ export interface RestoreOrder {
 export const restoreBackup = Effect.fn("restoreBackup")(function*(order: RestoreOrder) {
   const { dataDir, from } = order
   const { keys, log } = yield* Effect.fromResult(chooseSets(from, yield* findSets(from), order.logSet))
-  yield* verify(order, log, keys)
+  if (partitionsIn(log.manifest) > 0) return yield* new RestoreRefused({ type: "of-a-cluster", why: `${log.name} is of a cluster`, hint: "Restore it with `maestra hosted cluster restore`." })
+  yield* verifySets([log, keys], order.told)
   if (!(yield* holdDirectory(dataDir))) {
     return yield* new RestoreRefused({ type: "running", why: `a hosted backend runs on ${dataDir}`, hint: "Stop it first, or restore into another data directory (--data-dir)." })
   }
@@ -57,7 +54,8 @@ export const restoreBackup = Effect.fn("restoreBackup")(function*(order: Restore
   return note
 }, Effect.scoped)
 
-const verify = Effect.fnUntraced(function*({ told }: RestoreOrder, ...sets: ReadonlyArray<BackupSet>) {
+/** Every byte of these sets is as it was written. */
+export const verifySets = Effect.fnUntraced(function*(sets: ReadonlyArray<BackupSet>, told: RestoreOrder["told"]) {
   const of = sizeOf(...sets)
   let at = 0
   for (const set of sets) yield* verifySet(set, (bytes) => told("checking", at += bytes, of))
@@ -96,21 +94,15 @@ const stage = Effect.fnUntraced(function*(order: RestoreOrder, log: BackupSet, k
 
 /** All streams of the sets; the logs are told their new epoch. */
 const restoreStreams = Effect.fnUntraced(function*(order: RestoreOrder, wire: Wired, sets: ReadonlyArray<BackupSet>, epochs: ReadonlyArray<number>, now: number) {
-  const parts = sets.flatMap((set) => set.manifest.parts.filter(({ name }) => name !== deploymentPart).map((part) => ({ ...part, file: join(set.dir, partFile(part.name)) })))
+  const parts = streamsOf(...sets)
   const of = parts.reduce((sum, { bytes }) => sum + bytes, 0)
   let at = 0
   let messages = 0
   let lastSeq = 0
   const logs = []
-  for (const { file, name } of parts) {
-    const { head, start } = yield* headOf(file)
-    const bytes = Stream.fromAsyncIterable<Uint8Array, BackupUnusable>(createReadStream(file, { start, highWaterMark: 256 * 1024 }), () => cannotRead(file)).pipe(
-      Stream.tap((chunk) => order.told("restoring", at += chunk.length, of)))
-    const info = yield* restoreStream(wire, name, head, bytes)
-    const saved = Option.getOrUndefined(snapshotState(head))
-    if (saved === undefined || info.lastSeq !== saved.last_seq || info.messages !== saved.messages) {
-      return yield* new RestoreRefused({ type: "not-the-same", why: `${name} holds ${info.messages} messages after the restore and ${saved?.messages ?? "?"} in the backup`, hint: "Restore with the version of nats-server that made the backup, or a newer one." })
-    }
+  for (const part of parts) {
+    const { name } = part
+    const info = yield* restorePart(wire, part, (bytes) => order.told("restoring", at += bytes, of))
     if (!isLogStream(name)) continue
     messages += info.messages
     lastSeq = Math.max(lastSeq, info.lastSeq)
@@ -128,41 +120,3 @@ const restoreStreams = Effect.fnUntraced(function*(order: RestoreOrder, wire: Wi
  * in between, must not look like the same log. So it is the second of the restore.
  */
 export const nextEpoch = (known: ReadonlyArray<number>, nowMillis: number): number => Math.max(...known.map((epoch) => epoch + 1), Math.floor(nowMillis / 1000))
-
-const Files = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
-
-const deploymentIn = Effect.fnUntraced(function*(keys: BackupSet) {
-  const file = join(keys.dir, partFile(deploymentPart))
-  const text = yield* Effect.tryPromise({ try: () => readFile(file, "utf8"), catch: () => cannotRead(file) })
-  const read = Schema.decodeResult(Files)(text)
-  if (Result.isFailure(read)) return yield* cannotRead(file)
-  // without one of these a new one would be made, which opens nothing
-  for (const name of ["deployment-id", "identity.json", "keys.json"]) {
-    if (read.success[name] === undefined) return yield* new BackupUnusable({ why: `${file} holds no ${name}`, hint: "Use another copy of this backup. Nothing was changed." })
-  }
-  // names come from a file that may have been tampered with: only ours are written
-  return Object.fromEntries(deploymentFiles.flatMap((name) => read.success[name] === undefined ? [] : [[name, read.success[name]]]))
-})
-
-/** The first line says what the stream was; its bytes follow. */
-const headOf = Effect.fnUntraced(function*(file: string) {
-  const { first, start } = yield* Effect.tryPromise({ try: () => firstLine(file), catch: () => cannotRead(file) })
-  const head = Schema.decodeResult(Schema.fromJsonString(SnapshotHead))(first)
-  if (Result.isFailure(head)) return yield* cannotRead(file)
-  return { head: head.success, start }
-})
-
-const headMaxBytes = 1024 * 1024
-
-const firstLine = async (file: string): Promise<{ readonly first: string; readonly start: number }> => {
-  const handle = await open(file, "r")
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headMaxBytes), 0, headMaxBytes, 0)
-    const end = buffer.subarray(0, bytesRead).indexOf(10)
-    return { first: buffer.toString("utf8", 0, Math.max(0, end)), start: end + 1 }
-  } finally {
-    await handle.close()
-  }
-}
-
-const cannotRead = (file: string) => new BackupUnusable({ why: `${file} cannot be read`, hint: "Use another copy of this backup. Nothing was changed." })

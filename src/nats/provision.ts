@@ -52,6 +52,13 @@ export const findStream = (wire: Wire, stream: string): Effect.Effect<Option.Opt
     Effect.mapError((cause) => new LogUnavailable({ stream, cause }))
   )
 
+/** Remove a stream and all it holds, for good. */
+export const deleteStream = (wire: Wire, stream: string): Effect.Effect<void, LogUnavailable> =>
+  api(wire, `STREAM.DELETE.${stream}`, undefined, Done).pipe(
+    Effect.catchIf((error) => isCode(error, codes.streamNotFound), () => Effect.void),
+    Effect.mapError((cause) => new LogUnavailable({ stream, cause })),
+    Effect.asVoid)
+
 /** Wanted settings an existing stream has otherwise. The server leaves out what is false, zero or empty. */
 const differences = (config: Readonly<Record<string, Schema.Json>>, wanted: StreamConfig): ReadonlyArray<string> =>
   Object.entries(wanted).filter(([key, value]) => {

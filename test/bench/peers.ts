@@ -1,9 +1,11 @@
 // Goal: what a thousand peers on one hub cost: registration, memory, how fast a write is committed and spread, and where it bends.
-// Method: the real hosted process and hub; the devices' servers are one nats-server with an account, a leaf link and a mirror
+// Method: the real hosted process and hub, or a cluster of three; the devices' servers are one nats-server with an account, a leaf link and a mirror
 // for each; raw signed commits over those links, evenly spread, faster from stretch to stretch. Counts are checked at the end.
 import { readFileSync, writeFileSync } from "node:fs"
-import { cpus } from "node:os"
+import { cpus, loadavg } from "node:os"
+import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { type Cluster, makeCluster } from "../support/cluster.ts"
 import { type Backend, makeWorld, until } from "../support/world.ts"
 import { quantile } from "./Row.ts"
 import { makeMirror, mirrored, startLeafServer } from "./peers/leafServer.ts"
@@ -13,10 +15,10 @@ import { environment, raised } from "./settings.ts"
 
 const { values: flags } = parseArgs({ options: {
   peers: { type: "string", default: "1000" },
-  /** Only noted with the results: how many servers hold a message. */
+  /** How many servers hold a message: 1, a hub of its own, or 3, a cluster of three. */
   replicas: { type: "string", default: "1" },
-  /** Join this deployment instead of running a hub. */
-  cluster: { type: "string" },
+  /** Hosted processes that share the work. */
+  hosted: { type: "string", default: "1" },
   "per-user": { type: "string", default: "2" },
   rates: { type: "string", default: "" },
   seconds: { type: "string", default: "20" },
@@ -26,6 +28,8 @@ const count = Number(flags.peers)
 const perUser = Number(flags["per-user"])
 /** Every peer an event every five seconds, then two, four and eight times as many. */
 const rates = flags.rates === "" ? [1, 2, 4, 8].map((times) => times * count / 5) : flags.rates.split(",").map(Number)
+/** Streams a cluster's log is spread over. */
+const partitions = 4
 /** Devices whose deliveries are timed; all are counted at the end. */
 const watchedMax = 100
 
@@ -51,17 +55,38 @@ const mirrorsWhole = (hosted: Backend, peers: ReadonlyArray<Peered>) =>
     return held.every(({ behind }) => behind === 0) && held.reduce((sum, { most }) => sum + most, 0) === inLog
   }, 120_000, () => "the mirrors do not become whole").catch((error: Error) => say(error.message))
 
-const logMessages = async (hosted: Backend): Promise<number> =>
-  (await hosted.http<{ readonly log: { readonly messages: number } }>("GET", "/status")).json.log.messages
+interface LogState {
+  readonly log: { readonly messages: number } | null
+}
+const logMessages = async (hosted: Backend): Promise<number> => {
+  const { log, partitions = [] } = (await hosted.http<LogState & { readonly partitions?: ReadonlyArray<LogState> }>("GET", "/status")).json
+  return [{ log }, ...partitions].reduce((sum, { log }) => sum + (log?.messages ?? 0), 0)
+}
+
+/** Processor time a process has used, in milliseconds, on all its threads. */
+const cpuMillis = (pid: number) => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ")
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+const load = () => loadavg().map((value) => Math.round(value * 10) / 10)
 
 const world = await makeWorld()
+let cluster: Cluster | undefined
 let leafs: Awaited<ReturnType<typeof startLeafServer>> | undefined
 try {
-  const hosted = await world.hosted("hosted", { env: environment, ...(flags.cluster === undefined ? {} : { cluster: flags.cluster }) })
-  const memory = () => ({ hosted: residentMb(hosted.pid()), hub: flags.cluster === undefined ? residentMb(hosted.natsPid()) : 0, leafs: leafs === undefined ? 0 : residentMb(leafs.pid) })
+  cluster = flags.replicas === "3" ? await makeCluster(world, partitions) : undefined
+  const hosted = await world.hosted("hosted", { env: environment, ...(cluster === undefined ? {} : { cluster: cluster.file }) })
+  const joining = { env: environment, cluster: cluster?.file ?? join(hosted.dir, "cluster.json") }
+  const all = [hosted]
+  while (all.length < Number(flags.hosted)) all.push(await world.hosted(`hosted-${all.length + 1}`, joining))
+  const servers = () => cluster === undefined ? [hosted.natsPid()] : cluster.servers.map((server) => server.pid())
+  const sum = (pids: ReadonlyArray<number>, of: (pid: number) => number) => pids.reduce((total, pid) => total + of(pid), 0)
+  /** Of the first hosted process; of all the hub's servers together. */
+  const memory = () => ({ hosted: residentMb(hosted.pid()), hub: sum(servers(), residentMb), leafs: leafs === undefined ? 0 : residentMb(leafs.pid) })
+  const used = () => ({ hosted: sum(all.map((one) => one.pid()), cpuMillis), hub: sum(servers(), cpuMillis), leafs: leafs === undefined ? 0 : cpuMillis(leafs.pid) })
   const before = memory()
   say(`registering ${count} devices of ${Math.ceil(count / perUser)} users`)
-  const registered = await registerDevices(hosted, count, perUser)
+  const registered = await registerDevices(hosted, count, perUser, say)
   const afterRegistering = memory()
   say(`registered in ${registered.seconds.registering.toFixed(1)} s; connecting their links`)
   const connecting = performance.now()
@@ -80,8 +105,11 @@ try {
   const watched = new Set(peers.filter((_, at) => at % Math.ceil(count / watchedMax) === 0))
   const stretches = []
   for (const rate of rates) {
+    const since = used()
     const stretch = await writeSteadily(peers, watched, rate, Number(flags.seconds))
-    stretches.push({ ...stretch, memory_mb: memory() })
+    const now = used()
+    const each = (part: keyof typeof now) => rounded((now[part] - since[part]) / stretch.commits)
+    stretches.push({ ...stretch, cpu_ms_per_commit: { hosted: each("hosted"), hub: each("hub"), leafs: each("leafs") }, memory_mb: memory(), load_average: load() })
     say(JSON.stringify(stretches.at(-1)))
   }
   await mirrorsWhole(hosted, peers)
@@ -90,7 +118,7 @@ try {
   const inMirrors = [...held.values()].reduce((sum, { most }) => sum + most, 0)
   const behind = [...held.values()].reduce((sum, { behind }) => sum + behind, 0)
   const result = {
-    peers: count, per_user: perUser, replicas: Number(flags.replicas), machine: `${cpus().length} cores`, note: raised,
+    peers: count, per_user: perUser, replicas: Number(flags.replicas), hosted_processes: all.length, machine: `${cpus().length} cores`, load_average: load(), note: raised,
     registration: { per_s: rounded(count / registered.seconds.registering), p50_ms: rounded(quantile(registered.took, 0.5)), p99_ms: rounded(quantile(registered.took, 0.99)), put_off: registered.putOff, enrolments_per_s: rounded(count / registered.seconds.enrolling) },
     links: { seconds: rounded(linksSeconds), per_s: rounded(count / linksSeconds) },
     mirrors: { seconds: rounded(mirrorsSeconds), per_s: rounded(count / mirrorsSeconds) },
@@ -111,4 +139,5 @@ try {
 } finally {
   await leafs?.close()
   await world.close()
+  await cluster?.close()
 }

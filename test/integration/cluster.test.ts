@@ -1,5 +1,7 @@
 // Goal: on three servers with two hosted processes nothing acknowledged is lost or doubled, whichever one of them goes.
-// Method: real processes under load: a hosted process killed, a server killed and its disk wiped, all three restarted in turn.
+// Method: real processes under load: a hosted process killed, a server killed and its disk wiped, all three restarted in turn, all disks lost.
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { peerConsumer } from "../../streams/definitions.ts"
 import { type Cluster, makeCluster } from "../support/cluster.ts"
@@ -24,8 +26,8 @@ const acknowledged: Array<Acknowledged> = []
 beforeAll(async () => {
   world = await makeWorld()
   cluster = await makeCluster(world, partitions)
-  const join = { cluster: cluster.file, args: ["--syncs-per-minute", "1000000"] }
-  ;[first, second, a, b] = await Promise.all([world.hosted("first", join), world.hosted("second", join), world.local("a"), world.local("b")])
+  const joining = { cluster: cluster.file, args: ["--syncs-per-minute", "1000000"] }
+  ;[first, second, a, b] = await Promise.all([world.hosted("first", joining), world.hosted("second", joining), world.local("a"), world.local("b")])
   tenant = await world.pair(first, a)
   await world.pair(second, b)
   await agreed(tenant, first, [a, b])
@@ -89,6 +91,36 @@ describe("a cluster", () => {
       }
     })
     await expectWhole()
+  })
+
+  it("is backed up while it runs, and comes back from three empty disks in a new epoch, with what was written since", { timeout }, async () => {
+    const out = join(world.dir, "backup")
+    const { sets } = await cluster.cli<{ readonly sets: ReadonlyArray<string> }>("backup", "--out", out)
+    expect(readdirSync(join(out, sets[0]!)).filter((name) => name.startsWith("LOG_"))).toEqual(["LOG_0.snapshot", "LOG_1.snapshot"])
+    const before = (await first.http("GET", "/status")).json.log_epoch
+    // not in the backup: the devices have it, and one hosted process
+    await underLoad(async () => {})
+    await agreed(tenant, first, [a, b])
+    await Promise.all([first.stop(), second.stop(), cluster.admin.stop(), ...cluster.servers.map((server) => server.stop())])
+    for (const server of cluster.servers) server.wipe()
+    const restored = await cluster.cli<{ readonly log_epoch: number; readonly events: number }>("restore", "--from", out)
+    expect(restored.log_epoch).toBeGreaterThan(before)
+    expect(restored.events).toBeGreaterThan(0)
+    await Promise.all(cluster.servers.map((server) => server.start()))
+    await cluster.admin.start()
+    await Promise.all([first.start(), second.start()])
+    await expectWhole()
+    expect((await second.http("GET", "/status")).json.log_epoch).toBe(restored.log_epoch)
+  })
+
+  it("refuses to restore over what is there, and makes a cluster elsewhere from nothing but the backup", { timeout }, async () => {
+    const out = join(world.dir, "backup")
+    await expect(cluster.cli("restore", "--from", out)).rejects.toThrow("the admin role")
+    const elsewhere = join(world.dir, "elsewhere")
+    const made = await cluster.cli<{ readonly dir: string; readonly events: number }>("restore", "--from", out, "--data-dir", elsewhere)
+    expect(made.events).toBeGreaterThan(0)
+    expect(readFileSync(join(made.dir, "deployment-id"), "utf8")).toBe(readFileSync(join(cluster.dir, "deployment-id"), "utf8"))
+    await expect(cluster.cli("restore", "--from", out, "--data-dir", elsewhere)).rejects.toThrow("not-empty")
   })
 
   it("cuts a machine off that a process without operator's keys has shut out", { timeout }, async () => {

@@ -9,6 +9,7 @@ import { main, run, until, type World } from "./world.ts"
 export interface Part {
   readonly name: string
   readonly running: () => boolean
+  readonly pid: () => number
   /** Started, and ready for what it is for. */
   readonly start: () => Promise<void>
   /** SIGTERM, and its end. */
@@ -34,6 +35,8 @@ export interface Cluster {
   readonly admin: Part
   /** Wait until every copy of the log is whole, as `maestra hosted cluster status` says: then one server may go. */
   readonly whole: () => Promise<void>
+  /** `maestra hosted cluster …`: what it answers; fails with what it says where its exit code is not 0. */
+  readonly cli: <A>(...words: ReadonlyArray<string>) => Promise<A>
   readonly close: () => Promise<void>
 }
 
@@ -84,6 +87,11 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
         return code === 0
       }, readyWithinMs, () => `the copies do not become whole: ${said}`)
     },
+    cli: async (...words) => {
+      const { code, err, out } = await run([process.execPath, main, "hosted", "cluster", ...words, "--json"], env)
+      if (code !== 0) throw new Error(`exit ${code}: ${err}${out}`)
+      return JSON.parse(out)
+    },
     close: async () => {
       for (const part of all) await part.kill()
     }
@@ -112,6 +120,7 @@ const partOf = (what: {
   return {
     name: what.name,
     running,
+    pid: () => child?.pid ?? 0,
     log: what.log,
     start: async () => {
       if (!running()) {

@@ -6,6 +6,7 @@ import { renderAccounts, renderServerConfig } from "../../nats/hubConfig.ts"
 import { clusterCertificates } from "../../security/clusterCertificates.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
 import { openDeployment, openMasterKey, writeCluster } from "../Deployment.ts"
+import { loadRevocations } from "../Revocations.ts"
 import { addressesOf, clusterFile, ClusterRefused, type ClusterLayout, layoutFile, leafUrlsOf, logsIn, readLayout, replicasOnCluster, serverOptions } from "./layout.ts"
 
 /**
@@ -58,7 +59,8 @@ const writeServers = Effect.fnUntraced(function*(dir: string, layout: ClusterLay
       for (const [name, text] of Object.entries(files)) await replaceFile(join(own, name), text)
     })
   }
-  yield* writeAccounts(dir, layout, secrets, {})
+  // none, but where a backup was put here first
+  yield* writeAccounts(dir, layout, secrets, yield* loadRevocations(dir))
 })
 
 /** The accounts as each server starts with them, and everything known to be revoked. */

@@ -1,16 +1,12 @@
 import { Effect } from "effect"
-import { connect } from "../../nats/connect.ts"
-import { serviceCredentials } from "../../nats/hubSecrets.ts"
 import { replicasOf } from "../../nats/replicas.ts"
-import { openDeployment, openMasterKey } from "../Deployment.ts"
 import { bucket } from "../Base.ts"
-import { addressesOf, ClusterRefused, type ClusterLayout, logsIn } from "./layout.ts"
+import { connectTo } from "./connecting.ts"
+import { ClusterRefused, type ClusterLayout, logsIn } from "./layout.ts"
 
 /** Where the copies of the log and of the tenant store are: one server may go when all of them are whole. */
 export const clusterStatus = Effect.fn("cluster.status")(function*(dir: string, layout: ClusterLayout) {
-  const deployment = yield* openDeployment(dir, yield* openMasterKey(dir))
-  const service = yield* serviceCredentials(deployment.hub)
-  const wire = yield* connect({ server: addressesOf(layout), auth: { creds: service.creds }, name: "cluster status", inboxPrefix: service.inboxPrefix })
+  const { wire } = yield* connectTo(dir, layout, "cluster status")
   const streams = yield* Effect.forEach([...logsIn(layout), `KV_${bucket}`], (stream) =>
     replicasOf(wire, stream).pipe(Effect.orElseSucceed(() => ({ stream, leader: null, behind: [], whole: false }))), { concurrency: 8 })
   return { whole: streams.every(({ whole }) => whole), streams }

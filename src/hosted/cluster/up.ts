@@ -5,7 +5,7 @@ import { findServer } from "../../nats/binary.ts"
 import { startServer } from "../../nats/ServerProcess.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
 import { openAdmin } from "./admin.ts"
-import { ClusterRefused, type ClusterLayout, isOnThisMachine, readLayout } from "./layout.ts"
+import { ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, readLayout } from "./layout.ts"
 
 export interface ClusterUp {
   readonly dir: string
@@ -17,6 +17,8 @@ export interface ClusterUp {
 }
 
 const adminName = "admin"
+/** Whoever holds this folder is the admin. */
+export const adminFolder = (dir: string): string => join(dir, adminName)
 
 /** Servers of the try-out and the admin role, running as long as the layer lives. */
 export const clusterUp = (options: ClusterUp): Layer.Layer<never, ClusterRefused> =>
@@ -32,18 +34,21 @@ const start = Effect.fn("cluster.up")(function*({ dir, onBroken, onProgress, onl
   if (unknown !== undefined) return yield* new ClusterRefused({ why: `there is no ${unknown} in this cluster`, hint: `--only takes ${known.join(", ")}.` })
   const wanted = (name: string) => only.length === 0 || only.includes(name)
   const servers = isOnThisMachine(layout) ? layout.servers.filter(({ name }) => wanted(name)) : []
-  if (servers.length > 0) {
-    const binary = yield* findServer({ say: onProgress })
-    yield* Effect.forEach(servers, ({ name }) => startServer({ binary: binary.path, configFile: join(dir, name, "nats.conf"), runDir: join(dir, name) }), { concurrency: "unbounded", discard: true })
-  }
+  if (servers.length > 0) yield* startServers(dir, servers, onProgress)
   if (!wanted(adminName)) return
-  const lock = join(dir, adminName)
+  const lock = adminFolder(dir)
   yield* Effect.promise(() => mkdir(lock, { recursive: true, mode: 0o700 }))
   if (!(yield* holdDirectory(lock))) return yield* new ClusterRefused({ why: "the admin role runs already", hint: `One process is the admin of ${dir}. Stop that one first, or leave it out with --only.` })
   const admin = yield* openAdmin(dir, layout)
   yield* admin.run.pipe(
     Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal("the admin role stopped", exit), onBroken(adminName))),
     Effect.forkScoped)
+})
+
+/** Servers of the try-out, as long as the scope lives. */
+export const startServers = Effect.fnUntraced(function*(dir: string, servers: ReadonlyArray<ClusterServer>, say: (line: string) => Effect.Effect<void>) {
+  const binary = yield* findServer({ say })
+  yield* Effect.forEach(servers, ({ name }) => startServer({ binary: binary.path, configFile: join(dir, name, "nats.conf"), runDir: join(dir, name) }), { concurrency: "unbounded", discard: true })
 })
 
 /** The cluster of this folder. */

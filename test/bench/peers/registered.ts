@@ -32,7 +32,7 @@ const perTurn = 50
  * Register `count` devices, so many to a user, through `POST /register-peer`. One key pair serves all of them: making
  * two thousand RSA keys would take longer than what is measured, and the registrar does the same work.
  */
-export const registerDevices = async (hosted: Backend, count: number, perUser: number) => {
+export const registerDevices = async (hosted: Backend, count: number, perUser: number, say: (line: string) => void) => {
   const pair = await makeRawPeer("first")
   const histories = new Map<string, LogHistory>()
   const devices: Array<Device> = []
@@ -71,7 +71,9 @@ export const registerDevices = async (hosted: Backend, count: number, perUser: n
     })
     const since = performance.now()
     devices.push(...await pooled(ready, ([peer, token]) => register(peer, token)))
-    seconds.registering += (performance.now() - since) / 1000
+    const took = (performance.now() - since) / 1000
+    seconds.registering += took
+    say(`  ${devices.length} registered, the last ${ready.length} in ${took.toFixed(1)} s; told to try again ${putOff} times`)
   }
   return { devices, seconds, took, putOff }
 }

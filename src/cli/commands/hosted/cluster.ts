@@ -2,27 +2,19 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
-import { join } from "node:path"
 import { clusterUp, madeLayout } from "../../../hosted/cluster/up.ts"
 import { described, initCluster } from "../../../hosted/cluster/init.ts"
 import { clusterStatus } from "../../../hosted/cluster/status.ts"
-import { layoutAcross, layoutHere, partitionsDefault } from "../../../hosted/cluster/layout.ts"
+import { partitionsDefault } from "../../../hosted/cluster/layout.ts"
 import { partitionsMax } from "../../../../streams/definitions.ts"
-import { CliFailure, failed, misused } from "../../failure.ts"
+import { clusterDir, hostFlag, layoutOn } from "../../clusterPlace.ts"
+import { type CliFailure, failed } from "../../failure.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
 import { prepareFolder } from "../../serving/folder.ts"
-import { freePort } from "../../serving/ports.ts"
 import { logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
-import { dataDirOr } from "../../settings.ts"
 import { table } from "../../text.ts"
-import { homedir } from "node:os"
-
-const portsPerServer = 3
-const serversMax = 3
-
-/** `<data dir>/cluster`. */
-const clusterDir = Effect.map(dataDirOr(join(homedir(), ".8825")), (dir) => join(dir, "cluster"))
+import { clusterBackup, clusterRestore } from "./clusterBackup.ts"
 
 type Described = ReturnType<typeof described>
 
@@ -35,18 +27,14 @@ const init = Command.make(
       Flag.withDescription(`Streams the log is spread over, for good (default ${partitionsDefault})`),
       Flag.optional
     ),
-    host: Flag.String("host").pipe(Flag.withDescription("A machine of its own for each server: give it three times. Without it all three run here, to try it out"), Flag.atLeast(0))
+    host: hostFlag
   },
   Effect.fn(function*({ host, partitions }) {
     const dir = yield* clusterDir
     yield* prepareFolder(dir)
-    const [a, b, c, ...more] = host
-    if (a !== undefined && (b === undefined || c === undefined || more.length > 0)) {
-      return yield* misused("hosts", `a cluster has ${serversMax} servers; got ${host.length} hosts`, "Give --host three times, or not at all.")
-    }
     const count = Option.getOrElse(partitions, () => partitionsDefault)
-    const wanted = a !== undefined && b !== undefined && c !== undefined ? layoutAcross(count, [a, b, c]) : layoutHere(count, yield* freePorts(portsPerServer * serversMax))
-    const made = yield* initCluster(dir, wanted, { partitions: Option.isSome(partitions), hosts: a !== undefined }).pipe(Effect.mapError((error) => notMade(error)))
+    const wanted = (yield* layoutOn(host))(count)
+    const made = yield* initCluster(dir, wanted, { partitions: Option.isSome(partitions), hosts: host.length > 0 }).pipe(Effect.mapError((error) => notMade(error)))
     const maestra = yield* commandPrefix
     const told = { ...described(dir, made.layout), changed: made.changed }
     yield* answer(told, () => [
@@ -63,13 +51,6 @@ const init = Command.make(
 
 const notMade = (error: { readonly _tag: string; readonly hint?: string; readonly why?: string; readonly message: string }): CliFailure =>
   failed(error._tag, `the cluster was not made: ${error.why ?? error.message}`, error.hint ?? "`maestra doctor` looks at what it needs.")
-
-/** Different ones: each is only known to be free until somebody takes it. */
-const freePorts = Effect.fnUntraced(function*(count: number) {
-  const ports = new Set<number>()
-  while (ports.size < count) ports.add(yield* freePort(0, "--port"))
-  return [...ports]
-})
 
 /** `hosted cluster up`: the three servers and the admin role, in the foreground. */
 const up = Command.make(
@@ -118,5 +99,5 @@ const facts = (told: Described) =>
 /** `hosted cluster …`: a hub of three servers, where one machine is outgrown. */
 export const cluster = Command.make("cluster").pipe(
   Command.withDescription("A JetStream cluster of three servers for hosted processes"),
-  Command.withSubcommands([init, up, status])
+  Command.withSubcommands([init, up, status, clusterBackup, clusterRestore])
 )

@@ -11,14 +11,17 @@ import { prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { sideDir } from "../../settings.ts"
 import { duration, plural } from "../../text.ts"
 
+/** Of a restore, of one server or of a cluster. */
+export const restoreFlags = {
+  from: Flag.String("from").pipe(Flag.withDescription("Folder that the backup was written to")),
+  logSet: Flag.String("log-set").pipe(Flag.withDescription("An older log-… folder in it (default: the newest)"), Flag.optional),
+  replace: Flag.Boolean("replace").pipe(Flag.withDescription("Remove the hosted backend, or the streams, that are there"), Flag.withDefault(false))
+}
+
 /** `hosted restore --from DIR`: a data directory from a backup. Safe to repeat, whatever stopped it. */
 export const restore = Command.make(
   "restore",
-  {
-    from: Flag.String("from").pipe(Flag.withDescription("Folder that `maestra hosted backup --out` wrote")),
-    logSet: Flag.String("log-set").pipe(Flag.withDescription("An older log-… folder in it (default: the newest)"), Flag.optional),
-    replace: Flag.Boolean("replace").pipe(Flag.withDescription("Remove the hosted backend that is in the data directory"), Flag.withDefault(false))
-  },
+  restoreFlags,
   Effect.fn(function*({ from, logSet, replace }) {
     const dir = yield* sideDir("hosted")
     yield* prepareFolder(dir)
@@ -32,7 +35,7 @@ export const restore = Command.make(
       replace,
       told: (what, at, of) => bar.show({ at, of, done: Math.round(at / 1024), unit: `KiB ${what === "checking" ? "checked" : "restored"}` })
     }).pipe(
-      Effect.mapError((error) => failureOf(error)),
+      Effect.mapError((error) => notRestored(error)),
       Effect.ensuring(bar.clear)
     )
     const seconds = (yield* bar.elapsedMillis) / 1000
@@ -48,9 +51,10 @@ export const restore = Command.make(
   Command.withExamples([{ command: "maestra hosted restore --from /backup/maestra", description: "With the deployment's master key in MAESTRA_MASTER_KEY" }])
 )
 
-type Failure = Effect.Error<ReturnType<typeof import("../../../hosted/restore.ts").restoreBackup>>
+type Failure = Effect.Error<ReturnType<typeof import("../../../hosted/restore.ts").restoreBackup>> | Effect.Error<ReturnType<typeof import("../../../hosted/cluster/restore.ts").restoreCluster>>
 
-const failureOf = (error: Failure): CliFailure => {
+/** Why a backup was not restored, and what is there now. */
+export const notRestored = (error: Failure): CliFailure => {
   switch (error._tag) {
     case "RestoreRefused":
       return refused(error.type, error.why, error.hint)
