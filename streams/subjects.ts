@@ -25,13 +25,16 @@ export const subjects = {
   journalSettings: "journal.settings",
   journalPeer: (peer: string) => join("journal", "peer", peer),
   journalCommit: (author: string) => join("journal", "commit", author),
-  telemetryOut: (type: string) => join("telemetry", telemetryToken(type)),
+  telemetryOut: (type: string) => join("telemetry", typeToken(type)),
   logConversation: (tenant: string, conversation: string) => join("log", tenant, "conv", conversation),
   logSettings: (tenant: string) => join("log", tenant, "settings"),
   logPeer: (tenant: string, peer: string) => join("log", tenant, "peer", peer),
   logCommit: (tenant: string, author: string) => join("log", tenant, "commit", author),
   logTenant: (tenant: string) => `${join("log", tenant)}.>`,
-  telemetry: (tenant: string, peer: string, type: string) => join("telemetry", tenant, peer, telemetryToken(type)),
+  telemetry: (tenant: string, peer: string, type: string) => join("telemetry", tenant, peer, typeToken(type)),
+  audit: (tenant: string | undefined, type: string) => join("audit", tenant ?? noTenant, typeToken(type)),
+  /** All entries of one tenant: what its chain is fenced on. */
+  auditTenant: (tenant: string | undefined) => `${join("audit", tenant ?? noTenant)}.*`,
   ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
   alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? "_", kind),
   deliver: (peer: string) => join("deliver", peer, "log"),
@@ -50,8 +53,11 @@ export const patterns = {
   partition: "part.*.log.>"
 } as const
 
-/** Telemetry types are free text; in subjects their other characters become `_`, and 64 are kept. */
-const telemetryToken = (type: string) => type.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64) || "_"
+/** Stands for the tenant in what concerns none. */
+export const noTenant = "_"
+
+/** Types of telemetry are free text, those of audit entries have dots; in subjects their other characters become `_`, and 64 are kept. */
+const typeToken = (type: string) => type.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64) || "_"
 
 /** A dot or a wildcard inside a token would let one tenant write into another's subjects: a defect, never input. */
 const join = (...tokens: ReadonlyArray<string>): string => {

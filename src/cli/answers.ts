@@ -176,3 +176,22 @@ export const Verified = Schema.Struct({
 
 export { NewAdminToken } from "../../streams/Access.ts"
 export const AdminTokens = Schema.Struct({ tokens: Schema.Array(AdminToken) })
+
+export const AuditPage = Schema.Struct({
+  entries: Schema.Array(Schema.Struct({
+    time: Schema.String,
+    type: Schema.String,
+    tenant: Optional,
+    by: Schema.String,
+    count: Schema.optionalKey(Schema.Finite),
+    data: Schema.Record(Schema.String, Schema.Unknown)
+  })),
+  next_cursor: Schema.String
+})
+
+export const AuditVerified = Schema.Struct({
+  ok: Schema.Boolean,
+  entries: Schema.Finite,
+  chains: Schema.Array(Schema.Struct({ tenant: Schema.NullOr(Schema.String), last: Schema.Finite, head: Schema.String })),
+  problems: Schema.Array(Schema.Struct({ place: Schema.Finite, what: Schema.String }))
+})

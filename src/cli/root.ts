@@ -13,6 +13,7 @@ import { importCommand } from "./commands/import.ts"
 import { list } from "./commands/list.ts"
 import { local } from "./commands/local.ts"
 import { privacy } from "./commands/privacy.ts"
+import { audit } from "./commands/audit.ts"
 import { rebuild } from "./commands/rebuild.ts"
 import { restore } from "./commands/restore.ts"
 import { resync } from "./commands/resync.ts"
@@ -32,7 +33,7 @@ export const maestra = Command.make("maestra").pipe(
     { group: "Start here", commands: [demo, status, doctor] },
     { group: "Conversations", commands: [send, edit, remove, list, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
     { group: "Backends", commands: [local, hosted] },
-    { group: "Upkeep", commands: [privacy, verify, resync, rebuild, debug, telemetry, tools] }
+    { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, telemetry, tools] }
   ]),
   Command.withGlobalFlags([Json, DataDir])
 )

@@ -23,6 +23,7 @@ import type { AlertSettings } from "../observing/settings.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import type { SecretKey } from "../security/secretKey.ts"
 import { alertBucket, watcherBucket } from "./alerting.ts"
+import { hostedAudit } from "./audit.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
@@ -103,6 +104,8 @@ export interface Found {
   readonly logs: ReadonlyArray<EventLog>
   /** TELEMETRY: one stream, however many partitions the log has. */
   readonly telemetryLog: EventLog
+  /** AUDIT, of all tenants. */
+  readonly auditLog: EventLog
   readonly tenantStore: KeyValue
   /** Where all hosted processes count what their peers have drawn. */
   readonly limitStore: KeyValue
@@ -140,11 +143,14 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   // before anything is remembered: places of another epoch are none
   const partitions = yield* openPartitions(marked, tenants)
   for (const partition of partitions.all) yield* meetEpoch(projections, partition, partitions)
+  const audit = yield* hostedAudit(found.auditLog)
+  yield* supervise(found.options, "audit", audit.run)
   const settings = new Map<string, InForce>()
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   return {
     ...found, projections, sqlite, ask, partitions, tenants, admin, settings,
+    audit: audit.service,
     telemetry: makeTelemetryLog(found.telemetryLog),
     budget: makeRateBudget(found.limitStore, { ...defaultLimits, ...found.options.limits }),
     keyring: makeKeyring(tenants),
@@ -221,6 +227,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     deploymentId: deployment.id,
     logs: logsOf(service, count).map(guarded),
     telemetryLog: guarded(jetStreamLog(service, streams.telemetry.name)),
+    auditLog: guarded(jetStreamLog(service, streams.audit.name)),
     limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }),
     tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
     marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,

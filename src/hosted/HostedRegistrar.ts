@@ -2,6 +2,7 @@ import { Clock, Duration, Effect, Result, Schema } from "effect"
 import { type RegisterPeer, type Registered, RegistrationRefused, type Sealing } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
+import type { Claimed } from "../security/auditedRegistrar.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
 import { publicKey } from "../security/keys.ts"
@@ -205,6 +206,16 @@ export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" |
   return Result.isFailure(verified)
     ? Result.fail(refuse(401, "token-refused", verified.failure.hint))
     : Result.succeed({ tenant: record.tenant, backendId: device.backend_id, userId: token.user_id })
+}
+
+/** Whom a bearer names, where they are known here; whether it is theirs is another question. */
+export const claimedOnHosted = ({ tenants }: Pick<RegistrarContext, "tenants">, bearer: string): Claimed => {
+  const token = decodeBearer(bearer)
+  const record = Result.isSuccess(token) ? tenants.ofUser(token.success.user_id) : undefined
+  if (Result.isFailure(token) || record === undefined) return {}
+  const companion = companionOfSession(token.success.session_id)
+  const peer = [...record.devices, ...record.gone].find(({ backend_id, peer_id }) => companion === undefined ? backend_id === token.success.local_backend_id : peer_id === companion)
+  return { tenant: record.tenant, ...(peer === undefined ? {} : { peer_id: peer.peer_id }) }
 }
 
 const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(values)]

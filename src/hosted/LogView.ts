@@ -99,6 +99,8 @@ export interface ProjectorContext {
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
   /** Told of anything in the log that should not be there, or should. */
   readonly doubt: Effect.Effect<void>
+  /** Told of what in the log does not hold. */
+  readonly quarantined: (tenant: string, what: string, seq: number) => Effect.Effect<void>
   /** Told after the tables hold a tenant's new settings. */
   readonly settingsChanged: (tenant: string) => Effect.Effect<void>
 }
@@ -124,12 +126,13 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       entries.sort((a, b) => a.seq - b.seq)
       if (entries.length === 0) return Effect.void
       const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
-      const isDamaged = items.some(({ kind }) => kind === "problem")
+      const damaged = items.flatMap((item) => item.kind === "problem" ? [item] : [])
       return projections.keepAbsorbing({ cursor: context.cursor, epoch: context.epoch, entries, after }).pipe(
         Effect.orDie,
         // never back: behind emptied tables nothing is taken until reading begins again
         Effect.tap(({ seq }) => Effect.sync(() => { after = Math.max(after, seq) })),
         Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })),
-        Effect.andThen(isDamaged ? context.doubt : Effect.void))
+        Effect.andThen(Effect.forEach(damaged, ({ seq, tenant, what }) => context.quarantined(tenant, what, seq), { discard: true })),
+        Effect.andThen(damaged.length > 0 ? context.doubt : Effect.void))
     }))
 })

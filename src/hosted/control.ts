@@ -1,5 +1,6 @@
-import { Clock, Duration, Effect, Redacted, Result, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Redacted, Result, Stream, SubscriptionRef } from "effect"
 import { randomBytes, randomInt } from "node:crypto"
+import type { Audit } from "../../streams/Audit.ts"
 import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
@@ -20,6 +21,7 @@ import type { Tenants } from "./Tenants.ts"
 
 export interface HostedControlContext {
   readonly tenants: Tenants
+  readonly audit: Audit["Service"]
   readonly own: OwnCommits
   readonly identity: BackendIdentity["Service"]
   readonly service: Wired
@@ -53,13 +55,16 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
       const now = yield* Clock.currentTimeMillis
       const secret = randomBytes(32)
       const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
+      const isNew = tenants.ofUser(user) === undefined
       const held = yield* tenants.ofUserOrNew(user, (tenant) => newTenant(tenant, user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable))
+      if (isNew) yield* context.audit.record({ type: "tenant.created", tenant: held.tenant, data: {} })
       const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
         const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
         return waiting.length >= pendingMax
           ? Result.fail(failed(429, "too-many-codes", `${pendingMax} pairing codes of this user wait for their devices. They end within ten minutes.`))
           : Result.succeed({ ...current, pending: [...waiting, { secret: toBase64url(secret), expires_at }] })
       }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
+      yield* context.audit.record({ type: "pairing.code_made", tenant: record.tenant, data: { expires_at } })
       const code = encodePairingCode({ url: context.publicUrl, fingerprint: context.identity.keyId, userId: user, secret: Redacted.make(new Uint8Array(secret)) })
       return { code, user_id: user, tenant: record.tenant, expires_at }
     }),
@@ -110,7 +115,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
     }),
     revoke: (peer, cause) => revoke(context, peer, cause),
     backupPlan: backupPlan(context.backup),
-    backupPart: (name) => backupPart(context.backup, name)
+    backupPart: (name) => Stream.unwrap(Effect.as(context.audit.record({ type: "backup.read", data: { part: name } }), backupPart(context.backup, name)))
   })
 }
 
@@ -141,9 +146,14 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
   const after = yield* context.tenants.update(record.tenant, (current): Result.Result<TenantRecord, never> => {
     return Result.succeed(goingWith(current, peer).reduce((held, device) => shutOut(held, device, isoTime(now)), current))
   }).pipe(Effect.mapError(unavailable))
-  if (context.cutting !== undefined) yield* context.cutting.cut(after).pipe(Effect.mapError(unavailable))
-  yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
-  yield* context.own.write(record.tenant, leaving.map(({ peer_id }) => ({ fact: { type: "peer.revoked" as const, data: { peer_id, cause } }, subject: peer_id, surface: "hosted" }))).pipe(Effect.mapError(unavailable))
+  const finish = Effect.gen(function*() {
+    if (context.cutting !== undefined) yield* context.cutting.cut(after).pipe(Effect.mapError(unavailable))
+    yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
+    yield* context.own.write(record.tenant, leaving.map(({ peer_id }) => ({ fact: { type: "peer.revoked" as const, data: { peer_id, cause } }, subject: peer_id, surface: "hosted" }))).pipe(Effect.mapError(unavailable))
+  })
+  const entries = Effect.forEach(leaving, ({ peer_id }) => context.audit.record({ type: "peer.revoked", tenant: record.tenant, data: { peer_id, cause } }))
+  // beside it: an audit that is slow keeps nobody in
+  yield* Effect.all([entries, finish], { concurrency: "unbounded", discard: true })
 })
 
 /** A device and its companions: whoever holds its secret S can make their keys K. */

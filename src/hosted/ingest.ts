@@ -36,7 +36,9 @@ export interface IngestContext {
   /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
   readonly offered: (admitted: Admitted) => void
   /** Told after each durable commit: the clock and high-water mark rise. */
-  readonly committed: (tenant: string, admitted: Admitted, lastSeq: number) => void
+  readonly committed: (tenant: string, admitted: Admitted, lastSeq: number) => Effect.Effect<void>
+  /** Told of a commit that failed: signature, standing, form. */
+  readonly refused: (tenant: string, sender: string, verdict: Refusal["verdict"]) => Effect.Effect<void>
   /** Told of each answer to a commit that came over a link. */
   readonly answered: (sender: string, answer: Answer) => Effect.Effect<void>
   /** A peer said how far it is; answers what the tenant's end of the log is, and everybody's position. */
@@ -98,8 +100,20 @@ const named = (context: IngestContext, tenant: string) => {
 
 const wrap = (context: IngestContext, tenant: string, answer: Answer): Verdict => ({ ...answer, ...named(context, tenant) }) as Verdict
 
+/** Refusals somebody should know of; the others are how things go. */
+const audited: ReadonlySet<Answer["verdict"]> = new Set(["revoked", "unknown_peer", "bad_signature", "invalid"])
+
 /** Judge one framed commit and bring it into the log. Answers only what is durable. */
-export const ingestCommit = Effect.fnUntraced(function*(
+export const ingestCommit = (
+  context: Pick<IngestContext, "facts" | "heads" | "committer" | "offered" | "committed" | "refused">,
+  tenant: string,
+  sender: string,
+  data: Uint8Array
+): Effect.Effect<Answer> =>
+  Effect.tap(judgeCommit(context, tenant, sender, data), ({ verdict }) =>
+    verdict !== "committed" && audited.has(verdict) ? context.refused(tenant, sender, verdict) : Effect.void)
+
+const judgeCommit = Effect.fnUntraced(function*(
   context: Pick<IngestContext, "facts" | "heads" | "committer" | "offered" | "committed">,
   tenant: string,
   sender: string,
@@ -160,7 +174,7 @@ export const extend = Effect.fnUntraced(function*(
   switch (outcome._tag) {
     case "committed": {
       heads.moved(tenant, author, { head: headOf(parsed.record, parsed.digest, outcome.last, parsed.bytes), fence: outcome.last })
-      context.committed(tenant, admitted, outcome.last)
+      yield* context.committed(tenant, admitted, outcome.last)
       return { verdict: "committed", log_seq: outcome.last }
     }
     case "fenced":
@@ -170,7 +184,7 @@ export const extend = Effect.fnUntraced(function*(
       if (Result.isFailure(read)) return { verdict: "busy" }
       const head = read.success.head
       if (head?.digest === parsed.digest) {
-        context.committed(tenant, admitted, head.seq)
+        yield* context.committed(tenant, admitted, head.seq)
         return { verdict: "committed", log_seq: head.seq }
       }
       const now = follow(parsed.record, head)

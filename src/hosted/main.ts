@@ -3,6 +3,7 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
+import { Audit } from "../../streams/Audit.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { TenantData } from "../../streams/TenantData.ts"
@@ -12,10 +13,11 @@ import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { adminTokens } from "./adminTokens.ts"
+import { auditedRegistrar } from "../security/auditedRegistrar.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { hostedAlerting } from "./alerting.ts"
 import { makeHostedControl } from "./control.ts"
-import { authenticateOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
+import { authenticateOnHosted, claimedOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { gated, nameOnHosted } from "./gated.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
 import { watchJoined, watchLog } from "./LogWatch.ts"
@@ -31,7 +33,7 @@ import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -82,12 +84,13 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, alerts: Al
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)
   })).pipe(
     Context.add(Syncing, Syncing.of(syncingOnHosted(base, ingest))),
-    Context.add(Registrar, Registrar.of({
+    Context.add(Registrar, Registrar.of(auditedRegistrar(base.audit, {
       identity: identity.identity,
       prove: identity.prove,
       register: (body) => registerOnHosted(registrar, body),
       authenticate: (bearer) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(authenticateOnHosted(registrar, bearer, now)))
-    })),
+    }, (bearer) => claimedOnHosted(registrar, bearer)))),
+    Context.add(Audit, base.audit),
     Context.add(EventTail, EventTail.of({
       now: (tenant) => Effect.sync(() => String(view.of(tenant).lastSeq)),
       tail: (request) => tailHosted({ ...reading, remembered: ask(remembered), end: (tenant) => view.of(tenant).lastSeq }, request)

@@ -2,8 +2,11 @@ import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { millisOf } from "../../streams/time.ts"
+import type { Opened } from "../../streams/Envelope.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
+import { auditedFact } from "../security/auditedFact.ts"
 import { openData } from "../security/envelopes.ts"
+import { peerIdOf } from "../security/peerId.ts"
 import type { Standing } from "../security/admit.ts"
 import { meetEpoch, type Parts } from "./Base.ts"
 import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
@@ -53,6 +56,7 @@ const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Ch
             return held === undefined ? base.keyring.open(tenant, envelope) : Result.succeed(held)
           },
           settingsChanged: base.refreshSettings,
+          quarantined: (tenant, what, seq) => base.audit.count({ type: "commit.quarantined", tenant, data: { reason: what, seq } }),
           doubt: SubscriptionRef.update(base.doubted, (n) => n + 1)
         }).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
         Effect.raceFirst(nextBump(base.reread), nextBump(partition.turned))
@@ -119,7 +123,15 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
     offered: ({ events }) => {
       for (const event of events) if (event.opened !== undefined) opened.put(event.opened)
     },
-    committed: (tenant, admitted, lastSeq) => view.committed(tenant, lastSeq, admitted.greatestLamport),
+    committed: (tenant, admitted, lastSeq) => {
+      view.committed(tenant, lastSeq, admitted.greatestLamport)
+      return Effect.forEach(admitted.events, ({ opened }) => opened === undefined ? Effect.void : auditEvent(base, tenant, opened), { discard: true })
+    },
+    // a name nobody here was given is not worth a chain of its own
+    refused: (tenant, sender, verdict) => {
+      const known = base.tenants.peek(tenant) !== undefined
+      return base.audit.count({ type: "commit.refused", ...(known ? { tenant } : {}), by: known ? sender : "nobody", data: { reason: verdict } })
+    },
     telemetry: base.telemetry,
     facts: (tenant, sender, now) => factsOf(base, tenant, sender, now),
     ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
@@ -135,6 +147,11 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
         return { tenantLastSeq: view.of(tenant).lastSeq, positions: yield* positions(tenant) }
       })
   }
+}
+
+const auditEvent = ({ audit, hosted }: Parts, tenant: string, { envelope: { source }, fact }: Opened) => {
+  const audited = auditedFact(fact)
+  return audited === undefined ? Effect.void : audit.count({ ...audited, tenant, ...(source === hosted.backendId ? {} : { by: peerIdOf(tenant, source) }) })
 }
 
 /** The hosted backend's own pen. */

@@ -3,6 +3,7 @@ import type { Tools } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { isoTime } from "../../streams/time.ts"
 import { grantTool, revokeTool } from "../nats/toolAccess.ts"
+import { opaqueId } from "../security/opaqueId.ts"
 import type { Base } from "./Base.ts"
 
 /** Names of tools: parts of a consumer's name, in which `-` divides. */
@@ -27,6 +28,7 @@ export const hostedTools = (base: Base): Tools["Service"] => {
       if (!(days > 0 && days <= daysMax)) return yield* failed(400, "tool-days", `A grant lasts more than 0 and at most ${daysMax} days.`)
       const expiresAt = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.days(days))
       const access = yield* grantTool(base.service, base.deployment.signer, { tenant, name, log: logOf(tenant), expiresAt }).pipe(Effect.mapError(() => unavailable))
+      yield* base.audit.record({ type: "tool.granted", tenant, data: { tool_id: opaqueId("tool", tenant, name), expires_at: isoTime(expiresAt) } })
       return {
         name, tenant,
         servers: base.service.server.split(","),
@@ -42,6 +44,7 @@ export const hostedTools = (base: Base): Tools["Service"] => {
       yield* known(tenant, name)
       const had = yield* revokeTool(base.service, { tenant, name, log: logOf(tenant) }).pipe(Effect.mapError(() => unavailable))
       if (!had) return yield* failed(404, "unknown-tool", `No tool of the name ${name} has access to ${tenant}.`)
+      yield* base.audit.record({ type: "tool.revoked", tenant, data: { tool_id: opaqueId("tool", tenant, name) } })
     })
   }
 }

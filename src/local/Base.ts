@@ -24,6 +24,7 @@ import { localBackendId } from "../security/peerId.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import type { DataKey } from "../security/sealing.ts"
 import { advisorKeyOf, type AdvisorOptions } from "./advisor.ts"
+import { localAudit } from "./audit.ts"
 import { type LamportClock, makeJournal } from "./Journal.ts"
 import { openCompanions } from "./companions.ts"
 import { catchUpWithJournal } from "./journalLoop.ts"
@@ -39,6 +40,8 @@ import { makeTelemetry, makeTelemetrySink } from "./telemetry.ts"
 export interface LocalOptions {
   /** This backend's own folder. */
   readonly dataDir: string
+  /** Who did what, as JSON lines. */
+  readonly auditFile: string
   /** Where its gateway answers. */
   readonly httpUrl: string
   /** Client port of its nats-server on loopback; 0: any free one. */
@@ -150,13 +153,14 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
     return yield* new LocalStartError({ why: "already running", hint: `Another local backend runs on ${options.dataDir}. Stop that one first; one data directory, one process.` })
   }
   const identity = yield* openIdentity(options)
+  const audit = yield* localAudit(options.auditFile)
   const known = yield* identity.store.load
   const server = yield* openServer(options, identity.instanceId)
   const { paused } = yield* server.leaf.status
   const parts = yield* openParts(
     { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },
     (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
-  return { ...identity, ...server, ...parts, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl }
+  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

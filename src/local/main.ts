@@ -4,6 +4,7 @@ import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
 import { Nonces, Tickets } from "../../streams/Access.ts"
+import { Audit } from "../../streams/Audit.ts"
 import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { Alerts } from "../../streams/alerts.ts"
@@ -18,7 +19,9 @@ import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keyId } from "../security/keys.ts"
 import { nonces } from "../security/NonceCache.ts"
 import { localAlerting } from "./alerting.ts"
+import { auditedRegistrar } from "../security/auditedRegistrar.ts"
 import { makeAdvisor } from "./advisor.ts"
+import { auditDrafts, auditedControl, auditedSyncing, claimedOnLocal } from "./audited.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
 import { makeCompanionCodes } from "./companionCodes.ts"
@@ -40,7 +43,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -55,6 +58,7 @@ const startError = (error: { readonly _tag: string; readonly hint?: string; read
 const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   const base = yield* openBase(options)
   let askNow: Effect.Effect<void> = Effect.void
+  yield* supervise(options, "audit", base.audit.run)
   yield* supervise(options, "journal", base.journal.run)
   yield* supervise(options, "journal projection", projectJournal(base.reading).pipe(Effect.orDie))
   yield* supervise(options, "journal stream", watchJournal(base.journalLog))
@@ -72,6 +76,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
 /** The ports a gateway stands on. */
 const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>, observing: Observing["Service"], alerts: Alerts["Service"]) => {
   const { journal, projections } = base
+  const audit = base.audit.service
   const control: ControlContext = {
     ...base,
     askNow,
@@ -85,17 +90,18 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
   const tail = tailOf(base)
   return Context.make(Writer, Writer.of({
     named: (_, id) => id,
-    write: (_, drafts) => journal.write(drafts),
+    write: (_, drafts) => Effect.tap(journal.write(drafts), () => auditDrafts(audit, drafts)),
     settled: () => projections.settled(journalCursor, journal.acknowledged()),
     reach: (_, written, tier, timeoutMillis) => reach(control, written, tier, timeoutMillis)
   })).pipe(
-    Context.add(Registrar, localRegistrar({ ...base, httpUrl: options.httpUrl })),
-    Context.add(Syncing, Syncing.of(syncingOnLocal({ ...base, mirror: tail.mirror }))),
+    Context.add(Audit, audit),
+    Context.add(Registrar, auditedRegistrar(audit, localRegistrar({ ...base, httpUrl: options.httpUrl }), (bearer) => claimedOnLocal(base.companions, bearer))),
+    Context.add(Syncing, Syncing.of(auditedSyncing(audit, syncingOnLocal({ ...base, mirror: tail.mirror })))),
     Context.add(Companions, Companions.of(makeCompanionCodes(base))),
     Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
     Context.add(Observing, observing),
     Context.add(Alerts, alerts),
-    Context.add(LocalControl, makeControl(control)),
+    Context.add(LocalControl, auditedControl(audit, base.state, makeControl(control))),
     Context.add(TelemetryStore, base.telemetry),
     Context.add(TelemetrySink, base.sink),
     Context.add(Limits, localLimits()),

@@ -27,6 +27,8 @@ export interface Append {
   readonly data: Uint8Array
   /** Fence: the subject's last sequence (0: none) must still be this. */
   readonly expectedLast?: number
+  /** Whose last sequence the fence is about, a pattern: the message's own subject without it. */
+  readonly expectedOn?: string
   /** Message id for the server's duplicate window. Single appends only, never in a batch. */
   readonly messageId?: string
 }
@@ -52,7 +54,7 @@ export interface EventLog {
    * more as one atomic batch (1,000 at most). Returns the sequence of the first and the last.
    */
   readonly append: (batch: ReadonlyArray<Append>) => Effect.Effect<{ readonly first: number; readonly last: number }, AppendError>
-  /** The newest message on a subject, from the stream's leader (never a follower that may lag). */
+  /** The newest message on a subject (or on those of a pattern), from the stream's leader (never a follower that may lag). */
   readonly last: (subject: string) => Effect.Effect<Option.Option<Stored>, LogUnavailable>
   readonly get: (seq: number) => Effect.Effect<Option.Option<Stored>, LogUnavailable>
   /**

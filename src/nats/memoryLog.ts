@@ -44,7 +44,7 @@ export const openMemoryLog = (store: MemoryStore, { answer = Effect.void, faults
         Effect.flatMap((time) => Effect.suspend(() => store.write(batch, time))),
         Effect.tap(faults?.after ?? answer)
       ),
-    last: (subject) => heard(() => Option.fromUndefinedOr(store.newest.get(subject))),
+    last: (subject) => heard(() => Option.fromUndefinedOr(store.lastOf(subject))),
     get: (seq) => heard(() => Option.filter(Option.fromUndefinedOr(store.from(seq, seq)[0]), (event) => event.seq === seq)),
     read: ({ filter, from }) => reading(store, answer, { from, through: Number.POSITIVE_INFINITY, filter, whenEmpty: arrival }),
     readRange: ({ filter, from, through }) =>

@@ -47,7 +47,7 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
   const write = (batch: ReadonlyArray<Append>, time: number): Effect.Effect<{ readonly first: number; readonly last: number }, AppendError> => {
     const known = batch[0]?.messageId === undefined ? undefined : ids.get(batch[0].messageId)
     if (known !== undefined) return Effect.succeed({ first: known, last: known })
-    const refusal = refusalOf(name, batch, newest, (options.sizeMaxBytes ?? Number.POSITIVE_INFINITY) - bytes)
+    const refusal = refusalOf(name, batch, lastOf, (options.sizeMaxBytes ?? Number.POSITIVE_INFINITY) - bytes)
     if (refusal !== undefined) return Effect.fail(refusal)
     const first = lastSeq + 1
     for (const { data, messageId, subject } of batch) {
@@ -76,9 +76,11 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
     for (const event of kept) newest.set(event.subject, event)
     return removed
   }
+  const lastOf = (pattern: string): Stored | undefined =>
+    pattern.includes("*") || pattern.endsWith(">") ? stored.findLast(({ subject }) => matches(pattern, subject)) : newest.get(pattern)
   const from = (seq: number, through: number, filter?: string) => between(stored, seq, through, filter)
   return {
-    name, write, copy, from, newest, positions,
+    name, write, copy, from, lastOf, positions,
     purge: (subject: string, before: number) => remove((event) => event.seq < before && matches(subject, event.subject)),
     /** Called at every write until it is taken out again. */
     waiting,
@@ -100,9 +102,9 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
 
 export const emptyImage = (createdAt: number): MemoryImage => ({ createdAt, messages: [], lastSeq: 0, metadata: {}, positions: new Map() })
 
-const refusalOf = (stream: string, batch: ReadonlyArray<Append>, newest: ReadonlyMap<string, Stored>, roomBytes: number): AppendError | undefined => {
+const refusalOf = (stream: string, batch: ReadonlyArray<Append>, lastOf: (pattern: string) => Stored | undefined, roomBytes: number): AppendError | undefined => {
   if (batch.length > batchMessagesMax) return new LogRefused({ stream, code: batchTooLarge, why: `${batch.length} messages in one batch` })
-  const stale = batch.some(({ expectedLast, subject }) => expectedLast !== undefined && (newest.get(subject)?.seq ?? 0) !== expectedLast)
+  const stale = batch.some(({ expectedLast, expectedOn, subject }) => expectedLast !== undefined && (lastOf(expectedOn ?? subject)?.seq ?? 0) !== expectedLast)
   if (stale) return new LogFenced({ stream })
   return sizeOf(batch) > roomBytes ? new LogFull({ stream, hint: "The memory log is as small as its test wants it." }) : undefined
 }

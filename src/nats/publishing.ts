@@ -80,7 +80,8 @@ const ask = (wire: Wire, stream: string, { data, subject }: Append, headers: str
 
 const batchHeaders = (id: string, sequence: number) => `Nats-Batch-Id: ${id}\r\nNats-Batch-Sequence: ${sequence}\r\n`
 const commitHeader = "Nats-Batch-Commit: 1\r\n"
-const fenceOf = ({ expectedLast }: Append) => expectedLast === undefined ? "" : `Nats-Expected-Last-Subject-Sequence: ${expectedLast}\r\n`
+const fenceOf = ({ expectedLast, expectedOn }: Append) =>
+  expectedLast === undefined ? "" : `Nats-Expected-Last-Subject-Sequence: ${expectedLast}\r\n${expectedOn === undefined ? "" : `Nats-Expected-Last-Subject-Sequence-Subject: ${expectedOn}\r\n`}`
 const idOf = ({ messageId }: Append) => messageId === undefined ? "" : `Nats-Msg-Id: ${messageId}\r\n`
 
 /** Headers whose text is known: ten times cheaper than building them key by key. */

@@ -51,6 +51,8 @@ describe("golden contract", () => {
       logCommit: subjects.logCommit(tenant, peer),
       logTenant: subjects.logTenant(tenant),
       telemetry: subjects.telemetry(tenant, peer, "advisor.ask now"),
+      audit: [subjects.audit(tenant, "peer.revoked"), subjects.audit(undefined, "session.refused")],
+      auditTenant: [subjects.auditTenant(tenant), subjects.auditTenant(undefined)],
       ingest: (["commit", "telemetry", "head"] as const).map((what) => subjects.ingest(tenant, peer, what)),
       alert: [subjects.alert(tenant, "sync_lag"), subjects.alert(null, "disk_low")],
       deliver: subjects.deliver(peer),

@@ -74,6 +74,7 @@ export class Hosted {
         deploymentId: "simulated",
         logs: [wiring.log(openMemoryLog(hub.log, { ...access, faults: faultsOf(process, weather, streams.log.name) }))],
         telemetryLog: openMemoryLog(hub.telemetry, access),
+        auditLog: openMemoryLog(hub.audit, access),
         tenantStore: memoryKeyValue(openMemoryLog(hub.tenants, access), "TENANTS"),
         limitStore: memoryKeyValue(openMemoryLog(hub.limits, access), "RATES"),
         marks: this.number === 0 ? () => marks : undefined,

@@ -21,6 +21,7 @@ export class Hub {
   log: MemoryStore
   tenants: MemoryStore
   readonly telemetry: MemoryStore
+  readonly audit: MemoryStore
   readonly limits: MemoryStore
   mark: Option.Option<Mark> = Option.none()
   /** The log was put back, and whoever keeps the mark has not looked at it yet. */
@@ -33,6 +34,7 @@ export class Hub {
     this.log = makeMemoryStore(streams.log.name, emptyImage(kernel.now))
     this.tenants = makeMemoryStore("KV_TENANTS", emptyImage(kernel.now), { newestOnly: true })
     this.telemetry = makeMemoryStore(streams.telemetry.name, emptyImage(kernel.now))
+    this.audit = makeMemoryStore(streams.audit.name, emptyImage(kernel.now))
     this.limits = makeMemoryStore("KV_RATES", emptyImage(kernel.now), { newestOnly: true })
     this.#watch()
   }

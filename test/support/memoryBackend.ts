@@ -31,6 +31,9 @@ import { type Envelope, plain } from "../../streams/Envelope.ts"
 import type { Identity } from "../../streams/events/peer.ts"
 import type { AdvisorOptions } from "../../src/local/advisor.ts"
 import { visitorsLayer } from "./memoryVisitors.ts"
+import { hostedAudit } from "../../src/hosted/audit.ts"
+import { makeMemoryLog } from "../../src/nats/memoryLog.ts"
+import { Audit } from "../../streams/Audit.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
 
 /** A backend without a store: the ports of `streams/Backend.ts` in memory, over the real projections. */
@@ -69,7 +72,7 @@ const epoch = "memory"
 
 /** Every port of one side. Needs the projections, whose cursor it calls `journal`. */
 export const memoryBackend = (options: MemoryOptions, knobs: Knobs) =>
-  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, tokensLayer, companionsLayer, visitorsLayer(options.advisor))
+  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, tokensLayer, companionsLayer, auditLayer, visitorsLayer(options.advisor))
 
 /** The log itself: writing, waiting until it can be read, following it. */
 const logLayer = (options: MemoryOptions, knobs: Knobs) =>
@@ -238,6 +241,13 @@ const companionsLayer = Layer.mergeAll(
     commit: () => Effect.succeed({ verdict: "busy", log_id: "", log_epoch: 0 })
   })
 )
+
+/** The hosted side's audit, on a log in memory. */
+const auditLayer = Layer.effect(Audit, Effect.gen(function*() {
+  const { run, service } = yield* hostedAudit(yield* makeMemoryLog("AUDIT"))
+  yield* Effect.forkScoped(run)
+  return service
+}))
 
 const hostedLayer = Layer.succeed(HostedControl, {
   status: Effect.succeed({ tenants: 1 }),

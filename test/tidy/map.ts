@@ -88,9 +88,9 @@ export const forbidden: ReadonlyArray<Forbidden> = [
   { words: /\bconsole\.\w/, why: "log with Effect, print with Stdio", may: [] },
   { words: /\bprocess\.exit\(/, why: "the first failure ends the process by itself, finalizers included", may: [] },
   { words: /\bsetTimeout\(|\bsetInterval\(/, why: "Effect.sleep and Schedule end when their fiber does", may: edges },
-  // a name after fn( or withSpan( is a span's, and `log.json` is a file: no subjects
+  // a name after fn( or withSpan( is a span's, and `log.json`, `audit.log` are files: no subjects
   {
-    words: /(?<!\b(?:fn|fnUntraced|withSpan|span|counter|gauge|histogram)\()["'`](journal|log|ingest|deliver|telemetry|audit|alerts)\.(?!(?:json|jsonl|db|sqlite|lock)["'`])[^"'`\s]/,
+    words: /(?<!\b(?:fn|fnUntraced|withSpan|span|counter|gauge|histogram)\()["'`](journal|log|ingest|deliver|telemetry|audit|alerts)\.(?!(?:json|jsonl|log|db|sqlite|lock)["'`])[^"'`\s]/,
     why: "subjects are built in streams/subjects.ts only",
     may: ["streams/subjects.ts"]
   },

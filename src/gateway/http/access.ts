@@ -4,11 +4,14 @@ import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
 import type { AdminTokens } from "../../../streams/Access.ts"
 import { Registrar, selfTenant } from "../../../streams/Backend.ts"
+import { Actor, Audit } from "../../../streams/Audit.ts"
 import { Limits } from "../../../streams/RateLimits.ts"
+import { opaqueId } from "../../security/opaqueId.ts"
 import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
 import { limiting } from "./limiting.ts"
 import { isOwnerSession, issueOwnerSession, type OwnerSession, ownerSessionEnd } from "./ownerSession.ts"
 import { privateLayer } from "./privateAccess.ts"
+import { actorOf, audited, auditRefusal } from "./refusals.ts"
 import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
 import { scopeOf, scopeTooSmall, suffices } from "./scopes.ts"
 
@@ -45,7 +48,7 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
     if (bearer === "" || bearer.length > bearerMaxLength) return yield* noToken(trust.side)
     if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
     const held = trust.holder(bearer)
-    if (held !== undefined) return { ...operator, scope: held.scope, ended: revokedAt(() => trust.holder(bearer) === undefined) }
+    if (held !== undefined) return { ...operator, by: opaqueId("operator", held.name), scope: held.scope, ended: revokedAt(() => trust.holder(bearer) === undefined) }
     if (trust.side === "local" && isOwnerSession(bearer)) return yield* ownerUntil(trust.secret, bearer)
     const { backendId, tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
     return {
@@ -67,8 +70,8 @@ export class Doorkeeper extends Context.Service<Doorkeeper, {
 }>()("gateway/Doorkeeper") {}
 
 const doorkeeperLayer = (trust: Trust) =>
-  Layer.effect(Doorkeeper, Effect.map(Registrar, (registrar) => Doorkeeper.of({
-    identify: (bearer) => identify(trust, registrar, bearer),
+  Layer.effect(Doorkeeper, Effect.map(Effect.all([Registrar, Audit]), ([registrar, audit]) => Doorkeeper.of({
+    identify: (bearer) => identify(trust, registrar, bearer).pipe(audited(audit)),
     refusal: noToken(trust.side),
     ownerSession: Effect.map(Clock.currentTimeMillis, (now) => issueOwnerSession(Redacted.value(trust.secret), now))
   })))
@@ -122,12 +125,16 @@ export const tenantNamed = (given: string | undefined): Effect.Effect<string, Pr
 const tenantLayer = (trust: Trust) =>
   Layer.effect(
     Tenant,
-    Effect.map(Effect.all([Registrar, Limits]), ([registrar, limits]) => Tenant.of({
+    Effect.map(Effect.all([Registrar, Limits, Audit]), ([registrar, limits, audit]) => Tenant.of({
       bearer: (handler, { credential }) =>
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
-          const asking = yield* withTenant(yield* identify(trust, registrar, Redacted.value(credential)), request)
-          return yield* Effect.provideService(handler, Caller, asking).pipe(limiting(limits, asking))
+          const known = yield* identify(trust, registrar, Redacted.value(credential)).pipe(audited(audit))
+          const asking = yield* withTenant(known, request).pipe(audited(audit, known))
+          return yield* Effect.provideService(handler, Caller, asking).pipe(
+            limiting(limits, asking),
+            audited(audit, asking),
+            Effect.provideService(Actor, actorOf(asking)))
         })
     }))
   )
@@ -135,17 +142,17 @@ const tenantLayer = (trust: Trust) =>
 const operatorLayer = (trust: Trust) =>
   Layer.effect(
     Operator,
-    Effect.map(Registrar, (registrar) => Operator.of({
+    Effect.map(Effect.all([Registrar, Audit]), ([registrar, audit]) => Operator.of({
       bearer: (handler, { credential, endpoint, group }) =>
         Effect.gen(function*() {
-          const asking = yield* identify(trust, registrar, Redacted.value(credential))
-          if (asking.kind === "device") {
-            return yield* problem("operator-only", "A session binding token reads and writes conversations, nothing else.", noToken(trust.side).hint)
+          const asking = yield* identify(trust, registrar, Redacted.value(credential)).pipe(audited(audit))
+          const small = asking.scope !== undefined && !suffices(asking.scope, scopeOf(group.identifier, endpoint.identifier))
+          if (asking.kind === "device" || small) {
+            const refusal = small ? scopeTooSmall : problem("operator-only", "A session binding token reads and writes conversations, nothing else.", noToken(trust.side).hint)
+            yield* auditRefusal(audit, refusal, asking)
+            return yield* refusal
           }
-          if (asking.scope !== undefined && !suffices(asking.scope, scopeOf(group.identifier, endpoint.identifier))) {
-            return yield* scopeTooSmall
-          }
-          return yield* handler
+          return yield* Effect.provideService(handler, Actor, actorOf(asking))
         })
     }))
   )

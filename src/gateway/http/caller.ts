@@ -9,6 +9,8 @@ export interface Asking {
   readonly kind: "owner" | "device" | "operator"
   /** What an operator's token is good for. */
   readonly scope?: AdminScope
+  /** What the audit calls it, where several have such tokens. */
+  readonly by?: string
   readonly tenant: string
   /** The backend a session binding token belongs to, where it is not this one: writes name it in `via`. */
   readonly via: string | undefined

@@ -2,6 +2,8 @@ import { ByteSize, Cause, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { bodyMaxBytes, syncBodyMaxBytes } from "../../../streams/limits.ts"
 import { bodyTooLarge } from "./body.ts"
+import type { Audit } from "../../../streams/Audit.ts"
+import { auditRefusal } from "./refusals.ts"
 import type { Closing } from "./Closing.ts"
 import { Problem, problem, toResponse } from "./problems.ts"
 
@@ -25,7 +27,7 @@ const preflightMaxAgeSeconds = 600
  * DNS name to our address (`Host` not ours), bodies over the limit. Answers preflights. Turns everything
  * unexpected into a problem, so no stack trace and no empty page ever leaves.
  */
-export const guard = (policy: GuardPolicy, closing: Closing["Service"]) =>
+export const guard = (policy: GuardPolicy, closing: Closing["Service"], audit: Audit["Service"]) =>
   HttpRouter.middleware((handler) =>
     Effect.gen(function*() {
       const request = yield* HttpServerRequest.HttpServerRequest
@@ -37,7 +39,7 @@ export const guard = (policy: GuardPolicy, closing: Closing["Service"]) =>
         const answer = withCors(policy, origin, response)
         return last() ? HttpServerResponse.setHeader(answer, "connection", "close") : answer
       }
-      if (refusal !== undefined) return leave(toResponse(refusal))
+      if (refusal !== undefined) return leave(yield* Effect.as(auditRefusal(audit, refusal), toResponse(refusal)))
       if (request.method === "OPTIONS") return withCors(policy, origin, preflight)
       const response = yield* handler.pipe(
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(maxBytesOf(request.url))),

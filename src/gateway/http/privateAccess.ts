@@ -1,11 +1,13 @@
 import { Clock, Effect, Layer, Redacted } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { Nonces } from "../../../streams/Access.ts"
+import { Actor, Audit } from "../../../streams/Audit.ts"
 import { Syncing } from "../../../streams/Backend.ts"
 import { claimedPeer, type ProofRefused, verifyFreshProof } from "../../security/proofs.ts"
 import { bytesOf } from "./body.ts"
 import { type Asking, Caller, Private } from "./caller.ts"
 import { fromBackend, type Problem, problem, refused } from "./problems.ts"
+import { actorOf, audited } from "./refusals.ts"
 import { scopeOf, scopeTooSmall, suffices } from "./scopes.ts"
 
 interface Side {
@@ -19,15 +21,18 @@ export const privateLayer = <E, R>(side: Effect.Effect<Side, E, R>) =>
     const { identify, tenantNamed } = yield* side
     const syncing = yield* Syncing
     const nonces = yield* Nonces
+    const audit = yield* Audit
     return Private.of({
       bearer: (handler, { credential, endpoint, group }) =>
         Effect.gen(function*() {
-          const asking = yield* identify(Redacted.value(credential))
-          if (asking.scope !== undefined && !suffices(asking.scope, scopeOf(group.identifier, endpoint.identifier))) return yield* scopeTooSmall
-          if (asking.kind === "device") yield* proven(syncing, nonces, asking)
-          const { url } = yield* HttpServerRequest.HttpServerRequest
-          const tenant = asking.kind === "operator" ? yield* tenantNamed(new URL(url, "http://localhost").searchParams.get("tenant") ?? undefined) : asking.tenant
-          return yield* Effect.provideService(handler, Caller, { ...asking, tenant })
+          const asking = yield* identify(Redacted.value(credential)).pipe(audited(audit))
+          return yield* Effect.gen(function*() {
+            if (asking.scope !== undefined && !suffices(asking.scope, scopeOf(group.identifier, endpoint.identifier))) return yield* scopeTooSmall
+            if (asking.kind === "device") yield* proven(syncing, nonces, asking)
+            const { url } = yield* HttpServerRequest.HttpServerRequest
+            const tenant = asking.kind === "operator" ? yield* tenantNamed(new URL(url, "http://localhost").searchParams.get("tenant") ?? undefined) : asking.tenant
+            return yield* Effect.provideService(handler, Caller, { ...asking, tenant })
+          }).pipe(audited(audit, asking), Effect.provideService(Actor, actorOf(asking)))
         })
     })
   }))

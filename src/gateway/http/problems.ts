@@ -40,6 +40,7 @@ const table = {
 } as const
 
 type ProblemName = keyof typeof table
+const names = Object.keys(table) as ReadonlyArray<ProblemName>
 
 /** `type` of a problem: a name that never changes, not an address to visit. */
 export const typeOf = (name: string): string => name.includes(":") ? name : `urn:maestra:problem:${name}`
@@ -62,6 +63,10 @@ export class Problem extends Schema.Error<Problem>("Problem")({
   /** Also sent as `Retry-After`. */
   retry_after_s: Schema.optionalKey(Schema.Int)
 }) {}
+
+/** The name of a problem of the gateway's own; nothing for those of the backend behind it. */
+export const gatewayNameOf = ({ type }: Problem): ProblemName | undefined =>
+  names.find((name) => type === typeOf(name))
 
 interface More {
   readonly field?: string

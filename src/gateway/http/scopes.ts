@@ -9,6 +9,8 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "operations.status": "read",
   "operations.peers": "read",
   "operations.verify": "read",
+  "operations.audit": "read",
+  "operations.verifyAudit": "read",
   "operations.rebuild": "operate",
   "hosted.enroll": "operate",
   "hosted.grantTool": "operate",

@@ -4,6 +4,7 @@ import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { createServer } from "node:http"
 import { AdminTokens } from "../../../streams/Access.ts"
+import { Audit } from "../../../streams/Audit.ts"
 import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
 import { makeConnections } from "../websocket/connections.ts"
@@ -90,7 +91,7 @@ const serve = <E, R>(
 ) => {
   const guarded = Layer.unwrap(Effect.gen(function*() {
     const { address } = yield* HttpServer.HttpServer
-    return guard(policy("port" in address ? address.port : listen.port), yield* Closing)
+    return guard(policy("port" in address ? address.port : listen.port), yield* Closing, yield* Audit)
   }))
   const app = Layer.mergeAll(routes, guarded).pipe(Layer.provide(accessLayer(trust)))
   const serving = HttpRouter.serve(app, {

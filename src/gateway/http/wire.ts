@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { AuditEntry } from "../../../streams/Audit.ts"
 import { pageMax } from "../../../projections/conversations/queries.ts"
 import { Identity } from "../../../streams/events/peer.ts"
 import { Content, OutsideId, Role, Timestamp, Title } from "../../../streams/events/fields.ts"
@@ -237,5 +238,11 @@ export const ProgressLine = Schema.Struct({
   of: Schema.Finite,
   result: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown))
 }).annotate({ identifier: "Progress" })
+
+/** `next_cursor`: where the next page begins, also where nothing is yet. */
+export const AuditAnswer = Schema.Struct({
+  entries: Schema.Array(AuditEntry),
+  next_cursor: Schema.String
+}).annotate({ identifier: "Audit" })
 
 export const Facts = Schema.Record(Schema.String, Schema.Unknown)

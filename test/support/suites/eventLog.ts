@@ -101,6 +101,22 @@ export const eventLogSuite = (name: string, open: (options: { readonly sizeMaxBy
         assert.deepStrictEqual(yield* log.append(batch(1, 2)), { first: 3, last: 5 })
       }))
 
+    check("a fence around a pattern holds for all of its subjects, alone and in a batch", ({ log }) =>
+      Effect.gen(function*() {
+        yield* log.append([message("s.x.1", "1"), message("s.y.1", "1")])
+        const around = (subject: string, expectedOn: string, expectedLast: number) => ({ ...message(subject, "2"), expectedLast, expectedOn })
+        assert.strictEqual((yield* Effect.flip(log.append([around("s.x.2", "s.x.*", 0)])))._tag, "LogFenced")
+        assert.deepStrictEqual(yield* log.append([around("s.x.2", "s.x.*", 1)]), { first: 3, last: 3 })
+        // the first of each chain is fenced, and what follows it in the batch is not
+        const batch = (x: number, y: number) => [around("s.x.3", "s.x.*", x), around("s.y.2", "s.y.*", y), message("s.x.4", "2"), message("s.y.1", "2")]
+        assert.strictEqual((yield* Effect.flip(log.append(batch(2, 2))))._tag, "LogFenced")
+        assert.strictEqual((yield* Effect.flip(log.append(batch(3, 3))))._tag, "LogFenced")
+        assert.deepStrictEqual(yield* log.append(batch(3, 2)), { first: 4, last: 7 })
+        assert.deepStrictEqual(yield* log.append([around("s.z.1", "s.z.*", 0)]), { first: 8, last: 8 })
+        assert.deepStrictEqual(Option.map(yield* log.last("s.x.*"), shown), Option.some("6 s.x.4 2"))
+        assert.deepStrictEqual(yield* log.last("s.none.*"), Option.none())
+      }))
+
     check("of writers racing for one subject each step has one winner", ({ log }) =>
       Effect.gen(function*() {
         for (let last = 0; last < 10; last++) {

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
+import { dirname, join } from "node:path"
 import { commandPrefix } from "../../prefix.ts"
 import { advisorSettings } from "../../serving/advisorSettings.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
@@ -49,7 +50,7 @@ export const up = Command.make(
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
         Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: origins }))).pipe(Layer.provide([
-          localBackend({ ...advisor, alerts, dataDir: dir, httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
+          localBackend({ ...advisor, alerts, dataDir: dir, auditFile: join(dirname(dir), "audit.log"), httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
           Layer.effectDiscard(gateway)
         ]))
     })

@@ -3,7 +3,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { BackupPlan, BackupRow, Registered } from "../../../../streams/Backend.ts"
 import { Operator, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
-import { Facts, ProgressLine } from "../wire.ts"
+import { AuditAnswer, Facts, ProgressLine } from "../wire.ts"
 
 const sentence = Schema.Struct({ sentence: Schema.String })
 
@@ -11,6 +11,16 @@ const sentence = Schema.Struct({ sentence: Schema.String })
 export class Operations extends HttpApiGroup.make("operations").add(
   HttpApiEndpoint.get("status", "/status", { success: Facts }),
   HttpApiEndpoint.get("peers", "/peers", { success: Schema.Struct({ peers: Schema.Array(Facts) }) }),
+  /** Who did what. Without `from` the newest; with the `cursor` of a page what came after it. `tenant`: of one, `_` of none. */
+  HttpApiEndpoint.get("audit", "/audit", {
+    query: { from: Schema.optionalKey(Schema.String), limit: Schema.optionalKey(Schema.Int), ...tenantQuery },
+    success: AuditAnswer,
+    error: refusals(400, 503)
+  }),
+  HttpApiEndpoint.post("verifyAudit", "/audit/verify", {
+    success: HttpApiSchema.StreamNdjson({ schema: ProgressLine }),
+    error: refusals(503)
+  }),
   HttpApiEndpoint.post("verify", "/verify", {
     query: tenantQuery,
     success: HttpApiSchema.StreamNdjson({ schema: ProgressLine }),

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { EventTail } from "../../../../streams/Backend.ts"
+import { Audit } from "../../../../streams/Audit.ts"
+import { EventTail, selfTenant } from "../../../../streams/Backend.ts"
 import { checkName } from "../../checks.ts"
 import { readLimit } from "../../conditions.ts"
 import { importer, importSurface } from "../../import/run.ts"
@@ -23,6 +24,7 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
   const importBody = yield* importer
   const tail = yield* EventTail
   const closing = yield* Closing
+  const audit = yield* Audit
 
   return handlers.handleAll({
     conflicts: ({ query }) =>
@@ -36,6 +38,7 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
       Effect.gen(function*() {
         const { tenant } = yield* Caller
         yield* recording.settled(tenant)
+        yield* audit.record({ type: "data.exported", ...(tenant === selfTenant ? {} : { tenant }), data: {} })
         return yield* ndjson(reads.exported(tenant))
       }),
     digest: () =>
