@@ -50,24 +50,7 @@ const unavailable = ({ hint }: { readonly hint: string }) => failed(503, "try-ag
 export const makeHostedControl = (context: HostedControlContext): HostedControl["Service"] => {
   const { tenants } = context
   return HostedControl.of({
-    enroll: Effect.fnUntraced(function*(user) {
-      if (user === "" || user.length > userMaxLength || !user.isWellFormed()) return yield* failed(400, "user-id", `A user id has 1 to ${userMaxLength} characters.`)
-      const now = yield* Clock.currentTimeMillis
-      const secret = randomBytes(32)
-      const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
-      const isNew = tenants.ofUser(user) === undefined
-      const held = yield* tenants.ofUserOrNew(user, (tenant) => newTenant(tenant, user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable))
-      if (isNew) yield* context.audit.record({ type: "tenant.created", tenant: held.tenant, data: {} })
-      const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
-        const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
-        return waiting.length >= pendingMax
-          ? Result.fail(failed(429, "too-many-codes", `${pendingMax} pairing codes of this user wait for their devices. They end within ten minutes.`))
-          : Result.succeed({ ...current, pending: [...waiting, { secret: toBase64url(secret), expires_at }] })
-      }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
-      yield* context.audit.record({ type: "pairing.code_made", tenant: record.tenant, data: { expires_at } })
-      const code = encodePairingCode({ url: context.publicUrl, fingerprint: context.identity.keyId, userId: user, secret: Redacted.make(new Uint8Array(secret)) })
-      return { code, user_id: user, tenant: record.tenant, expires_at }
-    }),
+    enroll: (user) => enroll(context, user),
     peers: Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* Effect.forEach([...tenants.all()], (record) =>
@@ -118,6 +101,27 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
     backupPart: (name) => Stream.unwrap(Effect.as(context.audit.record({ type: "backup.read", data: { part: name } }), backupPart(context.backup, name)))
   })
 }
+
+/** Makes the tenant where there is none yet, and a code for one more device. */
+const enroll = Effect.fnUntraced(function*(context: HostedControlContext, user: string) {
+  const { tenants } = context
+  if (user === "" || user.length > userMaxLength || !user.isWellFormed()) return yield* failed(400, "user-id", `A user id has 1 to ${userMaxLength} characters.`)
+  const now = yield* Clock.currentTimeMillis
+  const secret = randomBytes(32)
+  const expires_at = isoTime(now + Duration.toMillis(context.pairingLife))
+  const isNew = tenants.ofUser(user) === undefined
+  const held = yield* tenants.ofUserOrNew(user, (tenant) => newTenant(tenant, user, isoTime(now), context.partitions.all.length)).pipe(Effect.mapError(unavailable))
+  if (isNew) yield* context.audit.record({ type: "tenant.created", tenant: held.tenant, data: {} })
+  const record = yield* tenants.update(held.tenant, (current): Result.Result<TenantRecord, CommandFailed> => {
+    const waiting = current.pending.filter((pending) => pending.expires_at > isoTime(now))
+    return waiting.length >= pendingMax
+      ? Result.fail(failed(429, "too-many-codes", `${pendingMax} pairing codes of this user wait for their devices. They end within ten minutes.`))
+      : Result.succeed({ ...current, pending: [...waiting, { secret: toBase64url(secret), expires_at }] })
+  }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
+  yield* context.audit.record({ type: "pairing.code_made", tenant: record.tenant, data: { expires_at } })
+  const code = encodePairingCode({ url: context.publicUrl, fingerprint: context.identity.keyId, userId: user, secret: Redacted.make(new Uint8Array(secret)) })
+  return { code, user_id: user, tenant: record.tenant, expires_at }
+})
 
 const roomOf = ({ freeBytes, state }: Disk): DiskRoom => ({ state, free_bytes: freeBytes })
 
