@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Schedule, Schema, Semaphore, Stream, SubscriptionRef } from "effect"
+import { count, timed } from "../streams/metrics.ts"
 import type { Entry } from "./Entry.ts"
 import { enter, forgetEvents, internTenants, ledgerTables } from "./ledger.ts"
 import type { Projection } from "./Projection.ts"
@@ -95,7 +96,8 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
           : Effect.andThen(Effect.logError("the disk is full: the tables fall behind the logs until there is room"), SubscriptionRef.set(full, true))),
       Effect.retry({ schedule: roomRetries, while: isOutOfRoom }))
   const take = (offer: Offer) =>
-    move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position))
+    timed("maestra_projection_duration_seconds", { input: offer.cursor })(move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position))).pipe(
+      Effect.tap(() => Effect.sync(() => count("maestra_projected_entries_total", { input: offer.cursor }, offer.entries.length))))
   const outOfRoom = SubscriptionRef.changes(full).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   const has = (cursor: string, seq: number) => (held: Positions) => (held.get(cursor)?.seq ?? 0) >= seq
   const reached = (cursor: string, seq: number) => SubscriptionRef.changes(positions).pipe(Stream.filter(has(cursor, seq)), Stream.runHead, Effect.asVoid)

@@ -1,5 +1,6 @@
 import { Context, type Effect, Schema } from "effect"
 import type { CommandFailed } from "./Backend.ts"
+import type { Reading } from "./metrics.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const MaybeText = Schema.NullOr(Schema.String)
@@ -56,5 +57,7 @@ export class Observing extends Context.Service<Observing, {
   readonly all: (tenant: string | undefined) => Effect.Effect<ReadonlyArray<PeerMetrics>>
   readonly metrics: (peer: string) => Effect.Effect<PeerMetrics, CommandFailed>
   readonly debug: (peer: string) => Effect.Effect<PeerDebug, CommandFailed>
+  /** For Prometheus. */
+  readonly gauges: Effect.Effect<ReadonlyArray<Reading>>
   readonly presence: (tenant: string | undefined) => Effect.Effect<Presence>
 }>()("streams/Observing") {}

@@ -1,5 +1,6 @@
 import { Deferred, Effect, Option, Queue } from "effect"
 import { batchMessagesMax, ingestWaitingMaxBytes, payloadMaxBytes } from "../../streams/limits.ts"
+import { observe } from "../../streams/metrics.ts"
 import type { Append, EventLog } from "../nats/EventLog.ts"
 
 /** One author's commit, judged and ready: its events in order, the record last, fenced. */
@@ -73,8 +74,9 @@ export const makeCommitter = Effect.fn("Committer.make")(function*(
     return Deferred.succeed(waiting.answer, outcome)
   }
 
-  const append = (group: ReadonlyArray<Waiting>): Effect.Effect<Outcome> =>
-    log.append(group.flatMap((waiting) => waiting.messages)).pipe(
+  const append = (group: ReadonlyArray<Waiting>): Effect.Effect<Outcome> => {
+    observe("maestra_group_commits", {}, group.length)
+    return log.append(group.flatMap((waiting) => waiting.messages)).pipe(
       Effect.map(({ first, last }): Outcome => ({ _tag: "committed", first, last })),
       Effect.catchTags({
         LogFenced: () => Effect.succeed<Outcome>({ _tag: "fenced" }),
@@ -83,6 +85,7 @@ export const makeCommitter = Effect.fn("Committer.make")(function*(
         LogRefused: ({ why }) => Effect.succeed<Outcome>({ _tag: "refused", why })
       })
     )
+  }
 
   const settle = (group: ReadonlyArray<Waiting>, outcome: Outcome) =>
     Effect.gen(function*() {

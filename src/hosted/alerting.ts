@@ -36,7 +36,7 @@ export const keyValueStore = (bucket: KeyValue): AlertStore => {
         },
         onSome: (entry) => {
           revision = entry.revision
-          const read = Schema.decodeUnknownResult(StateJson)(decoder.decode(entry.value))
+          const read = Schema.decodeResult(StateJson)(decoder.decode(entry.value))
           return Result.isSuccess(read) ? read.success : noAlerts
         }
       })),

@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, Result, Schedule, Schema } from "effect"
+import { timed } from "../../streams/metrics.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Drawn, LimitKind } from "../../streams/RateLimits.ts"
 import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
@@ -82,6 +83,7 @@ const handle = (context: IngestContext, request: Request): Effect.Effect<object>
   switch (what) {
     case "commit":
       return ingestCommit(context, tenant, peer, request.data).pipe(
+        timed("maestra_ingest_duration_seconds", {}),
         Effect.tap((answer) => context.answered(peer, answer)),
         Effect.map((answer) => wrap(context, tenant, answer)))
     case "head":

@@ -11,6 +11,8 @@ import { Alerts } from "../../streams/alerts.ts"
 import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
+import { damage } from "../../projections/syncState/queries.ts"
+import { gaugesOf } from "../observing/gauges.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { adminTokens } from "./adminTokens.ts"
 import { auditedRegistrar } from "../security/auditedRegistrar.ts"
@@ -32,6 +34,8 @@ import { tailHosted } from "./tail.ts"
 import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
+
+export const version = "0.1.0"
 
 type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
@@ -64,11 +68,21 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "observing", keepLooking(base))
   const alerting = yield* hostedAlerting(base, base.alerting)
   yield* supervise(options, "alerts", alerting.run)
-  return services(base, own, ingest, alerting.port)
+  const observing = hostedObserving(base)
+  const gauges = gaugesOf({
+    side: "hosted",
+    version,
+    observing,
+    alerts: alerting.port,
+    quarantined: Effect.map(base.ask(damage), (places) => [...places.values()].reduce((sum, one) => sum + one, 0)),
+    diskFreeBytes: () => base.disk === undefined ? null : SubscriptionRef.getUnsafe(base.disk).freeBytes,
+    waitingBytes: () => chains.waits.bytes
+  })
+  return services(base, own, ingest, { ...observing, gauges }, alerting.port)
 })
 
 /** The ports a gateway stands on. */
-const services = (base: Base, own: OwnCommits, ingest: IngestContext, alerts: Alerts["Service"]) => {
+const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing: Observing["Service"], alerts: Alerts["Service"]) => {
   const { ask, hosted, identity, keyring, options, partitions, projections, view } = base
   const registrar = registrarOf(base, own)
   const reading = { logOf: (tenant: string) => partitions.of(tenant).log, hosted, open: keyring.open }
@@ -101,7 +115,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, alerts: Al
     Context.add(Nonces, hostedNonces(base.nonces)),
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
-    Context.add(Observing, hostedObserving(base)),
+    Context.add(Observing, observing),
     Context.add(TenantData, TenantData.of({ userOf: (tenant) => Effect.sync(() => base.tenants.peek(tenant)?.user_id ?? null) })),
     Context.add(Alerts, alerts),
     Context.add(HostedControl, makeHostedControl({

@@ -1,6 +1,7 @@
 import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
 import { reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
+import { count } from "../../streams/metrics.ts"
 import { millisOf } from "../../streams/time.ts"
 import type { Opened } from "../../streams/Envelope.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
@@ -9,7 +10,7 @@ import { openData } from "../security/envelopes.ts"
 import { peerIdOf } from "../security/peerId.ts"
 import type { Standing } from "../security/admit.ts"
 import { meetEpoch, type Parts } from "./Base.ts"
-import { type Committer, committerAcross, makeCommitter } from "./Committer.ts"
+import { type Committer, committerAcross, makeCommitter, type Waits } from "./Committer.ts"
 import { type Heads, headsAcross, makeHeads } from "./Heads.ts"
 import type { IngestContext, IngestFacts } from "./ingest.ts"
 import { joinedMark } from "./LogMark.ts"
@@ -97,6 +98,7 @@ const follow = Effect.fnUntraced(function*(partition: Partition, { admin, tenant
 export interface Chains {
   readonly heads: Heads
   readonly committer: Committer
+  readonly waits: Waits
 }
 
 export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partitions, tenants }: Parts) {
@@ -107,9 +109,9 @@ export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partiti
     const keys = author === "hosted" ? hosted.keys : tenants.peek(tenant)?.devices.find(({ peer_id }) => peer_id === author)?.keys ?? []
     return heads.read(tenant, author, keys).pipe(Effect.map(({ fence }) => fence), Effect.orElseSucceed(() => undefined))
   }
-  const waits = { bytes: 0 }
+  const waits: Waits = { bytes: 0 }
   const committers = yield* Effect.forEach(partitions.all, ({ log }) => makeCommitter(log, fence, waits, SubscriptionRef.update(doubted, (n) => n + 1)))
-  return { heads, committer: committerAcross(committers, indexOf) } satisfies Chains
+  return { heads, committer: committerAcross(committers, indexOf), waits } satisfies Chains
 })
 
 export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
@@ -137,7 +139,10 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
     ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
     countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(logOf(tenant), tenant, seq), () => undefined),
     answered: (sender, answer) =>
-      Effect.map(Clock.currentTimeMillis, (now) => watch.answered(sender, answer.verdict, answer.verdict === "invalid" ? answer.event_id : "", now)),
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        count("maestra_ingest_commits_total", { verdict: answer.verdict })
+        watch.answered(sender, answer.verdict, answer.verdict === "invalid" ? answer.event_id : "", now)
+      }),
     reported: (tenant, sender, request, head, now) =>
       Effect.gen(function*() {
         watch.reported(sender, request, head, millisOf(now))

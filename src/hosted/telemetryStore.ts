@@ -1,4 +1,5 @@
 import { Effect, Result, Semaphore } from "effect"
+import { count } from "../../streams/metrics.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { telemetryMessageId } from "../../streams/telemetry.ts"
 import type { AppendError, EventLog } from "../nats/EventLog.ts"
@@ -34,7 +35,8 @@ export const makeTelemetryLog = (log: EventLog): TelemetryLog => {
         highest = Math.max(highest, last)
         return last
       }),
-      Effect.result)
+      Effect.result,
+      Effect.tap((stored) => Effect.sync(() => count("maestra_telemetry_events_total", { outcome: Result.isSuccess(stored) ? "stored" : "failed" }))))
   return {
     store: (tenant, peer, events) => Effect.forEach(events, (event) => storeOne(tenant, peer, event), { concurrency: "unbounded" }),
     stored: () => highest

@@ -20,7 +20,7 @@ const StateJson = Schema.fromJsonString(AlertState)
 /** One file beside the pairing. Where it cannot be read there were no alerts: what is wrong shows again at once. */
 const fileStore = Effect.fnUntraced(function*(file: string) {
   const text = yield* Effect.option(Effect.tryPromise(() => readFile(file, "utf8")))
-  const read = Option.map(text, (json) => Schema.decodeUnknownResult(StateJson)(json))
+  const read = Option.map(text, (json) => Schema.decodeResult(StateJson)(json))
   let state = Option.isSome(read) && Result.isSuccess(read.value) ? read.value.success : noAlerts
   return {
     load: Effect.sync(() => state),

@@ -14,6 +14,7 @@ import { mirrorName } from "../../streams/definitions.ts"
 import { TenantData } from "../../streams/TenantData.ts"
 import { TelemetrySink } from "../../streams/telemetry.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
+import { gaugesOf } from "../observing/gauges.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keyId } from "../security/keys.ts"
@@ -70,7 +71,9 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "observing", keepLooking(observing))
   const alerting = yield* localAlerting({ ...observing, disk: base.disk }, options)
   yield* supervise(options, "alerts", alerting.run)
-  return services(base, options, Effect.suspend(() => askNow), localObserving(observing), alerting.port)
+  const seen = localObserving(observing)
+  const gauges = gaugesOf({ side: "local", version, observing: seen, alerts: alerting.port, quarantined: base.tables.quarantined, diskFreeBytes: () => SubscriptionRef.getUnsafe(base.disk).freeBytes })
+  return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges }, alerting.port)
 })
 
 /** The ports a gateway stands on. */

@@ -4,6 +4,8 @@ import { fromLog } from "../../projections/fromLog.ts"
 import type { Projections } from "../../projections/runner.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
+import { count, observe } from "../../streams/metrics.ts"
+import { millisOf } from "../../streams/time.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
 import type { Mirror } from "../nats/mirror.ts"
 import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
@@ -147,7 +149,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
     entries.sort((a, b) => a.seq - b.seq)
-    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(Effect.orDie)
+    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(Effect.orDie, Effect.tap(() => arrived(opened)))
     // never back: behind emptied tables nothing is taken until reading begins again
     after = Math.max(after, position.seq)
     for (const item of opened) {
@@ -193,6 +195,19 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     Stream.takeWhile(() => !damaged),
     Stream.runDrain)
   return "damaged"
+})
+
+/** How old events of others were when they could be read here. */
+const arrived = (items: ReadonlyArray<LogEntry>): Effect.Effect<void> => Effect.map(Clock.currentTimeMillis, (now) => {
+  for (const item of items) {
+    if (item.kind === "problem") continue
+    for (const event of item.events) {
+      if (event._tag === "own") continue
+      const { time } = event._tag === "opened" ? event.opened.envelope : event.envelope
+      count("maestra_mirrored_events_total", {})
+      observe("maestra_arrival_age_seconds", {}, Math.max(0, now - millisOf(time)) / 1000)
+    }
+  }
 })
 
 const hostedKeys = ({ hosted }: PairedWith) => [{ keyId: keyIdOf(hosted.public_key), publicKey: hosted.public_key }]

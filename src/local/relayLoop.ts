@@ -1,6 +1,9 @@
 import { Cause, Clock, Duration, Effect, Exit, Option, Random, Result, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { genesis } from "../../streams/CommitRecord.ts"
+import { count, observe, timed } from "../../streams/metrics.ts"
+import type { SyncOutcome } from "../../streams/SyncTally.ts"
+import type { Verdict } from "../../streams/Verdict.ts"
 import { sharedId } from "../security/sharedId.ts"
 import { askHead } from "./askHead.ts"
 import { askToCommit } from "./askToCommit.ts"
@@ -160,12 +163,20 @@ export const runForwarding = (context: LinkedContext): Effect.Effect<never> => f
 
 /** Every try counts, whatever comes of it. */
 const tallied = ({ state }: LinkedContext, ask: ReturnType<RelayContext["ask"]>): ReturnType<RelayContext["ask"]> =>
-  Effect.onExit(ask, (exit) =>
+  Effect.onExit(timed("maestra_sync_duration_seconds", {})(ask), (exit) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
-      const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
-      if (Exit.isSuccess(exit)) state.tally.record(now, exit.value.verdict)
-      else if (failure !== undefined) state.tally.record(now, failure._tag === "NoResponders" ? "no_responders" : "timed_out")
+      const outcome = outcomeOf(exit)
+      if (outcome === undefined) return
+      state.tally.record(now, outcome)
+      count("maestra_sync_attempts_total", { verdict: outcome })
     }))
+
+/** `undefined` where it was broken off. */
+const outcomeOf = (exit: Exit.Exit<Verdict, { readonly _tag: "NoResponders" | "RequestTimedOut" }>): SyncOutcome | undefined => {
+  if (Exit.isSuccess(exit)) return exit.value.verdict
+  const failure = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  return failure === undefined ? undefined : failure._tag === "NoResponders" ? "no_responders" : "timed_out"
+}
 
 const relayContext = (context: LinkedContext): RelayContext => ({
   journal: context.journalLog,
@@ -191,6 +202,8 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   committed: (commit, logSeq) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => {
       context.synced.committed(commit)
+      observe("maestra_commit_events", {}, commit.sent.length)
+      observe("maestra_commit_size_bytes", {}, commit.bytes)
       return SubscriptionRef.set(context.state.relayed, { to: commit.to, logSeq, at })
     }),
   sending: (commit) =>

@@ -1,4 +1,5 @@
 import { Duration, Effect, Option, Schema, Semaphore, Stream } from "effect"
+import { count, observe, timed } from "../../streams/metrics.ts"
 import type { Wire } from "./connect.ts"
 import type { EventLog, LogInfo, Stored } from "./EventLog.ts"
 import { api, codes, Done, isCode, StreamInfo } from "./jetStreamApi.ts"
@@ -34,7 +35,10 @@ export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: st
       const batch = arriving === undefined ? given : given.map((message) => ({ ...message, subject: arriving(message.subject) }))
       const [only] = batch
       if (only === undefined) return Effect.die(new RangeError("an append of nothing"))
-      return batch.length === 1 ? appendOne(wire, stream, only) : inFlight.withPermits(1)(appendBatch(wire, stream, batch))
+      return (batch.length === 1 ? appendOne(wire, stream, only) : inFlight.withPermits(1)(appendBatch(wire, stream, batch))).pipe(
+        timed("maestra_append_duration_seconds", { stream }),
+        Effect.tap(() => Effect.sync(() => observe("maestra_append_messages", { stream }, batch.length))),
+        Effect.tapError(({ _tag }) => Effect.sync(() => count("maestra_append_failures_total", { stream, reason: _tag }))))
     },
     last: (subject) => get({ last_by_subj: subject }),
     get: (seq) => get({ seq }),

@@ -48,6 +48,7 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
       all: () => Effect.succeed([]),
       metrics: () => Effect.fail(refusal),
       debug: () => Effect.fail(refusal),
+      gauges: Effect.succeed([{ name: "maestra_peers" as const, labels: {}, value: 2 }]),
       presence: () => Effect.succeed({ total: 2, online: 1 })
     }),
     Context.add(Alerts, { list: Effect.succeed({ alerts: [], silences: [] }), silence: ({ kind, subject }) => Effect.succeed({ kind, subject, until: "2026-11-22T10:00:00.000Z" }) }),

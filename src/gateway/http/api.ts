@@ -5,6 +5,7 @@ import { Log } from "./api/log.ts"
 import { Observing } from "./api/observing.ts"
 import { Hosted, Local, Operations } from "./api/operations.ts"
 import { Privacy } from "./api/privacy.ts"
+import { Scraping } from "./api/scraping.ts"
 import { Companions, Sync } from "./api/sync.ts"
 import { System } from "./api/system.ts"
 import { Telemetry, TelemetryStream } from "./api/telemetry.ts"
@@ -17,7 +18,7 @@ const about = OpenApi.annotations({
   description: "Conversations, their history and their events. Local and hosted backends speak the same."
 })
 
-const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Observing, Privacy)
+const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Observing, Scraping, Privacy)
 
 /** What a local backend serves. */
 export class LocalApi extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}

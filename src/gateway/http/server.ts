@@ -22,6 +22,7 @@ import { messageHandlers } from "./handlers/messages.ts"
 import { observingHandlers } from "./handlers/observing.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
 import { privacyHandlers } from "./handlers/privacy.ts"
+import { scrapingHandlers } from "./handlers/scraping.ts"
 import { syncHandlers } from "./handlers/sync.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { telemetryHandlers } from "./handlers/telemetry.ts"
@@ -81,7 +82,7 @@ export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect
   })
 }))
 
-const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers, observingHandlers, privacyHandlers] as const
+const sharedHandlers = [systemHandlers(version), conversationHandlers, messageHandlers, logHandlers, syncHandlers, telemetryHandlers, telemetryStreamHandlers, observingHandlers, scrapingHandlers, privacyHandlers] as const
 
 const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,
