@@ -1,8 +1,8 @@
 import { Schema } from "effect"
-import { isToken, timePattern } from "./tokens.ts"
+import { isToken, kindOf, timePattern } from "./tokens.ts"
 
 // apart, because browsers gate with them and need no schemas for it
-export { isToken, timePattern }
+export { isToken, kindOf, timePattern }
 
 /** `local_sha256_<hex>`, `hosted_sha256_<hex>`, or `<platform>_sha256_<hex>` of a companion. */
 export const backendIdPattern = /^[a-z][a-z0-9_]{0,31}_sha256_[0-9a-f]{64}$/
@@ -32,9 +32,3 @@ export const simpleClientNamespace = "8f9c4f5e-3d0a-5b7e-9c61-2e7a4d1b6f30"
 export const Digest = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{43}$/))
 
 export const Sequence = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
-
-/** The kind of backend an id belongs to, as the seed protocol writes it in `source_backend`. */
-export const kindOf = (backendId: string): string => {
-  const platform = backendId.slice(0, Math.max(0, backendId.indexOf("_sha256_")))
-  return platform === "ios" || platform === "android" ? `${platform}_local` : platform
-}

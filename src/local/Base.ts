@@ -127,7 +127,8 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
     projections,
     out: found.telemetryOut,
     source: found.source,
-    peer: () => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.peer_id,
+    paired: () => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with,
+    isRevoked: tables.isRevoked,
     emptied: awaitBump(state.reread)
   }
   const telemetry = makeTelemetry(telemetryParts)

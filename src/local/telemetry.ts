@@ -11,10 +11,12 @@ import { subjects } from "../../streams/subjects.ts"
 import { decodeTelemetry, encodeTelemetry, readTelemetry, type TelemetryDraft, telemetryEnvelope, type TelemetryEvent, telemetryMessageId } from "../../streams/telemetry.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { EventLog, Stored } from "../nats/EventLog.ts"
+import { peerIdOf } from "../security/peerId.ts"
 
 export interface TelemetryContext {
-  /** The peer id of this machine, while it is paired. */
-  readonly peer: () => string | undefined
+  /** The peer id and the tenant of this machine, while it is paired. */
+  readonly paired: () => { readonly peer_id: string; readonly tenant: string } | undefined
+  readonly isRevoked: (peer: string) => Effect.Effect<boolean>
   /** Completes whenever the tables were emptied. */
   readonly emptied: Effect.Effect<unknown>
   /** TELEMETRY_OUT. */
@@ -31,9 +33,14 @@ const inFlightMax = 64
 const retryEvery = Duration.seconds(1)
 
 /** Telemetry emitted here: fsynced in TELEMETRY_OUT before it counts as taken. What leaves is decided when it leaves. */
-export const makeTelemetry = ({ out, peer, projections, source }: TelemetryContext): TelemetryStore["Service"] => {
+export const makeTelemetry = ({ isRevoked, out, paired, projections, source }: TelemetryContext): TelemetryStore["Service"] => {
   const inFlight = Semaphore.makeUnsafe(inFlightMax)
   let highest = 0
+  /** A companion streams under its own name; what it tells counts as this machine's, which relays it. */
+  const peerOf = ({ backendId }: TelemetryFrom): string => {
+    const held = paired()
+    return held === undefined ? selfPeer : backendId === undefined ? held.peer_id : peerIdOf(held.tenant, backendId)
+  }
   const storeOne = (event: TelemetryEvent, now: string) =>
     out.append([{
       subject: subjects.telemetryOut(event.event_type),
@@ -52,8 +59,11 @@ export const makeTelemetry = ({ out, peer, projections, source }: TelemetryConte
       return yield* Effect.forEach(events, (event) => storeOne(event, now), { concurrency: "unbounded" })
     }),
     settled: Effect.suspend(() => projections.settled(telemetryCursor, highest)),
-    isHeard: () => Effect.succeed(true),
-    peerOf: () => peer() ?? selfPeer,
+    isHeard: (from) => {
+      if (from.backendId === undefined) return Effect.succeed(true)
+      return paired() === undefined ? Effect.succeed(false) : Effect.map(isRevoked(peerOf(from)), (revoked) => !revoked)
+    },
+    peerOf,
     complete: (from, event) =>
       Effect.map(Clock.currentTimeMillis, (now) => ({ event_id: uuidV7(), timestamp: isoTime(now), session_id: "", metadata: {}, source_backend: kindOf(from.backendId ?? source), ...event }))
   }

@@ -9,6 +9,8 @@ import { memoryStorage } from "../../src/sdk/typescript/storage.ts"
 import { keychainVault, memoryKeychain } from "../../src/sdk/typescript/vault.ts"
 import { companionCode, openSurface, pairingCode, readOn, settle, type Surface } from "../support/companion.ts"
 import { done, type History, shown } from "../support/linked.ts"
+import type { Json } from "../../src/sdk/typescript/api.ts"
+import { listed, type Page, sample, sampleMissing, tally, total } from "../support/telemetry.ts"
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
 
 let world: World
@@ -20,7 +22,7 @@ let ios: Surface
 
 beforeAll(async () => {
   world = await makeWorld()
-  hosted = await world.hosted("hosted", { args: ["--syncs-per-minute", "1000"] })
+  hosted = await world.hosted("hosted", { args: ["--syncs-per-minute", "1000", "--telemetry-per-minute", "100000"] })
   local = await world.local("a")
   tenant = await world.pair(hosted, local)
   web = await openSurface("web")
@@ -168,6 +170,55 @@ describe("a companion of a local backend", () => {
     await settle(again)
     await until(async () => (await hosted.http("GET", `/conversations/held?tenant=${tenant}`)).status === 200, 30_000)
     assert.deepStrictEqual((await shown(hosted, "held", tenant)).messages.map(({ content }) => content), ["from a surface that was allowed"])
+  })
+
+  it("telemetry of a phone that reaches only the desk is found on hosted as android_local, once; and its messages come everywhere", async () => {
+    const android = await openSurface("android")
+    android.wire.cut.add(hosted.url())
+    await android.joinLocal(local.url(), await companionCode(local))
+    await settle(android)
+    android.start()
+    const ids = await Promise.all(["voice memo", "capture"].map((event_type) => android.emit({ event_type, latency_ms: 5 })))
+    const told = async () => (await hosted.http<Page>("GET", `/telemetry?tenant=${tenant}&source=android_local`)).json.events
+    await until(async () => (await told()).length >= 2, 20_000)
+    assert.deepStrictEqual((await told()).map(({ event_id }) => event_id).sort(), [...ids].sort())
+    assert.deepStrictEqual((await android.status()).telemetry, { waiting: 0, refused: 0 })
+    await android.append("reach", { role: "user", content: "how far" })
+    await until(async () => (await android.refresh("reach"))?.messages[0]?.reached === "everywhere", 30_000)
+    await android.close()
+  })
+
+  it.skipIf(sampleMissing)("hosted killed while a surface tells it a thousand things: all there once, roll-ups right (skipped: ../shared/data missing)", { timeout: 120_000 }, async () => {
+    const events = sample("sdk")
+    const teller = await openSurface("extension")
+    await teller.joinHosted(await pairingCode(hosted, "ada"))
+    await settle(teller)
+    for (const { source_backend: _, ...event } of events) await teller.emit({ ...event, metadata: event.metadata as Readonly<Record<string, Json>> })
+    teller.start()
+    await until(async () => (await teller.status()).telemetry.waiting < 800, 30_000)
+    await hosted.kill()
+    assert.isAbove((await teller.status()).telemetry.waiting, 0)
+    await hosted.start()
+    await until(async () => (await teller.status()).telemetry.waiting === 0, 60_000, () => hosted.log().slice(-2000))
+    await teller.close()
+    const stored = (await listed(hosted, `/telemetry?tenant=${tenant}&source=extension&limit=500`)).map(({ event_id }) => event_id)
+    assert.deepStrictEqual([stored.length, new Set(stored).size], [1000, 1000])
+    await until(async () => JSON.stringify(await total(hosted, tenant, events)) === JSON.stringify(tally(events)), 10_000)
+  })
+
+  it("hears what happens elsewhere by subscribe, and says when something changed here", async () => {
+    const heard: Array<string> = []
+    let changes = 0
+    web.onChange(() => changes++)
+    const stop = await web.subscribe({ subject: "heard", onEvent: ({ data }) => void heard.push(String(data["content"])) })
+    await until(async () => {
+      await done(local, "POST", "/conversations/heard/messages", { id: "m", role: "user", content: "news" })
+      return heard.length > 0
+    }, 20_000)
+    stop()
+    await settle(web)
+    assert.deepStrictEqual([...new Set(heard)], ["news"])
+    assert.isAbove(changes, 0)
   })
 
   it("two tabs over one storage make one chain, and lose nothing", async () => {

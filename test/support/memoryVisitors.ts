@@ -35,7 +35,8 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
     out: yield* makeMemoryLog("TELEMETRY_OUT"),
     projections: yield* Projections,
     source: sourceOf(1),
-    peer: () => ownPeer,
+    paired: () => ({ peer_id: ownPeer, tenant: "t_aaaaaaaaaaaaaaaa" }),
+    isRevoked: () => Effect.succeed(false),
     emptied: Effect.never
   }
   yield* Effect.forkScoped(keepCountingTelemetry(parts, (query) => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)))

@@ -2,9 +2,10 @@ import { v7 } from "uuid"
 import type { Settings } from "../../../streams/events/settings.ts"
 import type { Stamp } from "../../../streams/Stamp.ts"
 import { isoTime } from "../../../streams/time.ts"
-import { type Change, type Fact, isHidden, type KnownConversation, type OwnEvent, withChange, withOwn } from "./model.ts"
+import { type Change, type Fact, further, isHidden, type KnownConversation, type KnownMessage, type OwnEvent, withChange, withOwn } from "./model.ts"
 import type { Names } from "./Names.ts"
 import type { Platform } from "./platform.ts"
+import type { Placed } from "./refresh.ts"
 import type { Entry, Storage } from "./storage.ts"
 
 /** A commit as it was signed: never made again, so every backend gets the same bytes. `n` counts from 1. */
@@ -113,6 +114,24 @@ export class Book {
       const state = await this.side(side)
       await this.storage.write([...entries, [keys.meta, { ...meta, lamport }], [keys.settings, answer.settings], [keys.side(side), { ...state, cursor: answer.cursor }]])
       return answer.changes.length
+    })
+  }
+
+  /** Learn how far the messages of a conversation have come. Answers whether any came further. */
+  placed(names: Names, id: string, messages: ReadonlyArray<Placed>): Promise<boolean> {
+    return this.alone(async () => {
+      await names.learn(messages.map((message) => message.id))
+      const key = keys.conversation(names.of(id))
+      const held = await this.storage.read(key) as KnownConversation | undefined
+      if (held === undefined) return false
+      const moved = messages.flatMap(({ id: message, source_backend_id, tier, version }): ReadonlyArray<readonly [string, KnownMessage]> => {
+        const known = held.messages[names.of(message)]
+        // of this very write, not of one that came before or after it
+        if (known === undefined || known.stamp.lamport !== version || known.stamp.source !== source_backend_id || further(known.reached, tier) === known.reached) return []
+        return [[names.of(message), { ...known, reached: tier }]]
+      })
+      if (moved.length > 0) await this.storage.write([[key, { ...held, messages: { ...held.messages, ...Object.fromEntries(moved) } }]])
+      return moved.length > 0
     })
   }
 

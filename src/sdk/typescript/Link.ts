@@ -7,13 +7,12 @@ import { type DataKey } from "../../security/portable/sealing.ts"
 import { companionSessionId, createSessionToken, encodeBearer, newSessionId, tokenLifeMaxMillis } from "../../security/portable/sessionToken.ts"
 import { unwrapDataKey } from "../../security/portable/wrapping.ts"
 import { isoTime } from "../../../streams/time.ts"
+import type { SideName } from "./api.ts"
 import type { Platform } from "./platform.ts"
 import { call } from "./http.ts"
 import { MaestraError } from "./problems.ts"
 import type { Storage } from "./storage.ts"
 import type { OwnIdentity, Vault } from "./vault.ts"
-
-export type SideName = "local" | "hosted"
 
 /** Where this surface belongs. No secrets; those are in the vault. */
 export interface LinkState {

@@ -1,9 +1,43 @@
-import type { SideName } from "./Link.ts"
-import type { Reached } from "./model.ts"
 import type { Platform } from "./platform.ts"
 import type { Storage } from "./storage.ts"
-import type { SideSynced } from "./sync.ts"
+import type { Subscription } from "./subscribe.ts"
 import type { Vault } from "./vault.ts"
+
+export type SideName = "local" | "hosted"
+
+/** How far a message has come: kept here, in a local backend's journal, in the hosted log, on every device seen lately. */
+export type Reached = "here" | "local" | "hosted" | "everywhere"
+
+/** What one sync with one side came to. */
+export interface SideSynced {
+  readonly side: SideName
+  /** Commits there now that were not before, and conversations that changed here. */
+  readonly sent: number
+  readonly received: number
+  /** Milliseconds until the next one should be; 0: there is more. */
+  readonly nextMillis: number
+  /** Of these, how many must be waited whatever is written meanwhile: the side has asked for it. */
+  readonly heldMillis: number
+  /** Why a person is needed; what was written stays here. */
+  readonly needs?: string
+}
+
+export type Json = string | number | boolean | null | ReadonlyArray<Json> | { readonly [name: string]: Json }
+
+/** Something that happened, how long it took, what it cost. What is left out is filled in. */
+export interface TelemetryDraft {
+  readonly event_type: string
+  /** Counts once, however often it is sent; a fresh one by default. */
+  readonly event_id?: string
+  readonly session_id?: string
+  readonly timestamp?: string
+  /** `surface` is this surface, where it is not given. */
+  readonly metadata?: Readonly<Record<string, Json>>
+  readonly latency_ms?: number
+  readonly tokens_used?: number
+  readonly cost_usd?: number
+  readonly model?: string
+}
 
 export interface MaestraOptions {
   /** What kind of companion this is: `web`, `ios`, `android`, `extension`. Part of its id for good. */
@@ -22,7 +56,6 @@ export interface Message {
   readonly content: string
   readonly timestamp: string
   readonly surface: string
-  /** How far it has come: kept here, at the local backend, in the hosted log. */
   readonly reached: Reached
 }
 
@@ -37,6 +70,8 @@ export interface Conversation {
 export interface Status {
   /** Writes that no backend has yet. */
   readonly pending: number
+  /** Telemetry that no backend has yet, and how much of it a backend refused for good since this was opened. */
+  readonly telemetry: { readonly waiting: number; readonly refused: number }
   readonly sides: ReadonlyArray<{ readonly side: SideName; readonly synced: string | null; readonly problem: string | null }>
 }
 
@@ -49,6 +84,8 @@ export interface Maestra {
   readonly joinLocal: (url: string, code: string) => Promise<void>
   readonly list: () => Promise<ReadonlyArray<Conversation>>
   readonly get: (id: string) => Promise<Conversation | undefined>
+  /** The same, after asking a backend how far its messages have come: `everywhere` is known there only. */
+  readonly refresh: (id: string) => Promise<Conversation | undefined>
   readonly create: (about: { readonly id?: string; readonly title?: string }) => Promise<string>
   readonly rename: (id: string, title: string) => Promise<void>
   readonly remove: (id: string) => Promise<void>
@@ -58,12 +95,19 @@ export interface Maestra {
   readonly removeMessage: (id: string, message: string) => Promise<void>
   /** One exchange with every side that answers. Throws only where none does. */
   readonly sync: () => Promise<ReadonlyArray<SideSynced>>
-  /** Sync for ever, until `close`: every five seconds, at once after a write and when the network is back. */
+  /** Sync and tell for ever, until `close`: every five seconds, at once after a write and when the network is back. */
   readonly start: () => void
   /** Sync now instead of later: call it when the network is back. */
   readonly wake: () => void
   readonly close: () => Promise<void>
-  /** Told after every change, from here or elsewhere. Returns how to stop. */
-  readonly subscribe: (listener: () => void) => () => void
+  /** Told after every change of what is kept here, from here or elsewhere. Returns how to stop. */
+  readonly onChange: (listener: () => void) => () => void
+  /**
+   * Hear the events of a backend's log, each once and in order, over every interruption: the local one's where there is one,
+   * else hosted's. A cursor belongs to the side that gave it. Returns how to stop.
+   */
+  readonly subscribe: (subscription: Subscription & { readonly side?: SideName }) => Promise<() => void>
+  /** Keep something to be told: it goes out once, when a backend is there. Resolves with its id when it is kept. At most 1,000 wait; beyond, the oldest are let go. */
+  readonly emit: (draft: TelemetryDraft) => Promise<string>
   readonly status: () => Promise<Status>
 }

@@ -1,4 +1,5 @@
 import { compare } from "../../../streams/compareStamps.ts"
+import type { Reached } from "./api.ts"
 import type { Stamp } from "../../../streams/Stamp.ts"
 
 /** What a surface writes. The stamp and the id are given when it is kept. */
@@ -27,9 +28,6 @@ export interface OwnEvent {
   /** Why it never leaves: a backend refused it for good. */
   readonly aside?: string
 }
-
-/** How far a message has come: kept here, in a local backend's journal, in the hosted log. */
-export type Reached = "here" | "local" | "hosted"
 
 export interface KnownMessage {
   readonly id: string
@@ -79,8 +77,8 @@ export interface Change {
 }
 
 const later = (a: Stamp | null, b: Stamp | null): Stamp | null => a === null ? b : b === null ? a : compare(a, b) >= 0 ? a : b
-const further = (a: Reached, b: Reached): Reached => order.indexOf(a) >= order.indexOf(b) ? a : b
-const order: ReadonlyArray<Reached> = ["here", "local", "hosted"]
+export const further = (a: Reached, b: Reached): Reached => order.indexOf(a) >= order.indexOf(b) ? a : b
+const order: ReadonlyArray<Reached> = ["here", "local", "hosted", "everywhere"]
 
 /** Hidden while its deletion is the greatest stamp in it. */
 export const isHidden = ({ deletedStamp, stamp }: KnownConversation): boolean => deletedStamp !== null && compare(deletedStamp, stamp) >= 0
@@ -126,7 +124,7 @@ export const withChange = (held: KnownConversation | undefined, change: Change, 
   for (const offered of change.messages) {
     const key = shared(offered.id)
     const known = messages[key]
-    const reached: Reached = side === "hosted" || offered.tier !== "local" ? "hosted" : "local"
+    const reached: Reached = offered.tier === "local" && side === "hosted" ? "hosted" : offered.tier
     const sign = known === undefined ? 1 : compare(offered.stamp, known.stamp)
     if (known !== undefined && sign <= 0) {
       if (sign === 0) messages[key] = { ...known, reached: further(known.reached, reached) }

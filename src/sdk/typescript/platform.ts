@@ -7,6 +7,19 @@ export interface Platform {
   /** Resolves after so many milliseconds, or at once when aborted. */
   readonly sleep: (millis: number, signal: AbortSignal) => Promise<void>
   readonly fetch: typeof fetch
+  /** Open a WebSocket. `closed` is told once, also where it never opened. */
+  readonly connect: (url: string, on: Heard) => Connection
+}
+
+export interface Heard {
+  readonly open: () => void
+  readonly message: (text: string) => void
+  readonly closed: () => void
+}
+
+export interface Connection {
+  readonly send: (text: string) => void
+  readonly close: () => void
 }
 
 export const defaultPlatform: Platform = {
@@ -23,5 +36,12 @@ export const defaultPlatform: Platform = {
         done()
       }
     }),
-  fetch: (...request) => globalThis.fetch(...request)
+  fetch: (...request) => globalThis.fetch(...request),
+  connect: (url, on) => {
+    const socket = new globalThis.WebSocket(url)
+    socket.onopen = on.open
+    socket.onmessage = ({ data }) => on.message(String(data))
+    socket.onclose = on.closed
+    return { send: (text) => socket.send(text), close: () => socket.close() }
+  }
 }

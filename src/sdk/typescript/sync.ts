@@ -6,9 +6,10 @@ import type { Verdict } from "../../../streams/Verdict.ts"
 import { canonicalJson } from "../../security/portable/canonical.ts"
 import { keyIdOf } from "../../security/portable/keys.ts"
 import { signObject } from "../../security/portable/signing.ts"
+import type { SideName, SideSynced } from "./api.ts"
 import { type Book, bookKeys, type KeptCommit, type SideState } from "./Book.ts"
 import { makeCommits, placeOf, reopen, rewind, wasTakenBack } from "./commits.ts"
-import { type Link, type LinkState, type SideName, sidesOf, urlOf } from "./Link.ts"
+import { type Link, type LinkState, sidesOf, urlOf } from "./Link.ts"
 import type { Change } from "./model.ts"
 import { makeNames } from "./Names.ts"
 import type { Platform } from "./platform.ts"
@@ -21,18 +22,6 @@ export interface SyncParts {
   readonly platform: Platform
   /** When each side was last asked whether it still has our last commit, milliseconds since 1970. */
   readonly asked: Map<SideName, number>
-}
-
-/** What one sync with one side came to. */
-export interface SideSynced {
-  readonly side: SideName
-  /** Commits there now that were not before, and conversations that changed here. */
-  readonly sent: number
-  readonly received: number
-  /** Milliseconds until the next one should be; 0: there is more. */
-  readonly nextMillis: number
-  /** Why a person is needed; what was written stays here. */
-  readonly needs?: string
 }
 
 interface Answer {
@@ -80,7 +69,7 @@ export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal)
     // the settings have only now been heard of: what was written meanwhile can go
     const begun = !gated && meta.committed < meta.written
     const more = begun || answer.next_sync_in_ms === 0 || (sent.needs === undefined && sent.again)
-    return { side, sent: sent.count, received, nextMillis: more ? 0 : Math.max(sent.waitMillis, answer.next_sync_in_ms), ...(sent.needs === undefined ? {} : { needs: sent.needs }) }
+    return { side, sent: sent.count, received, nextMillis: more ? 0 : Math.max(sent.waitMillis, answer.next_sync_in_ms), heldMillis: more ? 0 : sent.waitMillis, ...(sent.needs === undefined ? {} : { needs: sent.needs }) }
   })
 
 const isTimeToAsk = ({ asked, platform }: SyncParts, side: SideName): boolean => {

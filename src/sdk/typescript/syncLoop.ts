@@ -1,7 +1,6 @@
-import type { SideName } from "./Link.ts"
+import type { SideName, SideSynced } from "./api.ts"
 import type { Platform } from "./platform.ts"
 import { MaestraError } from "./problems.ts"
-import type { SideSynced } from "./sync.ts"
 
 /** 1 s, 2 s, 4 s, 8 s, 16 s, then every 30 s, each spread by ±20 %, without end: being offline is normal. */
 const pauseFirstMillis = 1000
@@ -14,32 +13,42 @@ interface Looping {
   readonly sync: (side: SideName, signal: AbortSignal) => Promise<SideSynced>
 }
 
+/** Waiting that ends with `ended`. `wake` cuts it short, but not what the other side asked for. */
+export const makePauses = (platform: Platform, ended: AbortSignal) => {
+  let woken = new AbortController()
+  return {
+    hold: async ({ heldMillis, nextMillis }: { readonly heldMillis: number; readonly nextMillis: number }): Promise<void> => {
+      if (heldMillis > 0) await platform.sleep(heldMillis, ended)
+      if (nextMillis > heldMillis) await platform.sleep(nextMillis - heldMillis, AbortSignal.any([ended, woken.signal]))
+    },
+    wake: (): void => {
+      const before = woken
+      woken = new AbortController()
+      before.abort()
+    }
+  }
+}
+
 /** Sync each side for ever, each at its own pace: one that is down does not hold up the other. */
 export const keepSyncing = ({ platform, sides, sync }: Looping) => {
   const ended = new AbortController()
-  let woken = new AbortController()
-  /** A pause that a write, or the network coming back, cuts short. */
-  const pause = (millis: number) => platform.sleep(millis, AbortSignal.any([ended.signal, woken.signal]))
+  // a write, or the network coming back, cuts them short
+  const { hold, wake } = makePauses(platform, ended.signal)
   const run = async (side: SideName): Promise<void> => {
     for (let tries = 0; !ended.signal.aborted;) {
-      let millis: number
+      let wait: Pick<SideSynced, "nextMillis" | "heldMillis">
       try {
-        millis = (await sync(side, ended.signal)).nextMillis
+        wait = await sync(side, ended.signal)
         tries = 0
       } catch (cause) {
-        const told = cause instanceof MaestraError ? cause.retryMillis : 0
-        millis = Math.max(told, pauseAfter(tries++, platform.random()))
+        wait = { heldMillis: cause instanceof MaestraError ? cause.retryMillis : 0, nextMillis: pauseAfter(tries++, platform.random()) }
       }
-      if (millis > 0) await pause(millis)
+      await hold(wait)
     }
   }
   const running = sides().then((all) => Promise.all(all.map(run)))
   return {
-    wake: () => {
-      const before = woken
-      woken = new AbortController()
-      before.abort()
-    },
+    wake,
     stop: async () => {
       ended.abort()
       await running.catch(() => undefined)
