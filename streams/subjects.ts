@@ -18,6 +18,7 @@ import { isToken } from "./ids.ts"
  * | `audit.<tenant or _>.<event type>`  | hosted        | operators          | AUDIT   |
  * | `alerts.<tenant or _>.<kind>`       | hosted        | operators          | ALERTS  |
  * | `ingest.<tenant>.<peer>.<commit, telemetry, head>` | relay | ingest     | request |
+ * | `disk.<server>`                     | beside a server of a cluster | hosted processes | — |
  * | `deliver.<peer>.log`                | the hub       | that peer's mirror | —       |
  */
 export const subjects = {
@@ -38,6 +39,7 @@ export const subjects = {
   ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
   alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? "_", kind),
   deliver: (peer: string) => join("deliver", peer, "log"),
+  disk: (server: string) => join("disk", server),
   partition: (index: number, subject: string) => `${join("part", String(index))}.${subject}`
 } as const
 
@@ -50,6 +52,7 @@ export const patterns = {
   audit: "audit.*.*",
   alerts: "alerts.*.*",
   ingest: "ingest.*.*.*",
+  disk: "disk.*",
   partition: "part.*.log.>"
 } as const
 

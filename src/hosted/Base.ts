@@ -17,6 +17,7 @@ import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
 import { countThrough } from "../nats/orderedReader.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
+import { hearDisks, tellDisk } from "../nats/serverDisks.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
 import type { AlertSettings } from "../observing/settings.ts"
@@ -25,7 +26,7 @@ import type { SecretKey } from "../security/secretKey.ts"
 import { alertBucket, watcherBucket } from "./alerting.ts"
 import { hostedAudit } from "./audit.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
-import { startHub } from "./Hub.ts"
+import { hubName, startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
 import { makeKeyring } from "./Keyring.ts"
 import { followRevocations } from "./followRevocations.ts"
@@ -217,9 +218,12 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
   if (options.cluster !== undefined) yield* awaitStreams(service, count)
   else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
-  // whoever runs the servers of a cluster watches their disks
-  const disk = attached.server === undefined ? undefined : yield* guardDisk({ directory: join(options.dataDir, "nats", "store"), server: attached.server })
-  const guarded = (log: EventLog) => disk?.guard(log) ?? log
+  // a cluster's servers are elsewhere: whoever runs beside them tells of their disks
+  const servers = attached.server === undefined ? yield* hearDisks(service) : undefined
+  const disk = servers ?? (yield* guardDisk({ directory: join(options.dataDir, "nats", "store"), server: attached.server! }))
+  const guarded = (log: EventLog) => disk.guard(log)
+  // those that join this hub see its disk as little
+  if (attached.server !== undefined) yield* supervise(options, "disk", tellDisk(service, hubName, join(options.dataDir, "nats", "store")))
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
@@ -243,7 +247,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     yield* supervise(options, "revocations", cutting.run)
   }
   return {
-    ...attached, ...parts, disk: disk?.disk, options, cutting,
+    ...attached, ...parts, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
     tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }),
     nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }),
     alerting: {

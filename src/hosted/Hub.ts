@@ -17,6 +17,9 @@ export interface Hub {
   readonly server: ServerProcess
 }
 
+/** The server of a hub of one. */
+export const hubName = "hub-1"
+
 /** A file of the hub cannot be written. Nothing was started. */
 export class HubUnwritable extends Schema.TaggedError<HubUnwritable>()("HubUnwritable", { hint: Schema.String }) {}
 
@@ -35,7 +38,7 @@ export const startHub = Effect.fn("startHub")(function*(options: HubStart) {
   const runDir = join(options.dataDir, "nats")
   const binary = yield* findServer({ say: options.onProgress })
   const text = yield* renderHubConfig(options.secrets, {
-    serverName: "hub-1",
+    serverName: hubName,
     client: { port: options.natsPort },
     leaf: { port: options.leafPort },
     storeDir: join(runDir, "store"),

@@ -84,7 +84,7 @@ type AlertingBase = Parameters<typeof hostedObserving>[0] & Pick<Base, "disk">
 const factsOf = Effect.fnUntraced(function*(base: AlertingBase) {
   const now = yield* Clock.currentTimeMillis
   const facts: Array<Fact> = []
-  const freeBytes = base.disk === undefined ? null : SubscriptionRef.getUnsafe(base.disk).freeBytes
+  const freeBytes = SubscriptionRef.getUnsafe(base.disk).freeBytes
   if (freeBytes !== null) facts.push({ kind: "disk_low", tenant: null, subject: "hosted", value: freeBytes })
   for (const [tenant, places] of yield* base.ask(damage)) facts.push({ kind: "commit_quarantined", tenant, subject: tenant, value: places })
   const metrics = new Map((yield* hostedObserving(base).all(undefined)).map((told) => [told.peer_id, told] as const))

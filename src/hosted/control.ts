@@ -5,6 +5,7 @@ import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backe
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
 import type { Disk } from "../nats/diskGuard.ts"
+import type { ServerDisk } from "../nats/serverDisks.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { toBase64url } from "../security/digest.ts"
@@ -34,8 +35,10 @@ export interface HostedControlContext {
   readonly partitions: Partitions
   readonly serverVersion: string
   readonly backup: BackupContext
-  /** Room under the hub's store; unknown to a process that joined a cluster. */
-  readonly disk: SubscriptionRef.SubscriptionRef<Disk> | undefined
+  /** Room under the hub's store; on a cluster where there is least. */
+  readonly disk: SubscriptionRef.SubscriptionRef<Disk>
+  /** Of a cluster: each server that is watched. */
+  readonly serverDisks: Effect.Effect<ReadonlyArray<ServerDisk>> | undefined
   readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
 }
 
@@ -92,7 +95,8 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
         ...(logs.length === 1 ? {} : { partitions: logs }),
         tenants: all.map((record) => ({ tenant: record.tenant, user_id: record.user_id, devices: record.devices.length, last_seq: context.view.of(record.tenant).lastSeq })),
         peers: all.reduce((sum, record) => sum + record.devices.length, 0),
-        ...(context.disk === undefined ? {} : { disk: roomOf(SubscriptionRef.getUnsafe(context.disk)) }),
+        disk: roomOf(SubscriptionRef.getUnsafe(context.disk)),
+        ...(context.serverDisks === undefined ? {} : { server_disks: yield* context.serverDisks }),
         versions: { nats_server: context.serverVersion }
       }
     }),

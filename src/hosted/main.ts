@@ -4,7 +4,7 @@ import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
-import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
+import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, StoreFull, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { TenantData } from "../../streams/TenantData.ts"
 import { Alerts } from "../../streams/alerts.ts"
@@ -89,6 +89,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
   return Context.make(Writer, Writer.of({
     named: (tenant, id) => nameOnHosted(keyring.first(tenant), id),
     write: (tenant, drafts) => {
+      if (SubscriptionRef.getUnsafe(base.disk).state === "full") return Effect.fail(new StoreFull({ hint: base.diskFullHint }))
       const key = keyring.first(tenant)
       const write = key === undefined ? own.write(tenant, drafts) : Effect.flatMap(Effect.fromResult(gated(drafts, base.settings.get(tenant)?.settings ?? defaults, key)), (shared) => own.write(tenant, shared))
       // in the tables too before it is acknowledged: they are the copy from which a log that lost it is mended

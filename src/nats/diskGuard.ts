@@ -13,6 +13,8 @@ export interface Disk {
 
 export interface DiskGuard {
   readonly disk: SubscriptionRef.SubscriptionRef<Disk>
+  /** What whoever is refused is told. */
+  readonly fullHint: string
   /** The same log; while the disk is full its appends are refused at once, and reads go on. */
   readonly guard: (log: EventLog) => EventLog
 }
@@ -67,7 +69,7 @@ export const guardDisk = (options: { readonly directory: string; readonly server
 
     const filled = SubscriptionRef.changes(disk).pipe(Stream.filter(({ state }) => state === "full"), Stream.runHead, Effect.andThen(Effect.sleep(lastChance)))
     return {
-      disk,
+      disk, fullHint,
       guard: (log) => ({
         ...log,
         append: (batch) =>
@@ -88,5 +90,6 @@ export const judge = (before: Disk | undefined, freeBytes: number | null): Disk 
   return { freeBytes, state: freeBytes === null ? "ok" : freeBytes < reserve ? "full" : freeBytes < diskLowBytes ? "low" : "ok" }
 }
 
-const freeBytes = (directory: string): Effect.Effect<number | null> =>
+/** What this user may still write there; null where the system does not say. */
+export const freeBytes = (directory: string): Effect.Effect<number | null> =>
   Effect.promise(() => statfs(directory).then(({ bavail, bsize }) => bavail * bsize, () => null))

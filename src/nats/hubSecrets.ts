@@ -2,6 +2,7 @@ import * as jwt from "@nats-io/jwt"
 import { createAccount, createOperator, createUser, fromSeed, type KeyPair } from "@nats-io/nkeys"
 import { Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
+import { subjects } from "../../streams/subjects.ts"
 
 const seed = (kind: "SO" | "SA") => Schema.String.check(Schema.isPattern(new RegExp(`^${kind}[A-Z2-7]{56}$`)))
 
@@ -54,6 +55,12 @@ export const peersSigner = (secrets: HubSecrets): PeersSigner => ({
 export const serviceCredentials = (secrets: HubSecrets): Effect.Effect<Credentials> => {
   const id = `h_${randomBytes(10).toString("hex")}`
   return clientCredentials(secrets.store, id, {})
+}
+
+/** For whoever watches a server's disk: it may tell how much room there is, and nothing else. Inbox prefix `_INBOX.d_<random>`. */
+export const diskCredentials = (secrets: HubSecrets, server: string): Effect.Effect<Credentials> => {
+  const id = `d_${randomBytes(10).toString("hex")}`
+  return clientCredentials(secrets.store, id, { pub: { allow: [subjects.disk(server)] }, sub: { allow: [`_INBOX.${id}.>`] } })
 }
 
 /** For the admin role: the system account, from which account JWTs are updated. Inbox prefix `_INBOX.s_<random>`. */

@@ -56,6 +56,7 @@ describe("golden contract", () => {
       ingest: (["commit", "telemetry", "head"] as const).map((what) => subjects.ingest(tenant, peer, what)),
       alert: [subjects.alert(tenant, "sync_lag"), subjects.alert(null, "disk_low")],
       deliver: subjects.deliver(peer),
+      disk: subjects.disk("hub-1"),
       partition: subjects.partition(3, subjects.logCommit(tenant, peer))
     } satisfies Record<keyof typeof subjects, unknown>
     const ofEvents = Object.fromEntries(types.map((type) => [type, logSubjectOf(tenant, type, "about")]))

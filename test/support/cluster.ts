@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { globSync, readFileSync, rmSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
+import type { SmallDisks } from "./smallDisks.ts"
 import { main, run, until, type World } from "./world.ts"
 
 /** A process of a cluster, to be killed and started again. */
@@ -46,23 +47,38 @@ interface Told {
   readonly servers: ReadonlyArray<{ readonly name: string; readonly client_port: number }>
 }
 
+export const clusterHome = (world: World): string => join(world.dir, "hub")
+
 /** `maestra hosted cluster init`, then its three nats-servers, each a child of ours, and the admin role as a process of its own. */
-export const makeCluster = async (world: World, partitions: number): Promise<Cluster> => {
-  const home = join(world.dir, "hub")
+export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks): Promise<Cluster> => {
+  const home = clusterHome(world)
+  const enter = disks?.enter ?? []
+  const see = disks?.see ?? ((path: string) => path)
   const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home }
-  const made = await run([process.execPath, main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
+  const made = await run([...enter, process.execPath, main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
   if (made.code !== 0) throw new Error(`cluster init: ${made.err}`)
   const told: Told = JSON.parse(made.out)
   const servers = told.servers.map(({ client_port, name }): ServerPart => {
     const folder = join(told.dir, name)
     const part = partOf({
       name,
-      command: [world.secrets["NATS_SERVER"]!, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
+      command: [...enter, world.secrets["NATS_SERVER"]!, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
       env: {},
       isReady: () => greets(client_port),
-      log: () => readFileSync(join(folder, "server.log"), "utf8")
+      log: () => readFileSync(see(join(folder, "server.log")), "utf8")
     })
     return { ...part, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
+  })
+  const watches = disks === undefined ? [] : told.servers.map(({ name }) => {
+    let said = ""
+    return partOf({
+      name: `disk of ${name}`,
+      command: [...enter, process.execPath, main, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
+      env: { ...process.env },
+      isReady: () => said.includes("watching"),
+      hear: (text) => { said += text },
+      log: () => said
+    })
   })
   let said = ""
   const admin = partOf({
@@ -75,8 +91,8 @@ export const makeCluster = async (world: World, partitions: number): Promise<Clu
     log: () => said
   })
   await Promise.all(servers.map((server) => server.start()))
-  await admin.start()
-  const all = [admin, ...servers]
+  await Promise.all([admin.start(), ...watches.map((watch) => watch.start())])
+  const all = [admin, ...watches, ...servers]
   return {
     file: told.cluster_file, dir: told.dir, servers, admin,
     whole: async () => {

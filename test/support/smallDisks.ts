@@ -18,6 +18,8 @@ export interface SmallDisks {
   readonly see: (path: string) => string
   /** Not a byte more fits. */
   readonly fill: (disk: string) => void
+  /** All but so many bytes are taken, at once. */
+  readonly fillTo: (disk: string, left: number) => void
   readonly free: (disk: string) => void
   readonly freeBytes: (disk: string) => number
   readonly close: () => void
@@ -37,6 +39,7 @@ export const makeSmallDisks = async (folders: ReadonlyArray<string>): Promise<Sm
     enter: ["nsenter", "-t", String(holder.pid), "-U", "-m", "--preserve-credentials", "--"],
     see,
     fill: (disk) => fillDisk(see(disk)),
+    fillTo: (disk, left) => void execFileSync("fallocate", ["-l", String(roomOf(see(disk)) - left), fillerOn(see(disk))]),
     free: (disk) => freeDisk(see(disk)),
     freeBytes: (disk) => roomOf(see(disk)),
     close: () => holder.stdin?.end()

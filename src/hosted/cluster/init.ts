@@ -1,12 +1,13 @@
 import { Clock, Effect, Option } from "effect"
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
-import type { HubSecrets } from "../../nats/hubSecrets.ts"
+import { diskCredentials, type HubSecrets } from "../../nats/hubSecrets.ts"
 import { renderAccounts, renderServerConfig } from "../../nats/hubConfig.ts"
 import { clusterCertificates } from "../../security/clusterCertificates.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
 import { openDeployment, openMasterKey, writeCluster } from "../Deployment.ts"
 import { loadRevocations } from "../Revocations.ts"
+import { watchText } from "./watchDisk.ts"
 import { addressesOf, clusterFile, ClusterRefused, type ClusterLayout, layoutFile, leafUrlsOf, logsIn, readLayout, replicasOnCluster, serverOptions } from "./layout.ts"
 
 /**
@@ -52,7 +53,10 @@ const writeServers = Effect.fnUntraced(function*(dir: string, layout: ClusterLay
       "nats.conf": yield* renderServerConfig(serverOptions(layout, dir, server)),
       "route-ca.pem": certificates.ca,
       "route.pem": cert,
-      "route.key": key
+      "route.key": key,
+      // what runs beside this server to watch its disk
+      "disk.creds": (yield* diskCredentials(secrets, server.name)).creds,
+      "disk.json": watchText(layout, dir, server)
     }
     yield* attempt(own, async () => {
       await mkdir(own, { recursive: true, mode: 0o700 })

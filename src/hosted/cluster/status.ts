@@ -1,13 +1,19 @@
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { replicasOf } from "../../nats/replicas.ts"
+import { hearDisks } from "../../nats/serverDisks.ts"
 import { bucket } from "../Base.ts"
 import { connectTo } from "./connecting.ts"
 import { ClusterRefused, type ClusterLayout, logsIn } from "./layout.ts"
 
+/** Whoever watches a disk tells of it every second. */
+const tellingMax = Duration.millis(1500)
+
 /** Where the copies of the log and of the tenant store are: one server may go when all of them are whole. */
 export const clusterStatus = Effect.fn("cluster.status")(function*(dir: string, layout: ClusterLayout) {
   const { wire } = yield* connectTo(dir, layout, "cluster status")
+  const { servers } = yield* hearDisks(wire)
   const streams = yield* Effect.forEach([...logsIn(layout), `KV_${bucket}`], (stream) =>
     replicasOf(wire, stream).pipe(Effect.orElseSucceed(() => ({ stream, leader: null, behind: [], whole: false }))), { concurrency: 8 })
-  return { whole: streams.every(({ whole }) => whole), streams }
+  yield* Effect.sleep(tellingMax)
+  return { disks: yield* servers, whole: streams.every(({ whole }) => whole), streams }
 }, Effect.scoped, Effect.mapError((error) => new ClusterRefused({ why: error._tag, hint: "hint" in error ? error.hint : error.message })))

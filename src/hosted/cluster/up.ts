@@ -1,10 +1,12 @@
-import { Effect, Exit, Layer, Option } from "effect"
+import { Duration, Effect, Exit, Layer, Option, Schedule } from "effect"
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { findServer } from "../../nats/binary.ts"
 import { startServer } from "../../nats/ServerProcess.ts"
+import { tellDisk } from "../../nats/serverDisks.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
 import { openAdmin } from "./admin.ts"
+import { connectTo } from "./connecting.ts"
 import { ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, readLayout } from "./layout.ts"
 
 export interface ClusterUp {
@@ -34,15 +36,18 @@ const start = Effect.fn("cluster.up")(function*({ dir, onBroken, onProgress, onl
   if (unknown !== undefined) return yield* new ClusterRefused({ why: `there is no ${unknown} in this cluster`, hint: `--only takes ${known.join(", ")}.` })
   const wanted = (name: string) => only.length === 0 || only.includes(name)
   const servers = isOnThisMachine(layout) ? layout.servers.filter(({ name }) => wanted(name)) : []
-  if (servers.length > 0) yield* startServers(dir, servers, onProgress)
+  const broken = (part: string) => <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.onExit(effect, (exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal(`${part} stopped`, exit), onBroken(part)))
+  if (servers.length > 0) {
+    yield* startServers(dir, servers, onProgress)
+    yield* tellDisks(dir, layout, servers).pipe(broken("disk watch"), Effect.forkScoped)
+  }
   if (!wanted(adminName)) return
   const lock = adminFolder(dir)
   yield* Effect.promise(() => mkdir(lock, { recursive: true, mode: 0o700 }))
   if (!(yield* holdDirectory(lock))) return yield* new ClusterRefused({ why: "the admin role runs already", hint: `One process is the admin of ${dir}. Stop that one first, or leave it out with --only.` })
   const admin = yield* openAdmin(dir, layout)
-  yield* admin.run.pipe(
-    Effect.onExit((exit) => Exit.hasInterrupts(exit) ? Effect.void : Effect.andThen(Effect.logFatal("the admin role stopped", exit), onBroken(adminName))),
-    Effect.forkScoped)
+  yield* admin.run.pipe(broken("the admin role"), Effect.forkScoped)
 })
 
 /** Servers of the try-out, as long as the scope lives. */
@@ -50,6 +55,12 @@ export const startServers = Effect.fnUntraced(function*(dir: string, servers: Re
   const binary = yield* findServer({ say })
   yield* Effect.forEach(servers, ({ name }) => startServer({ binary: binary.path, configFile: join(dir, name, "nats.conf"), runDir: join(dir, name) }), { concurrency: "unbounded", discard: true })
 })
+
+/** Watch the disks of servers that run here, as soon as they answer. */
+const tellDisks = Effect.fnUntraced(function*(dir: string, layout: ClusterLayout, servers: ReadonlyArray<ClusterServer>) {
+  const { wire } = yield* connectTo(dir, layout, "disks").pipe(Effect.retry(Schedule.spaced(Duration.seconds(1))))
+  yield* Effect.forEach(servers, ({ name }) => tellDisk(wire, name, join(dir, name)), { concurrency: "unbounded", discard: true })
+}, Effect.scoped)
 
 /** The cluster of this folder. */
 export const madeLayout = (dir: string): Effect.Effect<ClusterLayout, ClusterRefused> =>

@@ -84,8 +84,16 @@ export const nextCommit = ({ author, history }: Device): Uint8Array => {
   return frame(history.record(author, [event]).data, [event.data])
 }
 
-/** A connection that idled may be closed by the server just as it is used again: what was asked is asked once more. */
-const evenIfClosed = <A>(ask: () => Promise<A>): Promise<A> => ask().catch(() => ask())
+/** A connection that idled may be closed by the server just as it is used again, and on a busy machine more than once. */
+const evenIfClosed = async <A>(ask: () => Promise<A>, more = 5): Promise<A> => {
+  try {
+    return await ask()
+  } catch (cause) {
+    if (more === 0) throw cause
+    await new Promise((wait) => setTimeout(wait, 200))
+    return await evenIfClosed(ask, more - 1)
+  }
+}
 
 const pooled = async <A, B>(items: ReadonlyArray<A>, each: (item: A, at: number) => Promise<B>): Promise<ReadonlyArray<B>> => {
   const out: Array<B> = []

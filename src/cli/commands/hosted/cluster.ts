@@ -2,8 +2,10 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
+import { resolve } from "node:path"
 import { clusterUp, madeLayout } from "../../../hosted/cluster/up.ts"
 import { described, initCluster } from "../../../hosted/cluster/init.ts"
+import { watchDisk } from "../../../hosted/cluster/watchDisk.ts"
 import { clusterStatus } from "../../../hosted/cluster/status.ts"
 import { partitionsDefault } from "../../../hosted/cluster/layout.ts"
 import { partitionsMax } from "../../../../streams/definitions.ts"
@@ -12,8 +14,8 @@ import { type CliFailure, failed } from "../../failure.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
 import { prepareFolder } from "../../serving/folder.ts"
-import { logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
-import { table } from "../../text.ts"
+import { endsOnSignal, logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
+import { size, table } from "../../text.ts"
 import { clusterBackup, clusterRestore } from "./clusterBackup.ts"
 
 type Described = ReturnType<typeof described>
@@ -81,11 +83,26 @@ const status = Command.make(
     const told = yield* clusterStatus(dir, layout).pipe(Effect.mapError(({ hint, why }) => failed("cluster-unreachable", `the cluster does not answer: ${why}`, hint)))
     yield* answer(told, () => [
       told.whole ? "every copy is whole; one server may be stopped" : "not every copy is whole: stop no server now", "",
-      table(told.streams.map(({ behind, leader, stream }) => [`  ${stream}`, leader === null ? "no leader" : `led by ${leader}`, behind.length === 0 ? "" : `behind: ${behind.join(", ")}`]))
+      table(told.streams.map(({ behind, leader, stream }) => [`  ${stream}`, leader === null ? "no leader" : `led by ${leader}`, behind.length === 0 ? "" : `behind: ${behind.join(", ")}`])),
+      "",
+      told.disks.length === 0 ? "nobody watches the servers' disks: run `maestra hosted cluster disk` beside each" : table(told.disks.map(({ free_bytes, server, state }) => [`  ${server}`, `disk ${state}`, free_bytes === null ? "" : `${size(free_bytes)} free`]))
     ].join("\n"))
+    const full = told.disks.filter(({ state }) => state === "full").map(({ server }) => server)
+    if (full.length > 0) return yield* failed("disk-full", `no room on ${full.join(", ")}: hosted processes refuse writes`, "Make room there; writes are then taken again by themselves. Or stop that server: the two others go on.")
     if (!told.whole) return yield* failed("not-whole", "not every copy is whole", "Wait a moment and ask again; a server that does not come back is started again first.")
-  })
+  }, Effect.provide(logging(false)))
 ).pipe(Command.withDescription("Whether every copy of the log is whole; exit code 1 where not"))
+
+/** `hosted cluster disk`: beside a server on a machine of its own, so that somebody sees its disk. */
+const disk = Command.make(
+  "disk",
+  { ...logFlags, folder: Flag.String("in").pipe(Flag.withDescription("The server's folder, as `init` made it (hub-1, hub-2 or hub-3)")) },
+  Effect.fn(function*({ folder }) {
+    yield* endsOnSignal
+    yield* Effect.logInfo("watching the server's disk", { folder })
+    return yield* watchDisk(resolve(folder)).pipe(Effect.mapError(({ hint, why }) => failed("not-watched", `the disk is not watched: ${why}`, hint)))
+  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+).pipe(Command.withDescription("Tell hosted processes how much room this server's disk has; runs beside each server that `up` does not run"))
 
 const facts = (told: Described) =>
   table([
@@ -99,5 +116,5 @@ const facts = (told: Described) =>
 /** `hosted cluster …`: a hub of three servers, where one machine is outgrown. */
 export const cluster = Command.make("cluster").pipe(
   Command.withDescription("A JetStream cluster of three servers for hosted processes"),
-  Command.withSubcommands([init, up, status, clusterBackup, clusterRestore])
+  Command.withSubcommands([init, up, status, disk, clusterBackup, clusterRestore])
 )
