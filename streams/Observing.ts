@@ -45,6 +45,15 @@ export const PeerDebug = Schema.Struct({
 }).annotate({ identifier: "PeerDebug" })
 export type PeerDebug = typeof PeerDebug.Type
 
+/** One thing that was looked at. `todo` where there is something to do. */
+export const Check = Schema.Struct({
+  level: Schema.Literals(["ok", "warn", "fail"]),
+  name: Schema.String,
+  detail: Schema.String,
+  todo: Schema.optionalKey(Schema.String)
+}).annotate({ identifier: "Check" })
+export type Check = typeof Check.Type
+
 /** Peers of a tenant, or of all. */
 export interface Presence {
   readonly total: number
@@ -57,6 +66,8 @@ export class Observing extends Context.Service<Observing, {
   readonly all: (tenant: string | undefined) => Effect.Effect<ReadonlyArray<PeerMetrics>>
   readonly metrics: (peer: string) => Effect.Effect<PeerMetrics, CommandFailed>
   readonly debug: (peer: string) => Effect.Effect<PeerDebug, CommandFailed>
+  /** What `doctor` cannot see from outside. */
+  readonly checks: Effect.Effect<ReadonlyArray<Check>>
   /** For Prometheus. */
   readonly gauges: Effect.Effect<ReadonlyArray<Reading>>
   readonly presence: (tenant: string | undefined) => Effect.Effect<Presence>

@@ -105,6 +105,10 @@ export const Status = Schema.Struct({
 })
 export type Status = typeof Status.Type
 
+export const FiringAlerts = Schema.Struct({ alerts: Schema.Array(Schema.Struct({ status: Schema.String, summary: Schema.String, todo: Schema.String })) })
+
+export const Checks = Schema.Struct({ checks: Schema.Array(Schema.Struct({ level: Schema.Literals(["ok", "warn", "fail"]), name: Schema.String, detail: Schema.String, todo: Schema.optionalKey(Schema.String) })) })
+
 export const Enrolled = Schema.Struct({
   code: Schema.String,
   user_id: Schema.String,

@@ -21,6 +21,7 @@ import { send } from "./commands/send.ts"
 import { show } from "./commands/show.ts"
 import { status } from "./commands/status.ts"
 import { subscribe } from "./commands/subscribe.ts"
+import { supportBundle } from "./commands/supportBundle.ts"
 import { telemetry } from "./commands/telemetry.ts"
 import { tools } from "./commands/tools.ts"
 import { verify } from "./commands/verify.ts"
@@ -33,7 +34,7 @@ export const maestra = Command.make("maestra").pipe(
     { group: "Start here", commands: [demo, status, doctor] },
     { group: "Conversations", commands: [send, edit, remove, list, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
     { group: "Backends", commands: [local, hosted] },
-    { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, telemetry, tools] }
+    { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, supportBundle, telemetry, tools] }
   ]),
   Command.withGlobalFlags([Json, DataDir])
 )

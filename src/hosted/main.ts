@@ -13,6 +13,8 @@ import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { damage } from "../../projections/syncState/queries.ts"
 import { gaugesOf } from "../observing/gauges.ts"
+import { logPartitions, streams } from "../../streams/definitions.ts"
+import { compareStreams } from "../nats/compareStreams.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { adminTokens } from "./adminTokens.ts"
 import { auditedRegistrar } from "../security/auditedRegistrar.ts"
@@ -78,7 +80,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     diskFreeBytes: () => base.disk === undefined ? null : SubscriptionRef.getUnsafe(base.disk).freeBytes,
     waitingBytes: () => chains.waits.bytes
   })
-  return services(base, own, ingest, { ...observing, gauges }, alerting.port)
+  return services(base, own, ingest, { ...observing, gauges, checks: compareStreams(base.service, [...logPartitions(base.count), streams.telemetry, streams.audit, streams.alerts], { replicas: base.replicas }) }, alerting.port)
 })
 
 /** The ports a gateway stands on. */

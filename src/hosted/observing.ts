@@ -79,7 +79,7 @@ export const keepLooking = (base: ObservingBase): Effect.Effect<never> =>
     Effect.forever)
 
 /** How syncing goes with every peer of every tenant, as this hosted process sees it. */
-export const hostedObserving = (base: ObservingBase): Omit<Observing["Service"], "gauges"> => {
+export const hostedObserving = (base: ObservingBase): Omit<Observing["Service"], "gauges" | "checks"> => {
   const find = Effect.fnUntraced(function*(peer: string) {
     for (const record of base.tenants.all()) {
       const device = record.devices.find(({ peer_id }) => peer_id === peer)

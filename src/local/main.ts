@@ -25,6 +25,7 @@ import { makeAdvisor } from "./advisor.ts"
 import { auditDrafts, auditedControl, auditedSyncing, claimedOnLocal } from "./audited.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
+import { localChecks } from "./checks.ts"
 import { makeCompanionCodes } from "./companionCodes.ts"
 import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
 import { followPairing } from "./linked.ts"
@@ -73,7 +74,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "alerts", alerting.run)
   const seen = localObserving(observing)
   const gauges = gaugesOf({ side: "local", version, observing: seen, alerts: alerting.port, quarantined: base.tables.quarantined, diskFreeBytes: () => SubscriptionRef.getUnsafe(base.disk).freeBytes })
-  return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges }, alerting.port)
+  return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges, checks: localChecks(base) }, alerting.port)
 })
 
 /** The ports a gateway stands on. */

@@ -111,7 +111,7 @@ const known = ({ companions, tables }: ObservingContext) =>
   ]))
 
 /** How syncing goes, as a local backend sees it: its own, and what it knows of the person's other devices. */
-export const localObserving = (context: ObservingContext): Omit<Observing["Service"], "gauges"> => {
+export const localObserving = (context: ObservingContext): Omit<Observing["Service"], "gauges" | "checks"> => {
   const { state } = context
   const metrics = Effect.fnUntraced(function*(peer: string) {
     const paired = pairedOf(state)

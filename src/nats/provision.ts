@@ -60,7 +60,7 @@ export const deleteStream = (wire: Wire, stream: string): Effect.Effect<void, Lo
     Effect.asVoid)
 
 /** Wanted settings an existing stream has otherwise. The server leaves out what is false, zero or empty. */
-const differences = (config: Readonly<Record<string, Schema.Json>>, wanted: StreamConfig): ReadonlyArray<string> =>
+export const differences = (config: Readonly<Record<string, Schema.Json>>, wanted: StreamConfig): ReadonlyArray<string> =>
   Object.entries(wanted).filter(([key, value]) => {
     const is = config[key]
     if (key === "metadata") return Object.keys(wanted.metadata ?? {}).some((name) => !(name in ownMetadata(is)))

@@ -67,6 +67,8 @@ describe("the folder of a backend", () => {
 
   it("says why a start failed, in the words of the part that failed", () => {
     expect(notStarted("local", { _tag: "PortTaken", hint: "Stop it." })).toMatchObject({ type: "PortTaken", sentence: "the local backend did not start: port taken", hint: "Stop it." })
+    const taken = Object.assign(new Error("listen EADDRINUSE"), { code: "EADDRINUSE" })
+    expect(notStarted("local", { _tag: "ServeError", cause: taken })).toMatchObject({ type: "port-taken", hint: expect.stringContaining("--port") })
     expect(notStarted("hosted", { _tag: "X", why: "it is so", hint: "" })).toMatchObject({ sentence: "the hosted backend did not start: it is so" })
   })
 })

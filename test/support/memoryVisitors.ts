@@ -49,6 +49,7 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
       all: () => Effect.succeed([]),
       metrics: () => Effect.fail(refusal),
       debug: () => Effect.fail(refusal),
+      checks: Effect.succeed([]),
       gauges: Effect.succeed([{ name: "maestra_peers" as const, labels: {}, value: 2 }]),
       presence: () => Effect.succeed({ total: 2, online: 1 })
     }),

@@ -2,7 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { Status } from "../answers.ts"
+import { Checks, Status } from "../answers.ts"
 import { type Backend, findIn, runningIn } from "../backend.ts"
 import { ask, send } from "../call.ts"
 import type { Side } from "../settings.ts"
@@ -25,15 +25,26 @@ const probeTimeoutMillis = 5_000
 export const checkBackends = Effect.fnUntraced(function*(dirs: Readonly<Record<Side, string>>) {
   const checks: Array<Check> = []
   const hosted = yield* runningIn(dirs.hosted)
-  if (Option.isSome(hosted)) checks.push(yield* checkReachable("hosted", dirs.hosted))
+  if (Option.isSome(hosted)) checks.push(...yield* checkRunning("hosted", dirs.hosted))
   const local = yield* runningIn(dirs.local)
   if (Option.isNone(local)) {
     return [...checks, { level: "warn", name: "local backend", detail: "not running", todo: "Start it with `maestra local up`." } satisfies Check]
   }
-  const reachable = yield* checkReachable("local", dirs.local)
-  checks.push(reachable)
-  if (reachable.level !== "ok") return checks
+  const running = yield* checkRunning("local", dirs.local)
+  checks.push(...running)
+  if (running[0]?.level !== "ok") return checks
   return [...checks, ...yield* checkPairing(dirs.local)]
+})
+
+/** Does it answer, and what does it say of itself: its streams, its position, its log. What is fine there is one line. */
+const checkRunning = Effect.fnUntraced(function*(side: Side, dir: string) {
+  const reachable = yield* checkReachable(side, dir)
+  if (reachable.level !== "ok") return [reachable]
+  const asked = yield* Effect.option(Effect.flatMap(findIn(side, dir), (backend) => ask(backend, Checks, { method: "GET", path: "/checks", timeoutMillis: probeTimeoutMillis })))
+  if (Option.isNone(asked)) return [reachable]
+  const { checks } = asked.value.value
+  const wrong = checks.filter(({ level }) => level !== "ok").map((check): Check => ({ ...check, name: `${side} ${check.name}` }))
+  return [reachable, ...wrong.length > 0 ? wrong : [{ level: "ok", name: `${side} streams`, detail: `${checks.length} checks inside are fine` } satisfies Check]]
 })
 
 const checkReachable = (side: Side, dir: string) =>

@@ -98,10 +98,15 @@ const partEnded = (name: string, part: string) =>
 /** Whatever stopped a start, as a sentence: typed errors of the parts carry a hint, and often say why. */
 export const notStarted = (side: Side, error: unknown): CliFailure => {
   if (error instanceof CliFailure) return error
+  if (isPortTaken(error)) return failed("port-taken", `the ${side} backend did not start: its HTTP port was taken by another program just now`, "Stop that program, or choose another port with --port (0 picks a free one).")
   const { _tag: tag, hint, why, message } = fields(error)
   const reason = [why, message].find((text) => text !== undefined && text !== "") ?? words(tag ?? "for an unknown reason")
   return failed(tag ?? "start-failed", `the ${side} backend did not start: ${reason}`, hint ?? "`maestra doctor` looks at what it needs.")
 }
+
+/** Somebody listened there between our look and our own listening. */
+const isPortTaken = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && (Reflect.get(error, "code") === "EADDRINUSE" || isPortTaken(Reflect.get(error, "cause")))
 
 /** `PortTaken` → `port taken`. */
 const words = (tag: string): string => tag.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()

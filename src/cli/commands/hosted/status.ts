@@ -4,12 +4,14 @@ import { Row } from "../../answers.ts"
 import { type Backend, find } from "../../backend.ts"
 import { ask } from "../../call.ts"
 import { answer } from "../../print.ts"
+import { alarms, askAlerts } from "../local/status.ts"
 import { facts } from "../../rows.ts"
 
 /** Ask the hosted backend how it is, and say so. */
 export const hostedStatus = Effect.fnUntraced(function*(backend: Backend) {
   const { raw, value } = yield* ask(backend, Row, { method: "GET", path: "/status" })
-  yield* answer(raw, () => facts({ ...value, here: backend.url }))
+  const wrong = yield* askAlerts(backend)
+  yield* answer(raw, () => facts({ ...value, here: backend.url }) + alarms(wrong))
 })
 
 /** `hosted status`, the same as `status --on hosted`. */

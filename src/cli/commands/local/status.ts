@@ -1,6 +1,6 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import { Status } from "../../answers.ts"
+import { FiringAlerts, Status } from "../../answers.ts"
 import { type Backend, find } from "../../backend.ts"
 import { ask } from "../../call.ts"
 import { answer } from "../../print.ts"
@@ -9,7 +9,8 @@ import { count, plain, plural, table, time } from "../../text.ts"
 /** Ask a local backend how it is, and say so. */
 export const localStatus = Effect.fnUntraced(function*(backend: Backend) {
   const { raw, value } = yield* ask(backend, Status, { method: "GET", path: "/status" })
-  yield* answer(raw, () => page(value, backend.url))
+  const wrong = yield* askAlerts(backend)
+  yield* answer(raw, () => page(value, backend.url) + alarms(wrong))
 })
 
 /** `local status`, the same as `status`. */
@@ -20,6 +21,18 @@ export const status = Command.make(
     yield* localStatus(yield* find("local"))
   })
 ).pipe(Command.withDescription("As `maestra status`"))
+
+/** None where they cannot be asked for: the status itself is worth more. */
+export const askAlerts = (backend: Backend) =>
+  ask(backend, FiringAlerts, { method: "GET", path: "/alerts" }).pipe(
+    Effect.map(({ value }) => value),
+    Effect.orElseSucceed((): typeof FiringAlerts.Type => ({ alerts: [] })))
+
+/** What fires, and what to do about it. */
+export const alarms = ({ alerts }: typeof FiringAlerts.Type): string => {
+  const firing = alerts.filter(({ status }) => status === "firing")
+  return firing.length === 0 ? "" : `\n\n${firing.map(({ summary, todo }) => `! ${plain(summary)}\n  ${plain(todo)}`).join("\n")}`
+}
 
 const page = (status: Status, url: string): string => {
   const rows: Array<ReadonlyArray<string>> = [

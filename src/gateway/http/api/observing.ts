@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Alert, Silence } from "../../../../streams/alerts.ts"
 import { alertKinds } from "../../../../streams/alertRules.ts"
-import { PeerDebug, PeerMetrics } from "../../../../streams/Observing.ts"
+import { Check, PeerDebug, PeerMetrics } from "../../../../streams/Observing.ts"
 import { Operator, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
 
@@ -43,6 +43,8 @@ export class Observing extends HttpApiGroup.make("observing").add(
     success: Dashboard,
     error: refusals(503)
   }),
+  /** What `maestra doctor` asks a running backend. */
+  HttpApiEndpoint.get("checks", "/checks", { success: Schema.Struct({ checks: Schema.Array(Check) }) }),
   /** Those that fire first, then those that were resolved lately; the newest first. */
   HttpApiEndpoint.get("alerts", "/alerts", { success: Schema.Struct({ alerts: Schema.Array(Alert), silences: Schema.Array(Silence) }) }),
   /** Tell nobody for so long: of one kind, of one subject, of both, or of anything. 0 ends it. */

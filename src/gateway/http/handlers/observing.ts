@@ -32,6 +32,7 @@ export const observingHandlers = HttpApiBuilder.group(Api, "observing", Effect.f
         const peer = yield* checked("peer_id", params.peer_id, checkId)
         return json<PeerDebug>(yield* refused(observing.debug(peer)))
       }),
+    checks: () => Effect.map(observing.checks, (checks) => json({ checks })),
     alerts: () => Effect.map(alerts.list, (list) => json(list)),
     dashboard: ({ query }) =>
       Effect.gen(function*() {

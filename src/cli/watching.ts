@@ -1,0 +1,26 @@
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Flag from "effect/cli/Flag"
+import * as Stdio from "effect/Stdio"
+import { type CliFailure, renderFailure } from "./failure.ts"
+import { Json } from "./settings.ts"
+
+export const watchFlag = Flag.Boolean("watch").pipe(Flag.withDescription("Again every second, until Ctrl-C"), Flag.withDefault(false))
+
+const again = "1 second"
+const clearScreen = "\u001B[H\u001B[2J\u001B[3J"
+
+/** Show something once, or every second on a clean screen. A backend that is away is told, and waited for. */
+export const watching = <R>(watch: boolean, show: Effect.Effect<void, CliFailure, R>) =>
+  Effect.gen(function*() {
+    if (!watch) return yield* show
+    const stdio = yield* Stdio.Stdio
+    const json = yield* Json
+    const isScreen = !json && (yield* stdio.stdoutIsTerminal)
+    const clear = Effect.sync(() => { if (isScreen) process.stdout.write(clearScreen) })
+    return yield* clear.pipe(
+      Effect.andThen(show),
+      Effect.catch((failure) => failure.kind === "not_reachable" ? Console.log(renderFailure(failure, json)) : Effect.fail(failure)),
+      Effect.andThen(Effect.sleep(again)),
+      Effect.forever)
+  })
