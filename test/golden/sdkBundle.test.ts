@@ -11,16 +11,29 @@ import { gzipSync } from "node:zlib"
 /** Compressed, as a page loads it. Three quarters of it are the world's telephone numbering plans, for redaction. */
 const gzippedMaxBytes = 60 * 1024
 
+const ownerGzippedMaxBytes = 6 * 1024
+
 const root = fileURLToPath(new URL("../../", import.meta.url))
+
+const bundled = (entry: string): Buffer => {
+  const folder = mkdtempSync(join(tmpdir(), "maestra-bundle-"))
+  execFileSync(process.execPath, [join(root, "node_modules/rolldown/bin/cli.mjs"), entry, "--format", "esm", "--minify", "--platform", "browser", "-d", folder], { cwd: root, stdio: "ignore" })
+  const bundle = readFileSync(join(folder, "index.js"))
+  rmSync(folder, { recursive: true })
+  assert.notMatch(bundle.toString(), /["']node:|\bBuffer\.|\bprocess\./)
+  return bundle
+}
 
 describe("the SDK's bundle", () => {
   it("fits its budget and names nothing of Node's", () => {
-    const folder = mkdtempSync(join(tmpdir(), "maestra-bundle-"))
-    execFileSync(process.execPath, [join(root, "node_modules/rolldown/bin/cli.mjs"), "src/sdk/typescript/index.ts", "--format", "esm", "--minify", "--platform", "browser", "-d", folder], { cwd: root, stdio: "ignore" })
-    const bundle = readFileSync(join(folder, "index.js"))
-    rmSync(folder, { recursive: true })
+    const bundle = bundled("src/sdk/typescript/index.ts")
     assert.isAbove(bundle.length, 10_000)
     assert.isAtMost(gzipSync(bundle).length, gzippedMaxBytes)
-    assert.notMatch(bundle.toString(), /["']node:|\bBuffer\.|\bprocess\./)
+  })
+
+  it("for an owner's page is small: it seals, signs and redacts nothing", () => {
+    const bundle = bundled("src/sdk/typescript/owner/index.ts")
+    assert.isAbove(bundle.length, 3000)
+    assert.isAtMost(gzipSync(bundle).length, ownerGzippedMaxBytes)
   })
 })

@@ -2,10 +2,9 @@ import type { Entry, Storage } from "./storage.ts"
 
 /** The part of the browser's IndexedDB that is used here, so that no browser types are needed to read this. */
 interface Request<A> {
-  result: A
-  error: unknown
-  onsuccess: (() => void) | null
-  onerror: (() => void) | null
+  readonly result: A
+  readonly error: unknown
+  addEventListener(name: "success" | "error", told: () => void): void
 }
 interface ObjectStore {
   get(key: string): Request<unknown>
@@ -16,16 +15,17 @@ interface ObjectStore {
 }
 interface Transaction {
   objectStore(name: string): ObjectStore
-  error: unknown
-  oncomplete: (() => void) | null
-  onabort: (() => void) | null
+  readonly error: unknown
+  addEventListener(name: "complete" | "abort", told: () => void): void
 }
 interface Database {
   createObjectStore(name: string): unknown
   transaction(name: string, mode: "readonly" | "readwrite", options?: { readonly durability: "strict" }): Transaction
 }
-interface OpenRequest extends Request<Database> {
-  onupgradeneeded: (() => void) | null
+interface OpenRequest {
+  readonly result: Database
+  readonly error: unknown
+  addEventListener(name: "success" | "error" | "upgradeneeded", told: () => void): void
 }
 
 /** What a browser page has: `window` or a worker's `self`. */
@@ -42,14 +42,14 @@ const lastKey = "\uffff"
 
 const resultOf = <A>(request: Request<A>): Promise<A> =>
   new Promise((done, failed) => {
-    request.onsuccess = () => done(request.result)
-    request.onerror = () => failed(request.error)
+    request.addEventListener("success", () => done(request.result))
+    request.addEventListener("error", () => failed(request.error))
   })
 
 const settled = (transaction: Transaction): Promise<void> =>
   new Promise((done, failed) => {
-    transaction.oncomplete = () => done()
-    transaction.onabort = () => failed(transaction.error)
+    transaction.addEventListener("complete", () => done())
+    transaction.addEventListener("abort", () => failed(transaction.error))
   })
 
 /**
@@ -58,9 +58,7 @@ const settled = (transaction: Transaction): Promise<void> =>
  */
 export const indexedDbStorage = async (scope: BrowserScope, name = "maestra"): Promise<Storage> => {
   const opening = scope.indexedDB.open(name, 1)
-  opening.onupgradeneeded = () => {
-    opening.result.createObjectStore(store)
-  }
+  opening.addEventListener("upgradeneeded", () => void opening.result.createObjectStore(store))
   const database = await resultOf(opening)
   const within = (prefix: string) => scope.IDBKeyRange.bound(prefix, prefix + lastKey)
   const { locks } = scope.navigator
