@@ -46,6 +46,34 @@ export class Tools extends Context.Service<Tools, {
   readonly revoke: (tenant: string, name: string) => Effect.Effect<void, CommandFailed>
 }>()("streams/Tools") {}
 
+/** One key of a backend, as `keys list` shows it: never the key. */
+export const KeyRow = Schema.Struct({
+  kind: Schema.String,
+  key_id: Schema.NullOr(Schema.String),
+  since: Schema.NullOr(Schema.String),
+  /** Until when it counts, where that is known. */
+  ends_at: Schema.NullOr(Schema.String),
+  status: Schema.Literals(["current", "in_grace", "ended", "prepared"])
+})
+export type KeyRow = typeof KeyRow.Type
+
+/** How a rotation went. `pending`: the new keys are made, and in force as soon as the other side can be asked. */
+export const Rotated = Schema.Struct({
+  status: Schema.Literals(["rotated", "pending"]),
+  which: Schema.String,
+  key_id: Schema.String,
+  previous_key_id: Schema.String,
+  grace_ends_at: Schema.NullOr(Schema.String),
+  sentence: Schema.String
+})
+export type Rotated = typeof Rotated.Type
+
+/** A backend's own keys. */
+export class Keys extends Context.Service<Keys, {
+  readonly list: Effect.Effect<ReadonlyArray<KeyRow>>
+  readonly rotate: (which: string) => Effect.Effect<Rotated, CommandFailed>
+}>()("streams/Keys") {}
+
 /** What an admin token lets its holder do: look at everything, or operate as well. */
 export const AdminScope = Schema.Literals(["read", "operate"])
 export type AdminScope = typeof AdminScope.Type

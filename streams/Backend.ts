@@ -101,6 +101,8 @@ export const Registered = Schema.Struct({
   telemetry_endpoint: Schema.String,
   sync_interval_ms: Schema.Int,
   expires_at: Schema.String,
+  /** `key_id` of the hosted backend's signing key now: who pinned another asks `/identity` for the way from that one. */
+  hosted_key_id: Schema.optionalKey(Schema.String),
   replication: Schema.optionalKey(Replication),
   /** For companions. */
   sealing: Schema.optionalKey(Sealing)

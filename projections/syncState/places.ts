@@ -67,14 +67,15 @@ export const allAuthors = Effect.gen(function*() {
   const rows = yield* sqlite.all<{ tenant: string; peer: string; state: string }>("select t.name as tenant, p.peer, p.state from peer p join tenant t on t.id = p.tenant")
   return rows.flatMap(({ peer, state, tenant }): ReadonlyArray<readonly [tenant: string, author: string, pinned: PinnedAuthor]> => {
     const held = JSON.parse(state) as State
-    const backendId = held.first?.value.backend_id
-    return backendId === undefined ? [] : [[tenant, peer, { backendId, keys: keysOf(held).flatMap(pinnedKey) }]]
+    // hosted registers nowhere: it is pinned by the pairing code, and only its later keys are told in the log
+    const backendId = held.first?.value.backend_id ?? (peer === "hosted" ? "" : undefined)
+    return backendId === undefined ? [] : [[tenant, peer, { backendId, keys: keysOf(held).map(pinnedKey) }]]
   })
 })
 
-/** A key only its id is known of checks nothing. */
-const pinnedKey = ({ grace_ends_at, key_id, public_key }: Key): PinnedAuthor["keys"] =>
-  public_key === null ? [] : [{ keyId: key_id, publicKey: public_key, ...(grace_ends_at === null ? {} : { until: grace_ends_at }) }]
+/** A key only its id is known of (hosted's first) checks nothing; when its grace ends is known all the same. */
+const pinnedKey = ({ grace_ends_at, key_id, public_key }: Key): PinnedAuthor["keys"][number] =>
+  ({ keyId: key_id, publicKey: public_key ?? "", ...(grace_ends_at === null ? {} : { until: grace_ends_at }) })
 
 /** Events that stay here for this reason, oldest first. */
 export const withheldFor = Effect.fnUntraced(function*(tenant: string, why: string) {

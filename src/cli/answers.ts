@@ -1,5 +1,5 @@
 import * as Schema from "effect/Schema"
-import { AdminToken } from "../../streams/Access.ts"
+import { AdminToken, KeyRow } from "../../streams/Access.ts"
 import { Problem } from "./call.ts"
 
 /**
@@ -178,7 +178,8 @@ export const Verified = Schema.Struct({
   problems: Schema.Array(Schema.Struct({ seq: Schema.Finite, what: Schema.String, detail: Schema.optionalKey(Schema.String) }))
 })
 
-export { NewAdminToken } from "../../streams/Access.ts"
+export { NewAdminToken, Rotated } from "../../streams/Access.ts"
+export const KeyRows = Schema.Struct({ keys: Schema.Array(KeyRow) })
 export const AdminTokens = Schema.Struct({ tokens: Schema.Array(AdminToken) })
 
 export const AuditPage = Schema.Struct({

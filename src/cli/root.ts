@@ -10,6 +10,7 @@ import { exportCommand } from "./commands/export.ts"
 import { history } from "./commands/history.ts"
 import { hosted } from "./commands/hosted.ts"
 import { importCommand } from "./commands/import.ts"
+import { keys } from "./commands/keys.ts"
 import { list } from "./commands/list.ts"
 import { local } from "./commands/local.ts"
 import { privacy } from "./commands/privacy.ts"
@@ -34,7 +35,7 @@ export const maestra = Command.make("maestra").pipe(
     { group: "Start here", commands: [demo, status, doctor] },
     { group: "Conversations", commands: [send, edit, remove, list, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
     { group: "Backends", commands: [local, hosted] },
-    { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, supportBundle, telemetry, tools] }
+    { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, supportBundle, keys, telemetry, tools] }
   ]),
   Command.withGlobalFlags([Json, DataDir])
 )

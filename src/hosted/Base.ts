@@ -21,7 +21,8 @@ import { hearDisks, tellDisk } from "../nats/serverDisks.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
 import type { AlertSettings } from "../observing/settings.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
 import type { SecretKey } from "../security/secretKey.ts"
 import { alertBucket, watcherBucket } from "./alerting.ts"
 import { hostedAudit } from "./audit.ts"
@@ -31,6 +32,7 @@ import { keepOut } from "./keepOut.ts"
 import { makeKeyring } from "./Keyring.ts"
 import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
+import { adoptShared, openSharedKeys } from "./keyRotation.ts"
 import { LogView, OpenedCache } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import { PeerWatch } from "./PeerWatch.ts"
@@ -97,7 +99,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
 export interface Found {
-  readonly identity: BackendIdentity["Service"]
+  readonly identity: Signer
   readonly storeKey: SecretKey
   /** Secret, and in no stream. */
   readonly deploymentId: string
@@ -149,13 +151,17 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   const settings = new Map<string, InForce>()
   const all = [...tenants.all()].map(({ tenant }) => tenant)
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
+  const keyRecord = yield* openSharedKeys(found.tenantStore, found.storeKey)
+  yield* supervise(found.options, "shared keys", keyRecord.run)
   return {
+    keyRecord,
     ...found, projections, sqlite, ask, partitions, tenants, admin, settings,
     audit: audit.service,
     telemetry: makeTelemetryLog(found.telemetryLog),
     budget: makeRateBudget(found.limitStore, { ...defaultLimits, ...found.options.limits }),
     keyring: makeKeyring(tenants),
-    hosted: { backendId: identity.identity.backend_id, keys: [{ keyId: identity.keyId, publicKey: identity.identity.public_key }] },
+    /** Our own pen in the log; its keys change when they are rotated. */
+    hosted: { backendId: identity.identity.backend_id, get keys() { return keysOfIdentity(identity.identity) } },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
     /** How each peer's syncing goes, as it passes through this process. */
     watch: new PeerWatch(),
@@ -246,8 +252,9 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     yield* keepOut({ cutting, tenants: parts.tenants, dataDir: options.dataDir })
     yield* supervise(options, "revocations", cutting.run)
   }
+  yield* adoptShared(deployment.identity, SubscriptionRef.getUnsafe(parts.keyRecord.held))
   return {
-    ...attached, ...parts, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
+    ...attached, ...parts, identity: deployment.identity, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
     tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }),
     nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }),
     alerting: {

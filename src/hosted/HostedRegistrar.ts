@@ -1,11 +1,12 @@
 import { Clock, Duration, Effect, Result, Schema } from "effect"
-import { type RegisterPeer, type Registered, RegistrationRefused, type Sealing } from "../../streams/Backend.ts"
+import { type Draft, type RegisterPeer, type Registered, RegistrationRefused, type Sealing } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Claimed } from "../security/auditedRegistrar.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
-import { publicKey } from "../security/keys.ts"
+import { type Handover, handovers, keyGrace } from "../security/handovers.ts"
+import { keyId, publicKey } from "../security/keys.ts"
 import { isCompanionOf, peerIdOf } from "../security/peerId.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
 import { type DataKey, dataKey } from "../security/sealing.ts"
@@ -17,7 +18,7 @@ import type { Tenants } from "./Tenants.ts"
 
 export interface RegistrarContext {
   readonly tenants: Tenants
-  readonly identity: BackendIdentity["Service"]
+  readonly identity: Signer
   readonly own: OwnCommits
   readonly dataKey: (tenant: string) => DataKey | undefined
   readonly publicUrl: string
@@ -63,9 +64,7 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
   const { tenant } = record
   const peer = peerIdOf(tenant, backend_id)
   const known = record.devices.find((device) => device.backend_id === backend_id)
-  if (known !== undefined && known.keys.at(-1)?.keyId !== key.id) {
-    return yield* refuse(409, "other-key", "This backend is registered with another key. A new key needs a rotation signed by the old one; a lost key needs `maestra hosted revoke` and a new pairing code.")
-  }
+  const signing = yield* Effect.fromResult(signingKeys(known, peer, identity.success, key, now))
   if (backend_type === "companion" && known === undefined && !isCompanionOf(backend_id, identity.success.public_key)) {
     return yield* refuse(400, "malformed-identity", "A companion's backend_id is its platform and the SHA-256 of its public key.")
   }
@@ -73,8 +72,9 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
     backend_id,
     peer_id: peer,
     secret: toBase64url(secret),
-    identity: identity.success,
-    keys: known?.keys ?? [{ keyId: key.id, publicKey: identity.success.public_key }],
+    // whoever still comes with a key in its grace changes nothing
+    identity: signing.inGrace && known !== undefined ? known.identity : identity.success,
+    keys: signing.keys,
     transport_keys: unique([...(known?.transport_keys ?? []), ...(body.transport_key === undefined ? [] : [body.transport_key])]),
     registered_at: known?.registered_at ?? isoTime(now),
     expires_at: token.expires_at,
@@ -83,16 +83,18 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
   const sealing = backend_type === "companion" ? { sealing: yield* sealFor(context, record, identity.success) } : {}
   const replication = body.transport_key === undefined ? {} : { replication: yield* replicate(context, record, peer, body.transport_key, identity.success, token) }
 
+  // told first: readers that know a key too early lose nothing, and a peer without an answer comes again
+  yield* tell(context, tenant, signing.handovers.map((data) => ({ fact: { type: "key.rotated", data }, subject: peer, surface: "hosted" })))
   yield* context.tenants.update(tenant, (current) => bind(current, device, isoTime(now))).pipe(
     Effect.catchTag("TenantsUnavailable", ({ hint }) => Effect.fail(refuse(503, "try-again", hint))))
-  yield* context.own.write(tenant, [{
+  yield* tell(context, tenant, [{
     fact: {
       type: known === undefined ? "peer.registered" : "peer.renewed",
       data: { peer_id: peer, identity: identity.success, challenge: token.signature, proof: body.proof, expires_at: token.expires_at }
     },
     subject: peer,
     surface: "hosted"
-  }]).pipe(Effect.mapError(({ hint }) => refuse(503, "try-again", hint)))
+  }])
 
   return {
     status: known === undefined ? "registered" : "renewed",
@@ -101,10 +103,41 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
     telemetry_endpoint: `${context.publicUrl.replace(/^http/, "ws")}/telemetry/${peer}`,
     sync_interval_ms: Duration.toMillis(syncInterval),
     expires_at: token.expires_at,
+    hosted_key_id: context.identity.keyId,
     ...replication,
     ...sealing
   }
 })
+
+const tell = (context: RegistrarContext, tenant: string, drafts: ReadonlyArray<Draft>) =>
+  context.own.write(tenant, drafts).pipe(Effect.mapError(({ hint }) => refuse(503, "try-again", hint)))
+
+/** Clocks differ; a grace that ends this much later than the longest is one of seven days. */
+const graceSkew = Duration.minutes(10)
+
+/**
+ * The signing keys of a device from here on. The first one is pinned; another one counts where the pinned one signed for
+ * it, over as many steps as it takes. One in its grace is good, and stays what it is.
+ */
+const signingKeys = (known: Device | undefined, peer: string, identity: Identity, key: { readonly id: string }, now: number): Result.Result<{
+  readonly keys: Device["keys"]
+  readonly handovers: ReadonlyArray<Handover>
+  readonly inGrace: boolean
+}, RegistrationRefused> => {
+  if (known === undefined) return Result.succeed({ keys: [{ keyId: key.id, publicKey: identity.public_key }], handovers: [], inGrace: false })
+  const current = known.keys.at(-1)?.keyId ?? ""
+  if (current === key.id) return Result.succeed({ keys: known.keys, handovers: [], inGrace: false })
+  if (known.keys.some(({ keyId, until }) => keyId === key.id && until !== undefined && isoTime(now) < until)) return Result.succeed({ keys: known.keys, handovers: [], inGrace: true })
+  const steps = handovers(current, peer, identity) ?? []
+  const graceMax = isoTime(now + Duration.toMillis(keyGrace) + Duration.toMillis(graceSkew))
+  if (steps.length === 0 || steps.some(({ grace_ends_at }) => grace_ends_at > graceMax)) return Result.fail(otherKey)
+  const keys = steps.reduce((held, { grace_ends_at, public_key }): Device["keys"] => [
+    ...held.slice(0, -1), { ...held.at(-1)!, until: grace_ends_at }, { keyId: keyId(public_key), publicKey: public_key, since: isoTime(now) }
+  ], known.keys)
+  return Result.succeed({ keys, handovers: steps, inGrace: false })
+}
+
+const otherKey = refuse(409, "other-key", "This backend is registered with another key. A new key needs a rotation signed by the old one; a lost key needs `maestra hosted revoke` and a new pairing code.")
 
 const replicate = Effect.fnUntraced(function*(context: RegistrarContext, record: TenantRecord, peer: string, transportKey: string, identity: Identity, token: SessionToken) {
   const { tenant } = record

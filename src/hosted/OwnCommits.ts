@@ -8,7 +8,7 @@ import { commitEventsMax } from "../../streams/limits.ts"
 import { logSubjectOf } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import { idsDigest, parseCommit } from "../security/commit.ts"
 import { digestOf } from "../security/digest.ts"
 import { sealEnvelope } from "../security/envelopes.ts"
@@ -17,7 +17,7 @@ import type { Admitted } from "../security/admit.ts"
 import { extend, type IngestContext } from "./ingest.ts"
 
 export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | "offered" | "committed"> {
-  readonly identity: BackendIdentity["Service"]
+  readonly identity: Signer
   readonly keys: ReadonlyArray<AuthorKey>
   readonly dataKey: (tenant: string) => DataKey | undefined
   readonly greatestLamport: (tenant: string) => number

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto"
-import { Duration, Effect, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { digestOf } from "../security/digest.ts"
 import { type KeyConflict, type KeyValue, type KeyValueUnavailable } from "../nats/keyValue.ts"
 import { newTenantId } from "../security/peerId.ts"
@@ -23,6 +23,8 @@ export interface Tenants {
    * times, because another process may have been first.
    */
   readonly update: <E>(tenant: string, change: (record: TenantRecord) => Result.Result<TenantRecord, E>) => Effect.Effect<TenantRecord, E | TenantsUnavailable>
+  /** Read a tenant's record again, once a second at most: forged requests must not become reads of the store. */
+  readonly refresh: (tenant: string) => Effect.Effect<void>
   /** The loop that follows the store. Ends only by failing. */
   readonly run: Effect.Effect<never, TenantsUnavailable>
   readonly ready: Effect.Effect<void>
@@ -40,6 +42,7 @@ const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable
 
 /** Each failed attempt means that another process succeeded. */
 const attemptsMax = 50
+const refreshEvery = Duration.seconds(1)
 
 /**
  * @param deployment the deployment's id, which is in no stream
@@ -103,6 +106,8 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     written(store.create(keyOf(record.tenant), seal(record)), record).pipe(
       Effect.flatMap((done) => done === undefined ? Effect.map(fetch(record.tenant), () => known.get(record.tenant)?.record ?? record) : Effect.succeed(done)))
 
+  const refresh = onceASecond((tenant) => known.has(tenant) ? Effect.ignore(fetch(tenant)) : Effect.void)
+
   const rereads = yield* SubscriptionRef.make(0)
   const watched = follow(store, storeKey, SubscriptionRef.set(ready, true), (record, revision) => Effect.andThen(Effect.sync(() => remember(record, revision)), heard(record)))
 
@@ -114,6 +119,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       return ofUser(userId) ?? (yield* Effect.flatMap(chosen(store, keyOfUser(deployment, userId), proposed), (tenant) => create(make(tenant))))
     }),
     update,
+    refresh,
     run: watched.pipe(Effect.raceFirst(nextBump(rereads)), Effect.forever),
     restored: Effect.andThen(
       Effect.sync(() => { for (const [tenant, { record }] of known) known.set(tenant, { record, revision: 0 }) }),
@@ -121,6 +127,16 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     ready: SubscriptionRef.changes(ready).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   } satisfies Tenants
 })
+
+const onceASecond = (read: (tenant: string) => Effect.Effect<void>) => {
+  const reads = new Map<string, number>()
+  return Effect.fnUntraced(function*(tenant: string) {
+    const now = yield* Clock.currentTimeMillis
+    if (now - (reads.get(tenant) ?? 0) < Duration.toMillis(refreshEvery)) return
+    reads.set(tenant, now)
+    yield* read(tenant)
+  })
+}
 
 /** Whoever first writes a user's key decides which tenant it is; whoever comes then, or again, is told that one. */
 const chosen = Effect.fnUntraced(function*(store: KeyValue, key: string, proposed: string) {

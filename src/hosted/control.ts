@@ -7,7 +7,7 @@ import type { Wired } from "../nats/connect.ts"
 import type { Disk } from "../nats/diskGuard.ts"
 import type { ServerDisk } from "../nats/serverDisks.ts"
 import { deletePeerConsumer } from "../nats/peerConsumer.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import { toBase64url } from "../security/digest.ts"
 import { encodePairingCode } from "../security/pairingCode.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
@@ -24,7 +24,7 @@ export interface HostedControlContext {
   readonly tenants: Tenants
   readonly audit: Audit["Service"]
   readonly own: OwnCommits
-  readonly identity: BackendIdentity["Service"]
+  readonly identity: Signer
   readonly service: Wired
   /** The admin role cuts leafs; where this process has it not, it hears of the revocation from the tenant store. */
   readonly cutting: Cutting | undefined

@@ -34,6 +34,8 @@ export interface IngestContext {
   readonly telemetry: TelemetryLog
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
   readonly facts: (tenant: string, sender: string, now: string) => IngestFacts | undefined
+  /** What the tenant store holds now, where this process may not have heard of it yet: a key that was just rotated. */
+  readonly refresh: (tenant: string) => Effect.Effect<void>
   /** Told before each commit: readers, who may come to the events before its answer does, reuse what was opened. */
   readonly offered: (admitted: Admitted) => void
   /** Told after each durable commit: the clock and high-water mark rise. */
@@ -107,7 +109,7 @@ const audited: ReadonlySet<Answer["verdict"]> = new Set(["revoked", "unknown_pee
 
 /** Judge one framed commit and bring it into the log. Answers only what is durable. */
 export const ingestCommit = (
-  context: Pick<IngestContext, "facts" | "heads" | "committer" | "offered" | "committed" | "refused">,
+  context: Pick<IngestContext, "facts" | "refresh" | "heads" | "committer" | "offered" | "committed" | "refused">,
   tenant: string,
   sender: string,
   data: Uint8Array
@@ -116,13 +118,13 @@ export const ingestCommit = (
     verdict !== "committed" && audited.has(verdict) ? context.refused(tenant, sender, verdict) : Effect.void)
 
 const judgeCommit = Effect.fnUntraced(function*(
-  context: Pick<IngestContext, "facts" | "heads" | "committer" | "offered" | "committed">,
+  context: Pick<IngestContext, "facts" | "refresh" | "heads" | "committer" | "offered" | "committed">,
   tenant: string,
   sender: string,
   data: Uint8Array
 ): Effect.fn.Return<Answer> {
   const now = isoTime(yield* Clock.currentTimeMillis)
-  const facts = context.facts(tenant, sender, now)
+  let facts = context.facts(tenant, sender, now)
   const heard = admitSender(facts)
   if (Result.isFailure(heard)) return heard.failure
   const framed = unframe(data)
@@ -130,7 +132,12 @@ const judgeCommit = Effect.fnUntraced(function*(
   const parsed = parseCommit(framed.success.record)
   if (Result.isFailure(parsed)) return { verdict: "invalid", event_id: "", why: parsed.failure.why }
   const { events } = framed.success
-  const admitted = admit(parsed.success, events, facts!)
+  let admitted = admit(parsed.success, events, facts!)
+  if (Result.isFailure(admitted) && admitted.failure.verdict === "bad_signature") {
+    yield* context.refresh(tenant)
+    facts = context.facts(tenant, sender, now)
+    admitted = admit(parsed.success, events, facts!)
+  }
   if (Result.isFailure(admitted)) return admitted.failure
   const { amount, kind } = costOf(events)
   const drawn = yield* facts!.draw(kind, amount)

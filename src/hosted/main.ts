@@ -2,7 +2,7 @@ import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect
 import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
-import { AdminTokens, Nonces, Tickets, Tools } from "../../streams/Access.ts"
+import { AdminTokens, Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, StoreFull, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
@@ -24,6 +24,7 @@ import { makeHostedControl } from "./control.ts"
 import { authenticateOnHosted, claimedOnHosted, pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { gated, nameOnHosted } from "./gated.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
+import { hostedKeys, keepKeys } from "./keyRotation.ts"
 import { watchJoined, watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import { hostedNonces } from "./nonces.ts"
@@ -39,7 +40,7 @@ import { hostedTools } from "./tools.ts"
 
 export const version = "0.1.0"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Audit | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Keys | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -65,6 +66,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "telemetry", keepCountingTelemetry(base))
   yield* supervise(options, "log mark", keepMark(base))
   const own = yield* ownOf(base, ingest)
+  yield* supervise(options, "keys", keepKeys({ ...base, own }))
   // whoever joined another's hub follows that one's word
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
   yield* supervise(options, "observing", keepLooking(base))
@@ -102,7 +104,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
   })).pipe(
     Context.add(Syncing, Syncing.of(syncingOnHosted(base, ingest))),
     Context.add(Registrar, Registrar.of(auditedRegistrar(base.audit, {
-      identity: identity.identity,
+      get identity() { return identity.identity },
       prove: identity.prove,
       register: (body) => registerOnHosted(registrar, body),
       authenticate: (bearer) => Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.fromResult(authenticateOnHosted(registrar, bearer, now)))
@@ -118,6 +120,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     Context.add(Nonces, hostedNonces(base.nonces)),
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
+    Context.add(Keys, hostedKeys({ ...base, own })),
     Context.add(Observing, observing),
     Context.add(TenantData, TenantData.of({ userOf: (tenant) => Effect.sync(() => base.tenants.peek(tenant)?.user_id ?? null) })),
     Context.add(Alerts, alerts),

@@ -83,7 +83,7 @@ export const keepMark = (base: Parts) => {
   return Effect.sleep(markEvery).pipe(Effect.andThen(keep), Effect.forever, Effect.ensuring(keep))
 }
 
-const follow = Effect.fnUntraced(function*(partition: Partition, { admin, tenants }: Pick<Parts, "admin" | "tenants">) {
+const follow = Effect.fnUntraced(function*(partition: Partition, { admin, keyRecord, tenants }: Pick<Parts, "admin" | "keyRecord" | "tenants">) {
   const before = partition.mark.log_epoch
   partition.mark = yield* joinedMark(partition.log)
   if (partition.mark.log_epoch === before) return
@@ -91,6 +91,7 @@ const follow = Effect.fnUntraced(function*(partition: Partition, { admin, tenant
   // on a hub of one server the tenant store lies beside the log
   yield* tenants.restored
   yield* admin.restored
+  yield* keyRecord.restored
   yield* SubscriptionRef.update(partition.turned, (n) => n + 1)
 })
 
@@ -136,6 +137,7 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
     },
     telemetry: base.telemetry,
     facts: (tenant, sender, now) => factsOf(base, tenant, sender, now),
+    refresh: base.tenants.refresh,
     ensureConsumer: (tenant, peer, from) => Effect.ignore(peers.ensureConsumer(logOf(tenant), tenant, peer, from)),
     countThrough: (tenant, seq) => Effect.orElseSucceed(peers.countThrough(logOf(tenant), tenant, seq), () => undefined),
     answered: (sender, answer) =>
@@ -164,7 +166,7 @@ export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: Ingest
   makeOwnCommits({
     ...ingest,
     identity,
-    keys: hosted.keys,
+    get keys() { return hosted.keys },
     dataKey: keyring.current,
     greatestLamport: (tenant) => view.of(tenant).lamport,
     seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })

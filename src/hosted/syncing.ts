@@ -1,5 +1,6 @@
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { RegistrationRefused, type Syncing } from "../../streams/Backend.ts"
+import { isoTime } from "../../streams/time.ts"
 import { frame } from "../security/commit.ts"
 import type { Base } from "./Base.ts"
 import { type IngestContext, ingestCommit } from "./ingest.ts"
@@ -11,11 +12,12 @@ export const syncingOnHosted = ({ logIdentity, tenants }: Base, ingest: IngestCo
     return `${id}/${epoch}`
   },
   peer: (tenant, peer) =>
-    Effect.suspend(() => {
+    Effect.gen(function*() {
+      const now = isoTime(yield* Clock.currentTimeMillis)
       const device = tenants.peek(tenant)?.devices.find(({ peer_id }) => peer_id === peer)
-      return device === undefined
-        ? Effect.fail(new RegistrationRefused({ status: 403, type: "unknown-peer", hint: "This peer is not registered here: POST /register-peer first." }))
-        : Effect.succeed({ backendId: device.backend_id, publicKeys: device.keys.map(({ publicKey }) => publicKey) })
+      if (device === undefined) return yield* new RegistrationRefused({ status: 403, type: "unknown-peer", hint: "This peer is not registered here: POST /register-peer first." })
+      // a key whose grace ended signs nothing any more
+      return { backendId: device.backend_id, publicKeys: device.keys.filter(({ until }) => until === undefined || now < until).map(({ publicKey }) => publicKey) }
     }),
   commit: (tenant, peer, { events, record }) =>
     ingestCommit({ ...ingest, facts: onceDrawn(ingest.facts) }, tenant, peer, frame(record, events)).pipe(Effect.tap((answer) => ingest.answered(peer, answer)), Effect.map((answer) => {

@@ -2,7 +2,7 @@ import type { Effect } from "effect"
 import type { Settings } from "../../streams/events/settings.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable } from "../nats/EventLog.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import type { CompanionStore } from "./companions.ts"
 import type { Journal } from "./Journal.ts"
 import type { PairedWith, PairingSecrets } from "./Pairing.ts"
@@ -17,7 +17,7 @@ export interface LinkedContext extends TwinContext {
   readonly cursor: Cursor
   readonly journal: Journal
   readonly companions: CompanionStore
-  readonly self: BackendIdentity["Service"]
+  readonly self: Signer
   readonly paired: () => PairedWith
   readonly secrets: () => PairingSecrets
   readonly settings: Effect.Effect<Settings>

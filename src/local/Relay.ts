@@ -6,7 +6,9 @@ import { isoTime } from "../../streams/time.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
 import type { NoResponders, RequestTimedOut } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
+import type { Identity } from "../../streams/events/peer.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import { frame, idsDigest, parseCommit, verifyCommit } from "../security/commit.ts"
 import { digestOf } from "../security/digest.ts"
 import { type Action, onVerdict } from "./onVerdict.ts"
@@ -28,7 +30,7 @@ export interface RelayContext {
   readonly journal: EventLog
   readonly cursor: Cursor
   readonly author: string
-  readonly identity: BackendIdentity["Service"]
+  readonly identity: Signer
   readonly ask: (commit: Uint8Array) => Effect.Effect<Verdict, NoResponders | RequestTimedOut>
   /** Completes when the link comes back: a pause between tries ends at once. */
   readonly linkReturned: Effect.Effect<void>
@@ -202,7 +204,7 @@ const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed):
         yield* Effect.sleep(Duration.millis(action.millis))
         continue
       case "reconcile":
-        return readHead(action.head, context.identity.identity.public_key)
+        return readHead(action.head, context.identity.identity)
       case "setAside":
         yield* context.setAside(action.eventId, action.why)
         return { _tag: "regate", settingsSeq: 0 }
@@ -216,9 +218,9 @@ const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed):
 })
 
 /** The head a mismatch came with, as the next step. */
-export const readHead = (head: string | null, publicPem: string): SessionEnd => {
+export const readHead = (head: string | null, own: Identity): SessionEnd => {
   if (head === null) return { _tag: "reconcile", head: undefined }
-  const parsed = parseHead(head, publicPem)
+  const parsed = parseHead(head, own)
   return Result.isFailure(parsed) ? { _tag: "needsYou", needs: parsed.failure } : { _tag: "reconcile", head: parsed.success }
 }
 
@@ -229,11 +231,11 @@ const pause = (context: RelayContext, tries: number) =>
   })
 
 /** The head as hosted sent it: our own last record, as the log holds it. Nobody else can have signed it. */
-export const parseHead = (text: string, publicPem: string): Result.Result<RemoteHead, string> => {
+export const parseHead = (text: string, own: Identity): Result.Result<RemoteHead, string> => {
   const parsed = parseCommit(new TextEncoder().encode(text))
   if (Result.isFailure(parsed)) return Result.fail("the hosted side shows a last commit of this machine that cannot be read")
   const { digest, record } = parsed.success
-  return verifyCommit(parsed.success, publicPem)
+  return keysOfIdentity(own).some(({ publicKey }) => verifyCommit(parsed.success, publicKey))
     ? Result.succeed({ digest, journal: record.journal, from: record.from, to: record.to, ids: record.ids })
     : Result.fail("the hosted side shows a last commit in this machine's name that this machine did not sign")
 }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto"
 import { CommandFailed, type Companions } from "../../streams/Backend.ts"
 import { backendIdPattern } from "../../streams/ids.ts"
 import { isoTime } from "../../streams/time.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import { digestOf, toBase64url } from "../security/digest.ts"
 import { keyId } from "../security/keys.ts"
 import { peerIdOf } from "../security/peerId.ts"
@@ -24,7 +24,7 @@ const wrongCode = failed(401, "wrong-code", "The code is wrong, was used, or is 
  * is made. A companion gets the key K of the one backend id it names by it, and nothing that opens anything else; a code
  * made for the owner may instead open a session of the owner's.
  */
-export const makeCompanionCodes = (context: { readonly self: BackendIdentity["Service"]; readonly state: State }): Companions["Service"] => {
+export const makeCompanionCodes = (context: { readonly self: Signer; readonly state: State }): Companions["Service"] => {
   const waiting = new Map<string, { readonly expires: number; readonly owner: boolean }>()
   const paired = Effect.suspend(() =>
     Effect.mapError(Effect.fromOption(SubscriptionRef.getUnsafe(context.state.paired)), () => notPaired))

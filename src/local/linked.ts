@@ -6,6 +6,7 @@ import type { LogUnavailable } from "../nats/EventLog.ts"
 import { deleteMirror, jetStreamMirror, type Mirror } from "../nats/mirror.ts"
 import type { StreamRefused } from "../nats/provision.ts"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import type { Base } from "./Base.ts"
 import { askHead } from "./askHead.ts"
 import type { CompanionStore } from "./companions.ts"
@@ -56,8 +57,9 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
 
 /** What the parts of a paired backend stand on: ports, each implemented on real servers and in memory. */
 export interface LinkedBase extends
-  Pick<Base, "clock" | "cursor" | "dataKeys" | "journal" | "journalLog" | "journals" | "projections" | "seen" | "self" | "sink" | "source" | "state" | "syncTelemetry" | "tables" | "telemetryCursor">
+  Pick<Base, "clock" | "cursor" | "dataKeys" | "journal" | "journalLog" | "journals" | "projections" | "seen" | "sink" | "source" | "state" | "syncTelemetry" | "tables" | "telemetryCursor">
 {
+  readonly self: Signer
   /** The peer's own: its requests go over the link. */
   readonly connection: Connection
   readonly mirror: Mirror

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
-import { Nonces, Tickets } from "../../streams/Access.ts"
+import { Keys, Nonces, Tickets } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
 import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
@@ -17,7 +17,7 @@ import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { gaugesOf } from "../observing/gauges.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
-import { keyId } from "../security/keys.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
 import { nonces } from "../security/NonceCache.ts"
 import { localAlerting } from "./alerting.ts"
 import { auditedRegistrar } from "../security/auditedRegistrar.ts"
@@ -34,6 +34,7 @@ import { logCursor } from "./mirrorLoop.ts"
 import { keepLooking, localObserving, type ObservingContext } from "./observing.ts"
 import { localRegistrar } from "./registrar.ts"
 import { rejournal } from "./rejournal.ts"
+import { listLocalKeys, rotateLocal } from "./rotation.ts"
 import { syncingOnLocal } from "./syncing.ts"
 import { projectionsLayer } from "./tablesOf.ts"
 import { nowLocal, type TailContext, tailLocal } from "./tail.ts"
@@ -45,7 +46,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Keys | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -109,6 +110,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(TelemetryStore, base.telemetry),
     Context.add(TelemetrySink, base.sink),
     Context.add(Limits, localLimits()),
+    Context.add(Keys, Keys.of({ list: listLocalKeys(base), rotate: (which) => rotateLocal(base, which) })),
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
     Context.add(TenantData, TenantData.of({
@@ -128,7 +130,7 @@ const tailOf = ({ agent, dataKeys, journalLog, projections, source, state, table
     Option.match(SubscriptionRef.getUnsafe(state.paired), {
       onNone: () => new AuthorKeys({ backendId: "", keys: [] }),
       onSome: ({ with: paired }) => new AuthorKeys(
-        { backendId: paired.hosted.backend_id, keys: [{ keyId: keyId(paired.hosted.public_key), publicKey: paired.hosted.public_key }] },
+        { backendId: paired.hosted.backend_id, keys: keysOfIdentity(paired.hosted) },
         keys.map(([, author, entry]) => [paired.tenant, author, entry] as const))
     })),
   ends: Effect.map(projections.positions, (at) => ({ journal: at.get(journalCursor)?.seq ?? 0, log: at.get(logCursor)?.seq ?? 0 }))

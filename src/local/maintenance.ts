@@ -5,7 +5,7 @@ import { auditLog } from "../nats/auditLog.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
-import { keyId } from "../security/keys.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
 import { LogAudit } from "../security/LogAudit.ts"
 import { journalCursor } from "./journalLoop.ts"
 import { logCursor } from "./mirrorLoop.ts"
@@ -44,7 +44,7 @@ export const maintainLocal = (context: MaintenanceContext): Maintenance["Service
       }
       const { with: paired } = held.value
       const audit = new LogAudit(
-        new AuthorKeys({ backendId: paired.hosted.backend_id, keys: [{ keyId: keyId(paired.hosted.public_key), publicKey: paired.hosted.public_key }] }),
+        new AuthorKeys({ backendId: paired.hosted.backend_id, keys: keysOfIdentity(paired.hosted) }),
         { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn: () => false })
       const { lastSeq } = yield* mirror.info
       const digest = context.tables.digest.pipe(Effect.map((digest) => ({ digest, tenant: selfTenant })))

@@ -10,7 +10,7 @@ import type { LogUnavailable } from "../nats/EventLog.ts"
 import type { Mirror } from "../nats/mirror.ts"
 import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
-import { keyId as keyIdOf } from "../security/keys.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
 import { type ChainHead, LogReader } from "../security/LogReader.ts"
 import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
 import type { LamportClock } from "./Journal.ts"
@@ -128,7 +128,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   const from = (yield* projections.positions).get(logCursor)?.seq ?? 0
   if (from === 0) context.restarted()
   const { heads, keys } = yield* context.remembered
-  const hosted = { backendId: paired.hosted.backend_id, keys: hostedKeys(paired) }
+  const hosted = { backendId: paired.hosted.backend_id, keys: keysOfIdentity(paired.hosted) }
   const reader = new LogReader(new AuthorKeys(hosted, keys), from === 0 ? [] : heads)
   const isOwn = (envelope: Envelope) => envelope.source === context.source
   let damaged = false
@@ -209,8 +209,6 @@ const arrived = (items: ReadonlyArray<LogEntry>): Effect.Effect<void> => Effect.
     }
   }
 })
-
-const hostedKeys = ({ hosted }: PairedWith) => [{ keyId: keyIdOf(hosted.public_key), publicKey: hosted.public_key }]
 
 const compare = (here: Shared, subject: string, data: unknown): Shared | undefined => {
   const there = data as Readonly<Record<string, unknown>>

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto"
 import { CommandFailed, Registered, type RegisterPeer } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
+import { handovers } from "../security/handovers.ts"
 import { publicKey } from "../security/keys.ts"
 import type { PairingCode } from "../security/pairingCode.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
@@ -33,7 +34,8 @@ const IdentityAnswer = Schema.Struct({ identity: Identity, proof: Schema.String 
 export const identifyHosted = Effect.fnUntraced(function*(code: PairingCode): Effect.fn.Return<Identity, HostedUnreachable | CommandFailed> {
   const identity = yield* askIdentity(code.url)
   const key = publicKey(identity.public_key)
-  return Result.isSuccess(key) && key.success.id === code.fingerprint && identity.backend_type === "hosted"
+  // a code made just before a rotation names the key that handed over to this one
+  return Result.isSuccess(key) && handovers(code.fingerprint, "hosted", identity) !== undefined && identity.backend_type === "hosted"
     ? identity
     : yield* refuse(`${code.url} is not the backend this code was made by: its key is another one. Somebody may be in between`)
 })
@@ -43,7 +45,7 @@ export interface RegisterOptions {
   readonly hosted: Identity
   readonly userId: string
   readonly secret: Redacted.Redacted<Uint8Array>
-  readonly self: BackendIdentity["Service"]
+  readonly self: Signer
   readonly transportKey: string
   readonly sessionLife: Duration.Duration
 }

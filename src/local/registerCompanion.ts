@@ -1,7 +1,7 @@
 import { Clock, Effect, Redacted, Result, Schema } from "effect"
 import { type RegisterPeer, type Registered, RegistrationRefused } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
 import { publicKey } from "../security/keys.ts"
 import { isCompanionOf, peerIdOf } from "../security/peerId.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
@@ -13,7 +13,7 @@ import { bump, type State } from "./State.ts"
 import type { Tables } from "./Tables.ts"
 
 export interface CompanionContext {
-  readonly self: BackendIdentity["Service"]
+  readonly self: Signer
   readonly state: State
   readonly tables: Tables
   readonly companions: CompanionStore

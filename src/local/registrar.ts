@@ -1,6 +1,8 @@
 import { Clock, Effect, Redacted, Result, Schema, SubscriptionRef } from "effect"
 import { type RegisterPeer, type Registered, RegistrationRefused, Registrar, selfTenant } from "../../streams/Backend.ts"
 import { Identity } from "../../streams/events/peer.ts"
+import { handovers } from "../security/handovers.ts"
+import { keyId } from "../security/keys.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
 import { companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
 import type { Paired } from "./Pairing.ts"
@@ -36,7 +38,7 @@ export const localRegistrar = (context: CompanionContext & { readonly httpUrl: s
     const identity = readIdentity(body.backend_identity)
     if (Result.isFailure(identity)) return yield* refuse(400, "malformed-identity", identity.failure.message)
     if (identity.success.backend_id !== held.with.hosted.backend_id) return yield* refuse(403, "other-backend", "Only the hosted backend this machine is paired with registers here, and companions with keys of their own.")
-    if (identity.success.public_key !== held.with.hosted.public_key) return yield* refuse(409, "other-key", "The hosted backend is known here by another key.")
+    if (handovers(keyId(held.with.hosted.public_key), "hosted", identity.success) === undefined) return yield* refuse(409, "other-key", "The hosted backend is known here by another key.")
     if (!verifyIdentityProof(body.backend_identity as Identity, token.signature, body.proof)) return yield* refuse(401, "proof-invalid", "The proof was not made with the key the identity names.")
     return { status: "renewed", peer_id: held.with.peer_id, expires_at: token.expires_at }
   })
@@ -48,7 +50,7 @@ export const localRegistrar = (context: CompanionContext & { readonly httpUrl: s
   })
 
   return Registrar.of({
-    identity: context.self.identity,
+    get identity() { return context.self.identity },
     prove: context.self.prove,
     register: (body) =>
       Effect.gen(function*() {

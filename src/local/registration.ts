@@ -4,10 +4,13 @@ import { isoTime, millisOf } from "../../streams/time.ts"
 import type { LeafConfig } from "../nats/leafConfig.ts"
 import { credsFile, makeTransportKey, transportPublicKey } from "../nats/leafCredentials.ts"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
-import type { BackendIdentity } from "../security/BackendIdentity.ts"
+import type { Identity } from "../../streams/events/peer.ts"
+import { type BackendIdentity, type Signer, signerOf } from "../security/BackendIdentity.ts"
+import { handovers } from "../security/handovers.ts"
+import { keyId } from "../security/keys.ts"
 import { decodePairingCode } from "../security/pairingCode.ts"
 import type { Paired, PairingSecrets, PairingStore } from "./Pairing.ts"
-import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
+import { askIdentity, type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
 import { awaitRef, bump, note, type State } from "./State.ts"
 
 export interface RegistrationContext {
@@ -48,7 +51,7 @@ export const pair = Effect.fnUntraced(function*(context: RegistrationContext, te
     sessionLife: context.sessionLife
   }).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
   const secrets = { secret: code.secret, transportSeed: Redacted.make(transport.seed), dataKeys: [] }
-  const paired = yield* accept(context, answer, { hosted_url: code.url, hosted, user_id: code.userId }, secrets)
+  const paired = yield* accept(context, answer, { hosted_url: code.url, hosted, user_id: code.userId }, secrets, context.self)
   yield* context.leaf.pair({ urls: paired.with.leaf_urls, creds: credsFile(answer.replication!.leaf_jwt, transport.seed) }).pipe(Effect.mapError(onDisk))
   yield* context.server.reload.pipe(Effect.mapError(onDisk))
   yield* SubscriptionRef.set(context.state.needs, undefined)
@@ -61,12 +64,13 @@ const accept = Effect.fnUntraced(function*(
   context: RegistrationContext,
   answer: Registered,
   about: Pick<Paired["with"], "hosted_url" | "hosted" | "user_id">,
-  secrets: PairingSecrets
+  secrets: PairingSecrets,
+  self: Pick<Signer, "unwrap">
 ): Effect.fn.Return<Paired, CommandFailed> {
   const { replication } = answer
   const [first, ...rest] = replication?.leaf_urls ?? []
   if (replication === undefined || first === undefined) return yield* failed(409, "no-replication", "the hosted backend offers no replication to this machine")
-  const key = yield* context.self.unwrap(replication.data_key).pipe(Effect.mapError(({ why }) => failed(409, "data-key", `the data key cannot be opened: ${why}`)))
+  const key = yield* self.unwrap(replication.data_key).pipe(Effect.mapError(({ why }) => failed(409, "data-key", `the data key cannot be opened: ${why}`)))
   const paired: Paired = {
     with: {
       ...about,
@@ -85,6 +89,16 @@ const accept = Effect.fnUntraced(function*(
   return paired
 })
 
+/** The hosted identity as it is now: the pinned one, or one that it leads to by its own signatures. */
+const hostedNow = Effect.fnUntraced(function*({ hosted, hosted_url }: Paired["with"], answer: Registered): Effect.fn.Return<Identity, CommandFailed> {
+  const pinned = keyId(hosted.public_key)
+  if (answer.hosted_key_id === undefined || answer.hosted_key_id === pinned) return hosted
+  const told = yield* askIdentity(hosted_url).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
+  return told.backend_id === hosted.backend_id && handovers(pinned, "hosted", told) !== undefined
+    ? told
+    : yield* failed(409, "other-key", `${hosted_url} signs with another key than the one this machine knows, and the known one did not hand over to it. Somebody may be in between`)
+})
+
 /** Forget the hosted side. What was written here stays; so does what came from there, until `resync` or `rebuild`. */
 export const unpair = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<void, CommandFailed> {
   yield* context.store.forget.pipe(Effect.mapError(onDisk))
@@ -101,32 +115,38 @@ export const renew = Effect.fnUntraced(function*(context: RegistrationContext): 
   if (Option.isNone(held)) return false
   const { secrets, with: paired } = held.value
   const seed = Redacted.value(secrets.transportSeed)
+  // keys that wait for the hosted side's yes register themselves, with the present key's word for them
+  const next = context.self.prepared()
+  const self = next === undefined ? context.self : signerOf(next)
   const result = yield* Effect.result(Effect.gen(function*() {
     const answer = yield* registerWith({
       url: paired.hosted_url,
       hosted: paired.hosted,
       userId: paired.user_id,
       secret: secrets.secret,
-      self: context.self,
+      self,
       transportKey: transportPublicKey(seed),
       sessionLife: context.sessionLife
     })
-    const next = yield* accept(context, answer, paired, secrets)
-    const changed = next.with.leaf_urls.join() !== paired.leaf_urls.join()
+    const renewed = yield* accept(context, answer, { ...paired, hosted: yield* hostedNow(paired, answer) }, secrets, self)
+    if (next !== undefined) yield* context.self.adopt(next).pipe(Effect.mapError(onDisk))
+    const changed = renewed.with.leaf_urls.join() !== paired.leaf_urls.join()
     const creds = credsFile(answer.replication!.leaf_jwt, seed)
     if (changed) {
-      yield* context.leaf.pair({ urls: next.with.leaf_urls, creds }).pipe(Effect.mapError(onDisk))
+      yield* context.leaf.pair({ urls: renewed.with.leaf_urls, creds }).pipe(Effect.mapError(onDisk))
       yield* context.server.reload.pipe(Effect.mapError(onDisk))
     } else yield* context.leaf.renew(creds)
     // another epoch is noticed, and acted on, where verdicts are read
-    return { ...next, with: { ...next.with, log_id: paired.log_id, log_epoch: paired.log_epoch } }
+    return { ...renewed, with: { ...renewed.with, log_id: paired.log_id, log_epoch: paired.log_epoch } }
   }))
   if (Result.isSuccess(result)) {
     yield* SubscriptionRef.set(context.state.paired, Option.some(result.success))
     return true
   }
+  // a hosted side that will have no new key goes on with the old one
+  if (next !== undefined && result.failure._tag === "CommandFailed" && result.failure.status === 409) yield* context.self.abandon.pipe(Effect.ignore)
+  else if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
   note(context.state, yield* Clock.currentTimeMillis, `renewing the registration: ${result.failure.hint}`)
-  if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
   return false
 })
 
@@ -145,14 +165,14 @@ export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationC
   for (;;) {
     const held = SubscriptionRef.getUnsafe(context.state.paired)
     if (Option.isNone(held)) return yield* Effect.never
-    const wait = dueIn(held.value.with, yield* Clock.currentTimeMillis)
+    const wait = context.self.prepared() === undefined ? dueIn(held.value.with, yield* Clock.currentTimeMillis) : 0
     if (wait > 0 && SubscriptionRef.getUnsafe(context.state.link).refused !== true) {
       // thrown out by the hub, registering over HTTP tells whether we are expired, revoked or erased
       yield* awaitRef(context.state.link, ({ refused }) => refused === true).pipe(Effect.timeoutOption(Duration.millis(Math.min(wait, 60_000))))
       continue
     }
     const paused = SubscriptionRef.getUnsafe(context.state.paused) || SubscriptionRef.getUnsafe(context.state.needs) !== undefined
-    if (paused || !(yield* renew(context))) yield* Effect.sleep(paused ? Duration.seconds(1) : renewRetry)
+    if (paused || !(yield* renew(context))) yield* paused ? Effect.sleep(Duration.seconds(1)) : untilWorthTrying(context)
     else {
       yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
       // the server takes up the new token when it dials the next time
@@ -160,6 +180,10 @@ export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationC
     }
   }
 })
+
+/** A while, or less where the hosted side was away and is back. */
+const untilWorthTrying = ({ state }: RegistrationContext): Effect.Effect<void> =>
+  SubscriptionRef.getUnsafe(state.link).up ? Effect.sleep(renewRetry) : Effect.asVoid(Effect.timeoutOption(awaitRef(state.link, ({ up }) => up), renewRetry))
 
 /** Milliseconds until a registration should be renewed. */
 export const dueIn = (paired: { readonly expires_at: string; readonly renewed_at: string }, now: number): number => {

@@ -111,7 +111,7 @@ const compareHeads = Effect.fnUntraced(function*(context: LinkedContext): Effect
   if (answer === undefined) return { _tag: "needsYou", needs: "the hosted side's answers cannot be read; update this machine or the hosted side" }
   const { log_epoch, log_id } = context.paired()
   if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) return { _tag: "logChanged", id: answer.log_id, epoch: answer.log_epoch }
-  if (answer.verdict === "head") return readHead(answer.head, context.self.identity.public_key)
+  if (answer.verdict === "head") return readHead(answer.head, context.self.identity)
   const action = onVerdict(answer)
   if (action._tag === "stop") return { _tag: "needsYou", needs: action.needs }
   if (action._tag === "renew") return { _tag: "renew" }

@@ -29,7 +29,10 @@ export class AuthorKeys {
 
   constructor(hosted: AuthorEntry, known: Iterable<readonly [tenant: string, author: string, entry: AuthorEntry]> = []) {
     this.#hosted = hosted
-    for (const [tenant, author, entry] of known) this.#authors.set(`${tenant}.${author}`, entry)
+    for (const [tenant, author, entry] of known) {
+      if (author === "hosted") this.#hosted = together(this.#hosted, entry.keys)
+      else this.#authors.set(`${tenant}.${author}`, entry)
+    }
   }
 
   entry(tenant: string, author: string): AuthorEntry | undefined {
@@ -51,7 +54,8 @@ export class AuthorKeys {
     if (author === "hosted" && (fact.type === "peer.registered" || fact.type === "peer.renewed")) {
       return this.#register(tenant, fact.data.peer_id, fact.data.identity, fact.data.challenge, fact.data.proof)
     }
-    if (fact.type === "key.rotated" && fact.data.peer_id === author) return this.#rotate(tenant, author, fact.data)
+    // whoever writes it down: the old key's signature says that it is so
+    if (fact.type === "key.rotated" && (fact.data.peer_id === author || author === "hosted")) return this.#rotate(tenant, fact.data.peer_id, fact.data)
     return undefined
   }
 
@@ -85,3 +89,15 @@ export class AuthorKeys {
     return undefined
   }
 }
+
+/** What was pinned, and what verified events told of the keys that followed. */
+const together = (held: AuthorEntry, told: ReadonlyArray<AuthorKey>): AuthorEntry => ({
+  ...held,
+  keys: [
+    ...held.keys.map((key) => {
+      const until = told.find(({ keyId }) => keyId === key.keyId)?.until
+      return until === undefined ? key : { ...key, until }
+    }),
+    ...told.filter(({ keyId, publicKey }) => publicKey !== "" && !held.keys.some((key) => key.keyId === keyId))
+  ]
+})

@@ -35,7 +35,7 @@ export type KeystoreError =
 export const keychainService = "com.8825.maestra.backend"
 
 /** What an account keeps; two backends on one machine do not collide. */
-export type AccountKind = "signing" | "wrap" | "pairing" | "master" | "transport" | "advisor"
+export type AccountKind = "signing" | "wrap" | "signing-next" | "wrap-next" | "pairing" | "master" | "transport" | "advisor"
 
 /** `<backend_id>/<kind>`. */
 export const account = (backendId: string, kind: AccountKind): string => `${backendId}/${kind}`

@@ -51,7 +51,7 @@ export interface Admitted {
 const writable: ReadonlySet<EventType> = new Set<EventType>([
   "conversation.created", "conversation.renamed", "conversation.deleted",
   "message.appended", "message.edited", "message.deleted",
-  "settings.changed", "peer.confirmed", "key.rotated"
+  "settings.changed", "peer.confirmed"
 ])
 
 /** Whether the sender may be heard at all: known, not revoked, its registration not ended. */

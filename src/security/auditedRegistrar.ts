@@ -31,7 +31,9 @@ export const auditedRegistrar = (audit: Pick<Audit["Service"], "record" | "count
       }
     })
   return {
-    ...registrar,
+    // read when asked: it changes when keys are rotated
+    get identity() { return registrar.identity },
+    prove: registrar.prove,
     register: (body) => registrar.register(body).pipe(
       Effect.tap((registered) => joined(body, registered)),
       Effect.tapError(refused("registration.refused", body.sbt))),

@@ -3,6 +3,17 @@ import { event } from "../EventDefinition.ts"
 import { wellFormed } from "./fields.ts"
 import { Author, BackendId, Digest, PeerId, Time } from "../ids.ts"
 
+/** A signing key that was replaced, with its own word for the one that followed: the signature of `key.rotated`. */
+const PreviousKey = Schema.Struct({
+  public_key: Schema.String.check(Schema.isMaxLength(2048)),
+  replaced_at: Time,
+  grace_ends_at: Time,
+  signature: Schema.String.check(Schema.isMaxLength(512))
+})
+
+/** Keys a backend can have had, as its identity tells them. */
+export const previousKeysMax = 64
+
 /** The public part of a backend: what it is and the keys it proves itself with (SPKI PEM). */
 export const Identity = Schema.Struct({
   backend_id: BackendId,
@@ -11,7 +22,9 @@ export const Identity = Schema.Struct({
   wrap_key: Schema.String.check(Schema.isMaxLength(2048)),
   capabilities: Schema.Array(Schema.String.check(wellFormed, Schema.isMaxLength(64))).check(Schema.isMaxLength(64)),
   version: Schema.Literal("1.0"),
-  created_at: Time
+  created_at: Time,
+  /** Oldest first, each signing for the next and the last for `public_key`. Who knows one of them follows to the current one. */
+  previous_keys: Schema.optionalKey(Schema.Array(PreviousKey).check(Schema.isMaxLength(previousKeysMax)))
 })
 export type Identity = typeof Identity.Type
 
@@ -48,7 +61,7 @@ const RevokedV2 = Schema.Struct({
 export const peerRevoked = event("peer.revoked", RevokedV1)
   .evolve(RevokedV2, ({ peer_id, reason }) => ({ peer_id, cause: "requested" as const, note: reason }))
 
-/** A backend signs with a new key from here on. `signature` is the old key's over the new. */
+/** A backend signs with a new key from here on. `signature` is the old key's over the new. By hosted, which registered it. */
 export const keyRotated = event("key.rotated", Schema.Struct({
   peer_id: Author,
   public_key: Schema.String.check(Schema.isMaxLength(2048)),

@@ -1,10 +1,10 @@
 /**
  * Goal: an admin token does what its scope says and no more, wherever it is shown; a revoked one nothing, within a second.
- * Method: the table against the contract, then both scopes against every endpoint of the operator of a running gateway.
+ * Method: both scopes against every endpoint of the operator of a running gateway.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import { isScoped, scopeOf, suffices } from "../../src/gateway/http/scopes.ts"
+import { scopeOf, suffices } from "../../src/gateway/http/scopes.ts"
 import { HostedApi } from "../../src/gateway/http/api.ts"
 import { Operator, Private } from "../../src/gateway/http/caller.ts"
 import { listOf, makeRig, problemOf, type Rig } from "../support/gatewayRig.ts"
@@ -20,11 +20,6 @@ const operators = Object.values(HostedApi.groups).flatMap((group) =>
     .map(({ identifier, method, path }) => ({ group: group.identifier, name: identifier, method, path: path.replace(/:\w+/g, "x") })))
 
 describe("admin tokens", () => {
-  it("the table names every endpoint of the operator", () => {
-    assert.isAtLeast(operators.length, 12)
-    assert.deepStrictEqual(operators.filter(({ group, name }) => !isScoped(group, name)), [])
-  })
-
   it.live("a read token opens what the table says, an operate token all", () =>
     Effect.gen(function*() {
       const rig = yield* hosted

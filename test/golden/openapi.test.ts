@@ -6,6 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { OpenApi } from "effect/http-api"
 import { expect } from "vitest"
 import { Api, HostedApi, LocalApi } from "../../src/gateway/http/api.ts"
+import { Operator } from "../../src/gateway/http/caller.ts"
+import { isScoped } from "../../src/gateway/http/scopes.ts"
 
 describe("openapi", () => {
   it("the contract of both sides", async () => {
@@ -19,5 +21,12 @@ describe("openapi", () => {
     const parts = new Set([...operations(OpenApi.fromApi(LocalApi)), ...operations(OpenApi.fromApi(HostedApi))])
     assert.deepStrictEqual([...parts].sort(), [...whole].sort())
     assert.isAtLeast(whole.length, 30)
+  })
+
+  it("what the operator alone may do has a scope in the table", () => {
+    const operators = Object.values(HostedApi.groups).flatMap((group) =>
+      Object.values(group.endpoints).filter(({ middlewares }) => middlewares.has(Operator)).map(({ identifier }) => [group.identifier, identifier] as const))
+    assert.isAtLeast(operators.length, 20)
+    assert.deepStrictEqual(operators.filter(([group, name]) => !isScoped(group, name)), [])
   })
 })

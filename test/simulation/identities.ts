@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Identity } from "../../streams/events/peer.ts"
-import type { BackendIdentity } from "../../src/security/BackendIdentity.ts"
+import type { Signer } from "../../src/security/BackendIdentity.ts"
 import { canonicalJson } from "../../src/security/canonical.ts"
 import { toBase64url } from "../../src/security/digest.ts"
 import { generateKeys, keyId, type KeyPair } from "../../src/security/keys.ts"
@@ -16,7 +16,7 @@ const long = "2031-01-01T00:00:00.000Z"
 const short = "2026-11-22T09:00:00.000Z"
 
 export interface Who {
-  readonly self: BackendIdentity["Service"]
+  readonly self: Signer
   readonly challenge: string
   readonly proof: string
 }

@@ -49,7 +49,7 @@ export const makeIngest = (options: MemoryLogOptions & { readonly facts: (tenant
       return heads.read(tenant, author, keysOf(chain)).pipe(Effect.map(({ fence }) => fence), Effect.orElseSucceed(() => undefined))
     })
     yield* Effect.forkScoped(committer.run)
-    const context = { facts: options.facts, heads, committer, committed: () => Effect.void, refused: () => Effect.void,
+    const context = { facts: options.facts, refresh: () => Effect.void, heads, committer, committed: () => Effect.void, refused: () => Effect.void,
     offered: () => {} }
     const ask = (tenant: string, sender: string, data: Uint8Array) => ingestCommit(context, tenant, sender, data)
     return { log, heads, ask }

@@ -5,7 +5,7 @@ import { Projections } from "../../projections/runner.ts"
 import { adminTokens, openAdminTokens } from "../../src/hosted/adminTokens.ts"
 import { makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
 import { newSecretKey } from "../../src/security/secretKey.ts"
-import { AdminTokens } from "../../streams/Access.ts"
+import { AdminTokens, Keys } from "../../streams/Access.ts"
 import {
   CommandFailed,
   Companions,
@@ -72,7 +72,7 @@ const epoch = "memory"
 
 /** Every port of one side. Needs the projections, whose cursor it calls `journal`. */
 export const memoryBackend = (options: MemoryOptions, knobs: Knobs) =>
-  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, tokensLayer, companionsLayer, auditLayer, visitorsLayer(options.advisor))
+  Layer.mergeAll(logLayer(options, knobs), registrarLayer(options), maintenanceLayer, localLayer, hostedLayer, tokensLayer, keysLayer, companionsLayer, auditLayer, visitorsLayer(options.advisor))
 
 /** The log itself: writing, waiting until it can be read, following it. */
 const logLayer = (options: MemoryOptions, knobs: Knobs) =>
@@ -262,3 +262,10 @@ const tokensLayer = Layer.effect(AdminTokens, Effect.gen(function*() {
   const store = yield* makeMemoryKeyValue("TENANTS")
   return adminTokens(yield* openAdminTokens(store, newSecretKey()))
 }).pipe(Effect.orDie))
+
+const keysLayer = Layer.succeed(Keys, Keys.of({
+  list: Effect.succeed([{ kind: "signing", key_id: "a key", since: null, ends_at: null, status: "current" }]),
+  rotate: (which) => which === "identity"
+    ? Effect.succeed({ status: "rotated", which, key_id: "another", previous_key_id: "a key", grace_ends_at: null, sentence: "done" })
+    : Effect.fail(new CommandFailed({ status: 400, type: "unknown-key", hint: "Send identity." }))
+}))

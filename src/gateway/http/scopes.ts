@@ -3,11 +3,13 @@ import { problem } from "./problems.ts"
 
 /**
  * What an admin token must be good for, by `<group>.<endpoint>`. An endpoint that is not here wants `operate`;
- * `test/fault/gateway.scopes.test.ts` holds that each one of the operator's is here.
+ * `test/golden/openapi.test.ts` holds that each one of the operator's is here.
  */
 const scopes: Readonly<Record<string, AdminScope>> = {
   "operations.status": "read",
   "operations.peers": "read",
+  "operations.keys": "read",
+  "operations.rotateKeys": "operate",
   "operations.verify": "read",
   "operations.audit": "read",
   "operations.verifyAudit": "read",
@@ -23,6 +25,12 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "privacy.preview": "read",
   "privacy.change": "operate",
   "privacy.export": "read",
+  "observing.allMetrics": "read",
+  "observing.metrics": "read",
+  "observing.debugSync": "read",
+  "observing.dashboard": "read",
+  "observing.alerts": "read",
+  "observing.silence": "operate",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"

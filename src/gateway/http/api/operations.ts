@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { KeyRow, Rotated } from "../../../../streams/Access.ts"
 import { BackupPlan, BackupRow, Registered } from "../../../../streams/Backend.ts"
 import { Operator, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
@@ -11,6 +12,13 @@ const sentence = Schema.Struct({ sentence: Schema.String })
 export class Operations extends HttpApiGroup.make("operations").add(
   HttpApiEndpoint.get("status", "/status", { success: Facts }),
   HttpApiEndpoint.get("peers", "/peers", { success: Schema.Struct({ peers: Schema.Array(Facts) }) }),
+  HttpApiEndpoint.get("keys", "/keys", { success: Schema.Struct({ keys: Schema.Array(KeyRow) }) }),
+  /** New keys for this backend itself; the old ones hand over to them. */
+  HttpApiEndpoint.post("rotateKeys", "/keys/rotate", {
+    payload: Schema.Struct({ which: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(64))) }),
+    success: Rotated,
+    error: refusals(409, 503)
+  }),
   /** Who did what. Without `from` the newest; with the `cursor` of a page what came after it. `tenant`: of one, `_` of none. */
   HttpApiEndpoint.get("audit", "/audit", {
     query: { from: Schema.optionalKey(Schema.String), limit: Schema.optionalKey(Schema.Int), ...tenantQuery },

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { Keys, type Rotated } from "../../../../streams/Access.ts"
 import { Audit } from "../../../../streams/Audit.ts"
 import { HostedControl, LocalControl, Maintenance, selfTenant } from "../../../../streams/Backend.ts"
 import { noTenant } from "../../../../streams/subjects.ts"
@@ -7,6 +8,7 @@ import { readLimit } from "../../conditions.ts"
 import { Reads } from "../../Reads.ts"
 import { tenantNamed } from "../access.ts"
 import { Api } from "../api.ts"
+import { invalid, jsonOf } from "../body.ts"
 import { type Problem, problem, refused } from "../problems.ts"
 import { json, ndjson } from "../respond.ts"
 import type { AuditAnswer } from "../wire.ts"
@@ -27,9 +29,11 @@ const operations = <R>(side: Effect.Effect<Side, never, R>) =>
     const { peers, status, tenant } = yield* side
     const maintenance = yield* Maintenance
     const audit = yield* Audit
+    const keys = yield* Keys
     return handlers.handleAll({
       status: () => Effect.map(status, (facts) => json<object>(facts)),
       peers: () => Effect.map(peers, (list) => json({ peers: list })),
+      keys: () => Effect.map(keys.list, (rows) => json({ keys: rows })),
       audit: ({ query }) =>
         Effect.gen(function*() {
           const limit = yield* readLimit(query.limit)
@@ -42,7 +46,14 @@ const operations = <R>(side: Effect.Effect<Side, never, R>) =>
       verifyAudit: () => ndjson(audit.verify),
       verify: ({ query }) => Effect.flatMap(tenant(query.tenant), (one) => ndjson(maintenance.verify(one))),
       rebuild: () => Effect.andThen(audit.record({ type: "command.given", data: { command: "rebuild" } }), ndjson(maintenance.rebuild))
-    })
+    }).handleRaw("rotateKeys", ({ request }) =>
+      Effect.gen(function*() {
+        const { which = "identity" } = yield* jsonOf(request)
+        if (typeof which !== "string") return yield* invalid("which", "which is not a text.", "Leave it out, or send identity.")
+        const rotated = yield* refused(keys.rotate(which))
+        yield* audit.record({ type: "key.rotated", data: { of: which === "identity" ? "backend" : which, key_id: rotated.key_id } })
+        return json<Rotated>(rotated)
+      }))
   }))
 
 export const localOperations = operations(Effect.gen(function*() {
