@@ -31,6 +31,7 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "observing.dashboard": "read",
   "observing.alerts": "read",
   "observing.silence": "operate",
+  "observing.checks": "read",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"
