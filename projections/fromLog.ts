@@ -52,3 +52,7 @@ export const fromLog = (items: ReadonlyArray<LogItem>, options: {
   }
   return out
 }
+
+/** Which traces these entries belong to. */
+export const tracesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<Envelope> =>
+  entries.flatMap((entry) => entry.kind === "event" && entry.opened.envelope.traceparent !== undefined ? [entry.opened.envelope] : [])

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Schedule, Schema, Semaphore, Stream, SubscriptionRef } from "effect"
+import { noted } from "../streams/tracing.ts"
 import { count, timed } from "../streams/metrics.ts"
 import type { Entry } from "./Entry.ts"
 import { enter, forgetEvents, internTenants, ledgerTables } from "./ledger.ts"
@@ -97,6 +98,7 @@ const make = Effect.fnUntraced(function*(projections: ReadonlyArray<Projection>)
       Effect.retry({ schedule: roomRetries, while: isOutOfRoom }))
   const take = (offer: Offer) =>
     timed("maestra_projection_duration_seconds", { input: offer.cursor })(move((tx, held) => absorb(tx, projections, held.get(offer.cursor), offer), (held, position) => new Map(held).set(offer.cursor, position))).pipe(
+      Effect.tap(() => noted(`${offer.cursor} into the tables`, () => offer.entries.flatMap((entry) => entry.kind === "event" ? [entry.opened.envelope.id] : entry.kind === "echo" ? [entry.eventId] : []))),
       Effect.tap(() => Effect.sync(() => count("maestra_projected_entries_total", { input: offer.cursor }, offer.entries.length))))
   const outOfRoom = SubscriptionRef.changes(full).pipe(Stream.filter((is) => is), Stream.runHead, Effect.asVoid)
   const has = (cursor: string, seq: number) => (held: Positions) => (held.get(cursor)?.seq ?? 0) >= seq

@@ -1,8 +1,9 @@
 import { Effect, Stream } from "effect"
-import { fromLog } from "../../projections/fromLog.ts"
+import { fromLog, tracesOf } from "../../projections/fromLog.ts"
 import type { Projections } from "../../projections/runner.ts"
 import type { Envelope, Opened } from "../../streams/Envelope.ts"
 import type { OpenResult } from "../../streams/Opener.ts"
+import { traced } from "../../streams/tracing.ts"
 import type { EventLog } from "../nats/EventLog.ts"
 import type { AuthorEntry } from "../security/AuthorKeys.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
@@ -128,6 +129,7 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
       const damaged = items.flatMap((item) => item.kind === "problem" ? [item] : [])
       return projections.keepAbsorbing({ cursor: context.cursor, epoch: context.epoch, entries, after }).pipe(
+        traced("maestra.project", () => tracesOf(entries)),
         Effect.orDie,
         // never back: behind emptied tables nothing is taken until reading begins again
         Effect.tap(({ seq }) => Effect.sync(() => { after = Math.max(after, seq) })),

@@ -1,5 +1,6 @@
 import { Clock, Duration, Effect, Result, Schedule, Schema } from "effect"
 import { timed } from "../../streams/metrics.ts"
+import { noted, traced } from "../../streams/tracing.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Drawn, LimitKind } from "../../streams/RateLimits.ts"
 import { HeadRequest, type Verdict } from "../../streams/Verdict.ts"
@@ -179,11 +180,12 @@ export const extend = Effect.fnUntraced(function*(
     chain: `${tenant}.${author}`,
     messages,
     bytes: messages.reduce((sum, { data }) => sum + data.length, 0)
-  })
+  }).pipe(traced("maestra.ingest", () => admitted.events.flatMap(({ opened }) => opened === undefined ? [] : [opened.envelope])))
   switch (outcome._tag) {
     case "committed": {
       heads.moved(tenant, author, { head: headOf(parsed.record, parsed.digest, outcome.last, parsed.bytes), fence: outcome.last })
       yield* context.committed(tenant, admitted, outcome.last)
+      yield* noted("committed", () => admitted.events.flatMap(({ opened }) => opened === undefined ? [] : [opened.envelope.id]))
       return { verdict: "committed", log_seq: outcome.last }
     }
     case "fenced":

@@ -3,6 +3,7 @@ import { v7 as uuidV7 } from "uuid"
 import type { CommitRecord } from "../../streams/CommitRecord.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
 import { isoTime } from "../../streams/time.ts"
+import { noted, type Traced, traced } from "../../streams/tracing.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
 import type { NoResponders, RequestTimedOut } from "../nats/Connection.ts"
 import type { Cursor, EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
@@ -67,9 +68,11 @@ interface Signed {
   readonly digest: string
   /** The settings it was gated by. */
   readonly settings: string
+  readonly traces: ReadonlyArray<Traced>
 }
 
 interface Gated {
+  readonly traces: ReadonlyArray<Traced>
   readonly seen: CommitRecord["seen"]
   readonly settings: string
 }
@@ -119,7 +122,7 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
     const foreign = pending.findIndex(({ framed }) => framed !== undefined)
     const next = pending.slice(0, foreign === -1 ? commitEventsMax : Math.min(foreign, commitEventsMax))
     // what the gate is about to know, not what came meanwhile
-    const gated = { seen: context.seen(), settings: context.settingsMark() }
+    const gated = { seen: context.seen(), settings: context.settingsMark(), traces: tracesOf(next) }
     const prepared = prepare(next, yield* context.gateContext(next.map(({ id }) => id)))
     if (prepared._tag === "stopped") return prepared
     pending = pending.slice(prepared.taken)
@@ -145,7 +148,7 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
     }
     const current: Signed = next
     const after = { journal: position.journal, prev: current.digest, to: current.content.to }
-    const sending = yield* Effect.forkChild(send(context, current), { startImmediately: true })
+    const sending = yield* Effect.forkChild(send(context, current).pipe(traced("maestra.relay", () => current.traces)), { startImmediately: true })
     next = undefined
     if ((yield* Queue.size(batches)) > 0) yield* more
     if (pending.length >= commitEventsMax && pending[0]?.framed === undefined) {
@@ -160,6 +163,9 @@ const loop = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosi
   }
 })
 
+const tracesOf = (pending: ReadonlyArray<Pending>): ReadonlyArray<Traced> =>
+  pending.flatMap(({ envelope }) => Result.isSuccess(envelope) && envelope.success.traceparent !== undefined ? [envelope.success] : [])
+
 const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepared, after: ChainPosition, gated: Gated) {
   const record = yield* context.identity.signCommit({
     author: context.author,
@@ -173,12 +179,13 @@ const signed = Effect.fnUntraced(function*(context: RelayContext, content: Prepa
     seen: gated.seen,
     time: isoTime(yield* Clock.currentTimeMillis)
   })
-  return { content, framed: frame(record, content.events), digest: digestOf(record), settings: gated.settings } satisfies Signed
+  return { content, framed: frame(record, content.events), digest: digestOf(record), settings: gated.settings, traces: gated.traces } satisfies Signed
 })
 
 /** Ask until there is a verdict that is not "later". */
 const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed): Effect.fn.Return<SessionEnd | Extract<Action, { _tag: "advance" }>> {
   yield* context.sending(commit.content)
+  yield* noted("sending", () => commit.content.sent)
   for (let tries = 0;; tries++) {
     // offline for a day, say, with a commit in flight: what a person forbade meanwhile must not leave when the link is back
     if (context.settingsMark() !== commit.settings) return { _tag: "regate", settingsSeq: 0 }

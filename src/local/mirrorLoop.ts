@@ -1,11 +1,12 @@
 import { Clock, Duration, Effect, Option, Result, Stream, SubscriptionRef } from "effect"
 import type { Shared } from "../../projections/Entry.ts"
-import { fromLog } from "../../projections/fromLog.ts"
+import { fromLog, tracesOf } from "../../projections/fromLog.ts"
 import type { Projections } from "../../projections/runner.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
 import { count, observe } from "../../streams/metrics.ts"
 import { millisOf } from "../../streams/time.ts"
+import { traced } from "../../streams/tracing.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
 import type { Mirror } from "../nats/mirror.ts"
 import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
@@ -149,7 +150,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
     entries.sort((a, b) => a.seq - b.seq)
-    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(Effect.orDie, Effect.tap(() => arrived(opened)))
+    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(traced("maestra.project", () => tracesOf(entries)), Effect.orDie, Effect.tap(() => arrived(opened)))
     // never back: behind emptied tables nothing is taken until reading begins again
     after = Math.max(after, position.seq)
     for (const item of opened) {

@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import { CliFailure, failed } from "../failure.ts"
 import { answer } from "../print.ts"
 import type { Side } from "../settings.ts"
+import { exporting } from "./exporting.ts"
 import { announce } from "./folder.ts"
 import { onOffsetClock } from "./offsetClock.ts"
 
@@ -24,12 +25,16 @@ export const endsOnSignal = Effect.map(SignalExit, (code) => {
 })
 
 export const logFlags = {
-  logJson: Flag.Boolean("log-json").pipe(Flag.withDescription("Log lines on stderr as JSON"), Flag.withDefault(false))
+  logJson: Flag.Boolean("log-json").pipe(Flag.withDescription("Log lines on stderr as JSON, which is how they are where stderr is no terminal"), Flag.withDefault(false)),
+  logText: Flag.Boolean("log-text").pipe(Flag.withDescription("Log lines on stderr as text, also where it is no terminal"), Flag.withDefault(false))
 }
 
 /** Log lines go to stderr: stdout is for answers. */
-export const logging = (json: boolean) =>
-  Logger.layer([Logger.withConsoleError(json ? Logger.formatJson : Logger.formatLogFmt)])
+export const logging = ({ logJson, logText }: { readonly logJson: boolean; readonly logText: boolean }) =>
+  Logger.layer([Logger.withConsoleError(logJson || (!logText && !process.stderr.isTTY) ? Logger.formatJson : Logger.formatLogFmt)])
+
+/** For commands that end, and that a person looks at. */
+export const asText = { logJson: false, logText: true }
 
 /** Progress of a start, a line at a time, into the log. */
 export const logLine = (line: string): Effect.Effect<void> => Effect.logInfo(line)
@@ -56,6 +61,7 @@ export interface Serving<R> {
 export const serve = <R = never>({ side, dir, url, layer, screen, then = Effect.void }: Serving<R>) =>
   stay({
     name: `${side} backend`,
+    side,
     layer,
     failed: (error) => notStarted(side, error),
     ready: Effect.gen(function*() {
@@ -70,6 +76,7 @@ export const serve = <R = never>({ side, dir, url, layer, screen, then = Effect.
 /** The same for whatever is built and then stays; `ready` runs once it is built. */
 export const stay = <R>(what: {
   readonly name: string
+  readonly side: Side
   readonly layer: (onBroken: (part: string) => Effect.Effect<void>) => Layer.Layer<never, unknown>
   readonly failed: (error: unknown) => CliFailure
   readonly ready: Effect.Effect<void, CliFailure, R>
@@ -82,7 +89,7 @@ export const stay = <R>(what: {
     yield* what.ready
     yield* Effect.raceFirst(parentGone, Deferred.await(broken))
     yield* Effect.logInfo("the process that started this one is gone; stopping")
-  }).pipe(Effect.scoped, onOffsetClock)
+  }).pipe(Effect.scoped, onOffsetClock, Effect.provide(exporting(what.side)))
 
 /** Returns when the parent has ended, killed or not; never, where nobody asked for it. */
 const parentGone = Effect.gen(function*() {

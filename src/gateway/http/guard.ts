@@ -2,6 +2,7 @@ import { ByteSize, Cause, Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { bodyMaxBytes, syncBodyMaxBytes } from "../../../streams/limits.ts"
 import { count, timed } from "../../../streams/metrics.ts"
+import { tracedRequest } from "../../../streams/tracing.ts"
 import { bodyTooLarge } from "./body.ts"
 import type { Audit } from "../../../streams/Audit.ts"
 import { auditRefusal } from "./refusals.ts"
@@ -43,6 +44,7 @@ export const guard = (policy: GuardPolicy, closing: Closing["Service"], audit: A
       if (refusal !== undefined) return leave(yield* Effect.as(auditRefusal(audit, refusal), toResponse(refusal)))
       if (request.method === "OPTIONS") return withCors(policy, origin, preflight)
       const response = yield* handler.pipe(
+        tracedRequest(request.method, request.headers["traceparent"]),
         timed("maestra_http_request_duration_seconds", { method: request.method }),
         Effect.provideService(HttpServerRequest.MaxBodySize, ByteSize.bytes(maxBytesOf(request.url))),
         Effect.catchCause((cause) => unexpected(cause))

@@ -136,7 +136,7 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
   }
 }
 
-const lastFatal = (log: string): string => log.trim().split("\n").findLast((line) => /level=Fatal|maestra:/i.test(line)) ?? log.slice(-300)
+const lastFatal = (log: string): string => log.trim().split("\n").findLast((line) => /level=Fatal|"level":"FATAL"|maestra:/i.test(line)) ?? log.slice(-300)
 
 /** Every process of a stage that can be killed or stopped. A joined hosted process has no server of its own. */
 export const targetsOf = (stage: Stage): ReadonlyArray<Target> =>

@@ -14,7 +14,7 @@ import { type CliFailure, failed } from "../../failure.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
 import { prepareFolder } from "../../serving/folder.ts"
-import { endsOnSignal, logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
+import { asText, endsOnSignal, logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
 import { size, table } from "../../text.ts"
 import { clusterBackup, clusterRestore } from "./clusterBackup.ts"
 
@@ -65,12 +65,13 @@ const up = Command.make(
     const dir = yield* clusterDir
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
     yield* stay({
+      side: "hosted",
       name: "cluster",
       layer: (onBroken) => clusterUp({ dir, only, onProgress: logLine, onBroken }),
       failed: (error) => notStarted("hosted", error),
       ready: answer({ ...described(dir, layout), pid: process.pid }, () => ["the cluster is running", "", facts(described(dir, layout)), "", "Ctrl-C stops it."].join("\n"))
     })
-  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+  }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(Command.withDescription("Run the cluster's servers and its admin role; Ctrl-C stops them"))
 
 /** `hosted cluster status`: whether every copy of the log is whole, and a server may go. */
@@ -90,7 +91,7 @@ const status = Command.make(
     const full = told.disks.filter(({ state }) => state === "full").map(({ server }) => server)
     if (full.length > 0) return yield* failed("disk-full", `no room on ${full.join(", ")}: hosted processes refuse writes`, "Make room there; writes are then taken again by themselves. Or stop that server: the two others go on.")
     if (!told.whole) return yield* failed("not-whole", "not every copy is whole", "Wait a moment and ask again; a server that does not come back is started again first.")
-  }, Effect.provide(logging(false)))
+  }, Effect.provide(logging(asText)))
 ).pipe(Command.withDescription("Whether every copy of the log is whole; exit code 1 where not"))
 
 /** `hosted cluster disk`: beside a server on a machine of its own, so that somebody sees its disk. */
@@ -101,7 +102,7 @@ const disk = Command.make(
     yield* endsOnSignal
     yield* Effect.logInfo("watching the server's disk", { folder })
     return yield* watchDisk(resolve(folder)).pipe(Effect.mapError(({ hint, why }) => failed("not-watched", `the disk is not watched: ${why}`, hint)))
-  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+  }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(Command.withDescription("Tell hosted processes how much room this server's disk has; runs beside each server that `up` does not run"))
 
 const facts = (told: Described) =>

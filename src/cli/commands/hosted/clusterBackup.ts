@@ -9,7 +9,7 @@ import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
 import { prepareFolder } from "../../serving/folder.ts"
-import { logging, logLine, notStarted } from "../../serving/serve.ts"
+import { asText, logging, logLine, notStarted } from "../../serving/serve.ts"
 import { duration, plural } from "../../text.ts"
 import { backupFlags, save } from "./backup.ts"
 import { notRestored, restoreFlags } from "./restore.ts"
@@ -25,7 +25,7 @@ export const clusterBackup = Command.make(
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
     const { part, plan } = yield* openClusterBackup(dir, layout).pipe(Effect.mapError((error) => unread(error)))
     yield* save({ out, plan, keysOnly, part: (name) => Stream.mapError(part(name), (error) => unread(error)) })
-  }, Effect.scoped, Effect.provide(logging(false)))
+  }, Effect.scoped, Effect.provide(logging(asText)))
 ).pipe(
   Command.withDescription("Back up a cluster: all partitions, the tenant store and the deployment; nothing stops meanwhile"),
   Command.withExamples([{ command: "maestra hosted cluster backup --out /backup/maestra", description: "Needs the cluster's folder and MAESTRA_MASTER_KEY; the key is not in the backup" }])
@@ -56,7 +56,7 @@ export const clusterRestore = Command.make(
         `  from ${made.log_set} and ${made.keys_set}; the log is in epoch ${made.log_epoch}`,
         `  next: ${maestra} hosted cluster up, then the hosted processes with its cluster.json; devices send again what the backup does not have`
       ].join("\n"))
-  }, Effect.provide(logging(false)))
+  }, Effect.provide(logging(asText)))
 ).pipe(
   Command.withDescription("Make a cluster from the backup of another, while no hosted process runs"),
   Command.withExamples([{ command: "maestra hosted cluster restore --from /backup/maestra --data-dir /srv/new", description: "With the deployment's master key in MAESTRA_MASTER_KEY" }])

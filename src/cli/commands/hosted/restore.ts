@@ -6,7 +6,7 @@ import { resolve } from "node:path"
 import { CliFailure, failed, refused } from "../../failure.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
-import { logging, notStarted } from "../../serving/serve.ts"
+import { asText, logging, notStarted } from "../../serving/serve.ts"
 import { prepareFolder, refuseSecond } from "../../serving/folder.ts"
 import { sideDir } from "../../settings.ts"
 import { duration, plural } from "../../text.ts"
@@ -45,7 +45,7 @@ export const restore = Command.make(
         `  from ${note.log_set} and ${note.keys_set}; the log is in epoch ${note.log_epoch}`,
         "  start it with `maestra hosted up`: devices then send again what the backup does not have"
       ].join("\n"))
-  }, Effect.provide(logging(false)))
+  }, Effect.provide(logging(asText)))
 ).pipe(
   Command.withDescription("Set up a hosted backend from a backup, while none runs"),
   Command.withExamples([{ command: "maestra hosted restore --from /backup/maestra", description: "With the deployment's master key in MAESTRA_MASTER_KEY" }])

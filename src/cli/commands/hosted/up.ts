@@ -113,7 +113,7 @@ export const up = Command.make(
     })
     const maestra = yield* commandPrefix
     yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls: joins ? [] : leafUrls, dir, maestra }), then: showFirstToken(dir) })
-  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+  }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(
   Command.withDescription("Run a hosted backend; Ctrl-C stops it"),
   Command.withExamples([{ command: "maestra hosted up --public-url https://sync.example.org", description: "Behind a proxy that speaks TLS" }])

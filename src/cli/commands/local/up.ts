@@ -56,7 +56,7 @@ export const up = Command.make(
     })
     const maestra = yield* commandPrefix
     yield* serve({ side: "local", dir, url, layer, screen: () => screen(url, dir, maestra) })
-  }, (effect, flags) => Effect.provide(effect, logging(flags.logJson)))
+  }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(
   Command.withDescription("Run the local backend; Ctrl-C stops it"),
   Command.withExamples([{ command: "maestra local up --port 0", description: "On any free port" }])

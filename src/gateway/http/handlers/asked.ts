@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import type { Tier } from "../../../../streams/Backend.ts"
+import { traceparentNow } from "../../../../streams/tracing.ts"
 import { checkId } from "../../checks.ts"
 import { readWait } from "../../conditions.ts"
 import type { Common, Sender } from "../../writes/means.ts"
@@ -32,18 +33,15 @@ export const common = (asked: Asked): Effect.Effect<Common, Problem, Caller | Ht
     }
   })
 
-/** W3C Trace Context, version 00. Anything else is not passed on. */
-const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-
 /** Where a write comes from, as its events will say. */
 export const sender = (surface: string): Effect.Effect<Sender, never, Caller | HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function*() {
     const { via } = yield* Caller
-    const { traceparent } = (yield* HttpServerRequest.HttpServerRequest).headers
+    const traceparent = yield* traceparentNow((yield* HttpServerRequest.HttpServerRequest).headers["traceparent"])
     return {
       surface,
       ...(via === undefined ? {} : { via }),
-      ...(traceparent !== undefined && traceparentPattern.test(traceparent) ? { traceparent } : {})
+      ...(traceparent === undefined ? {} : { traceparent })
     }
   })
 
