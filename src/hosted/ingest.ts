@@ -73,6 +73,8 @@ export const serveIngest = (context: IngestContext): Effect.Effect<never> =>
   context.connection.serve({
     subject: patterns.ingest,
     queue: "ingest",
+    // whatever a peer calls what it wants, its requests are one sender's
+    sharedBy: (subject) => subject.slice(0, subject.lastIndexOf(".")),
     mayAnswer: context.mayAnswer,
     handler: (request) => handle(context, request).pipe(Effect.map((answer) => encoder.encode(JSON.stringify(answer))))
   })

@@ -25,11 +25,13 @@ export interface Connection {
    * Serve requests until interrupted; `concurrency` handlers at once (64 without it), the rest wait in line.
    * A request whose reply subject `mayAnswer` refuses is dropped unheard: publish permissions do not cover
    * reply subjects. Beyond 64 MiB of waiting requests more are dropped too: the sender times out and asks again.
+   * With `sharedBy`, which says whose a subject is, senders take turns, and of one no more than 16 MiB waits.
    */
   readonly serve: (options: {
     readonly subject: string
     readonly queue: string
     readonly concurrency?: number
+    readonly sharedBy?: (subject: string) => string
     readonly mayAnswer: (reply: string) => boolean
     readonly handler: (request: Request) => Effect.Effect<Uint8Array>
   }) => Effect.Effect<never>

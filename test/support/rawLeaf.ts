@@ -16,6 +16,8 @@ export interface RawLeaf {
   /** With NATS headers, `Name: value` each. */
   readonly publishWith: (headers: ReadonlyArray<string>, subject: string, body: string | Uint8Array, reply: string) => void
   readonly subscribe: (subject: string, queue?: string) => void
+  /** Take nothing off the line any more. */
+  readonly stopReading: () => void
   /** Everything sent so far has been looked at by the hub, or it has closed the connection. */
   readonly flush: Effect.Effect<void>
 }
@@ -51,6 +53,7 @@ export const rawLeaf = (port: number, identity: Identity) =>
         publish: (subject, body, reply) => void socket.write(message(`LMSG ${subject} ${reply === undefined ? "" : `${reply} `}${Buffer.byteLength(body)}\r\n`, body)),
         publishWith: (headers, subject, body, reply) => void socket.write(messageWith(headers, subject, body, reply)),
         subscribe: (subject, queue) => void socket.write(`LS+ ${subject}${queue === undefined ? "" : ` ${queue} 1`}\r\n`),
+        stopReading: () => void socket.pause(),
         flush: Effect.callback<void>((done) => {
           if (closed) return done(Effect.void)
           pongs.push(() => done(Effect.void))

@@ -1,6 +1,7 @@
 // Goal: what a registered machine sends to the hub, in any form, changes nothing but its own chain, and only by honest commits.
 // Method: a real hosted process with a real device of ada's; mallory's machine, properly registered for bob, speaks the leaf
-// protocol by hand and sends every forgery, one after the other; then with the credentials file of ada's own leaf.
+// protocol by hand and makes every attack, one after the other; then with the credentials file of ada's own leaf. What came
+// of each is held equal to the table in test/golden/attacks.md.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
@@ -15,6 +16,7 @@ import type { VerdictName } from "../../streams/Verdict.ts"
 import { type Author, type LogHistory, time, type Written } from "../support/logHistory.ts"
 import { type RawLeaf, rawLeaf } from "../support/rawLeaf.ts"
 import { enrol, makeRawPeer, registerRaw, stolenCreds, tokenFor, writerOf } from "../support/rawPeer.ts"
+import { matches } from "../golden/golden.ts"
 import { agreed, type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
 
 let world: World
@@ -31,6 +33,12 @@ let adasDigest: string
 const scope = Scope.makeUnsafe()
 const connect = (identity: { readonly jwt: string; readonly seed: string }) => Effect.runPromise(Scope.provide(rawLeaf(world.leafPort(hosted), identity), scope))
 
+/** Mallory's own line, which the hub ends when a busy machine is late with a pong. */
+const dialIn = async (): Promise<void> => {
+  leaf = await connect(writer)
+  leaf.subscribe(`_INBOX.${mallory.id}.>`)
+}
+
 beforeAll(async () => {
   world = await makeWorld()
   hosted = await world.hosted()
@@ -46,13 +54,19 @@ beforeAll(async () => {
   mallory = writer.author
   mallorys = { tenant: log.tenant, peer: mallory.id }
   stranger = await Effect.runPromise(generateKeys)
-  leaf = await connect(writer)
-  leaf.subscribe(`_INBOX.${mallory.id}.>`)
+  await dialIn()
 }, 120_000)
 afterAll(async () => {
   await Effect.runPromise(Scope.close(scope, Exit.void))
   await world.close()
 }, 60_000)
+
+/** What came of each attack, by its name, in the order they were made. */
+const outcomes = new Map<string, string>()
+const noted = (attack: string, outcome: string): void => {
+  const names = [[adas.tenant, "ADA"], [adas.peer, "ADAS-PEER"], [mallorys.tenant, "OWN"], [mallorys.peer, "OWN-PEER"]] as const
+  outcomes.set(names.reduce((text, [id, name]) => text.replaceAll(id, name), attack), outcome)
+}
 
 let asked = 0
 type Answer = Readonly<Record<string, unknown>> & { readonly verdict: string }
@@ -60,6 +74,7 @@ type Answer = Readonly<Record<string, unknown>> & { readonly verdict: string }
 /** Send on a subject and wait for the answer, which comes at once where there is one. */
 const answerOn = async (subject: string, body: Uint8Array | string, headers?: ReadonlyArray<string>): Promise<Answer> => {
   const reply = `_INBOX.${mallory.id}.${++asked}`
+  if (leaf.closed()) await dialIn()
   if (headers === undefined) leaf.publish(subject, body, reply)
   else leaf.publishWith(headers, subject, body, reply)
   await until(() => leaf.bodies.has(reply), 10_000, () => `no answer on ${subject}: ${leaf.refused.join()}`)
@@ -134,10 +149,28 @@ const forgeries: ReadonlyArray<Forgery> = [
   { what: "a range with a hole", make: (author) => record(said("x"), { from: author.to + 5, to: author.to + 5 })(author), verdict: "chain_mismatch" }
 ]
 
+/** Every subject of JetStream's API, as clients call it; `store` is how the account's import is named here. */
+const apiSubjects = [
+  "INFO", "ACCOUNT.PURGE.x", "ACCOUNT.STREAM.MOVE.x.LOG", "ACCOUNT.STREAM.CANCEL_MOVE.x.LOG", "META.LEADER.STEPDOWN", "SERVER.REMOVE",
+  "STREAM.CREATE.EVIL", "STREAM.UPDATE.LOG", "STREAM.NAMES", "STREAM.LIST", "STREAM.INFO.LOG", "STREAM.DELETE.LOG", "STREAM.PURGE.LOG",
+  "STREAM.SNAPSHOT.LOG", "STREAM.RESTORE.LOG", "STREAM.MSG.GET.LOG", "STREAM.MSG.DELETE.LOG", "STREAM.PEER.REMOVE.LOG", "STREAM.LEADER.STEPDOWN.LOG",
+  "DIRECT.GET.LOG", "DIRECT.GET.LOG.x",
+  "CONSUMER.CREATE.LOG", "CONSUMER.CREATE.LOG.x", "CONSUMER.CREATE.LOG.x.y", "CONSUMER.DURABLE.CREATE.LOG.x", "CONSUMER.NAMES.LOG", "CONSUMER.LIST.LOG",
+  "CONSUMER.INFO.LOG.ADAS", "CONSUMER.DELETE.LOG.ADAS", "CONSUMER.PAUSE.LOG.ADAS", "CONSUMER.UNPIN.LOG.ADAS", "CONSUMER.RESET.LOG.ADAS", "CONSUMER.LEADER.STEPDOWN.LOG.ADAS", "CONSUMER.MSG.NEXT.LOG.ADAS"
+].flatMap((api) => ["$JS.API", "$JS.hub.API", "store"].map((prefix) => `${prefix}.${api}`))
+
+/** Every hash, signature and chain of a log, checked again. */
+const holds = async (backend: Backend, tenant = ""): Promise<boolean> => {
+  const { text } = await backend.http("POST", `/verify${tenant === "" ? "" : `?tenant=${tenant}`}`)
+  return (JSON.parse(text.trimEnd().split("\n").at(-1)!) as { readonly result?: { readonly ok?: boolean } }).result?.ok === true
+}
+
+const uvarint = (value: number): ReadonlyArray<number> => value < 128 ? [value] : [value % 128 + 128, ...uvarint(Math.floor(value / 128))]
+
 /** The neighbour notices nothing: same digest, in step, whole log. */
 const adaGoesOn = async () => {
   assert.strictEqual((await agreed(adas.tenant, hosted, [ada])).digest, adasDigest)
-  assert.strictEqual((await hosted.cli("verify", "--on", "hosted", "--tenant", adas.tenant)).code, 0)
+  assert.strictEqual(await holds(hosted, adas.tenant), true)
 }
 
 describe("a registered machine", { timeout: 60_000 }, () => {
@@ -146,9 +179,10 @@ describe("a registered machine", { timeout: 60_000 }, () => {
     await until(async () => (await hosted.http("GET", `/conversations/mine?tenant=${mallorys.tenant}`)).text.includes("first"), 10_000)
   })
 
-  it.each(forgeries)("sending $what is answered $verdict", async ({ make, verdict }) => {
+  it.each(forgeries)("sending $what is answered $verdict", async ({ make, verdict, what }) => {
     const answer = await answerOn(ownCommits(), await make({ ...mallory }))
     assert.strictEqual(answer.verdict, verdict, JSON.stringify(answer))
+    noted(`commit: ${what}`, answer.verdict)
   })
 
   it("sending what it sent before changes nothing: the last is told as committed, an earlier one is shown the head", async () => {
@@ -156,7 +190,10 @@ describe("a registered machine", { timeout: 60_000 }, () => {
     const last = await honest("third")
     const digest = await digestOf(hosted, mallorys.tenant)
     const again = await answerOn(ownCommits(), last)
-    assert.deepStrictEqual([again.verdict, (await answerOn(ownCommits(), earlier)).verdict], ["committed", "chain_mismatch"])
+    const old = await answerOn(ownCommits(), earlier)
+    assert.deepStrictEqual([again.verdict, old.verdict], ["committed", "chain_mismatch"])
+    noted("replay: the last commit", "told as committed, not stored again")
+    noted("replay: an earlier commit", old.verdict)
     await honest("fourth")
     await until(async () => (await digestOf(hosted, mallorys.tenant)).messages === digest.messages + 1, 10_000)
   })
@@ -166,8 +203,9 @@ describe("a registered machine", { timeout: 60_000 }, () => {
       const events = [log.said(mallory, "mine", headers.join())]
       const answer = await answerOn(ownCommits(), framed(log.record(mallory, events), events), headers)
       assert.strictEqual(answer.verdict, "committed", headers.join())
+      noted(`header on an honest commit: ${headers.join(", ")}`, "committed, the header without effect")
     }
-    assert.strictEqual((await hosted.cli("verify", "--on", "hosted", "--tenant", mallorys.tenant)).code, 0)
+    assert.strictEqual(await holds(hosted, mallorys.tenant), true)
   })
 
   it("is not answered on anybody else's subjects, nor where it names another's subject for the answer", async () => {
@@ -185,34 +223,96 @@ describe("a registered machine", { timeout: 60_000 }, () => {
       "$JS.API.STREAM.PURGE.LOG",
       "$KV.TENANTS.tenant.x"
     ]
-    const answers = [subjects.logConversation(adas.tenant, "private"), subjects.logCommit(adas.tenant, adas.peer), subjects.ingest(adas.tenant, adas.peer, "commit"), subjects.deliver(adas.peer), "$JS.API.STREAM.PURGE.LOG", "_R_.x"]
+    const answers = [subjects.logConversation(adas.tenant, "private"), subjects.logConversation(mallorys.tenant, "mine"), subjects.logCommit(adas.tenant, adas.peer), subjects.ingest(adas.tenant, adas.peer, "commit"), subjects.deliver(adas.peer), "$JS.API.STREAM.PURGE.LOG", "_R_.x"]
     const listened = [">", subjects.logTenant(adas.tenant), subjects.deliver(adas.peer), `_INBOX.${adas.peer}.>`, "ingest.>", "_R_.>"]
-    const acts: ReadonlyArray<(attacker: RawLeaf) => void> = [
-      ...elsewhere.map((subject) => (attacker: RawLeaf) => attacker.publish(subject, bytes, `_INBOX.${mallory.id}.elsewhere`)),
-      ...answers.map((reply) => (attacker: RawLeaf) => attacker.publish(ownCommits(), bytes, reply)),
-      ...answers.map((reply) => (attacker: RawLeaf) => attacker.publish(`store.CONSUMER.RESET.LOG.peer-${mallorys.peer}`, "{\"seq\":1}", reply)),
-      ...listened.map((subject) => (attacker: RawLeaf) => attacker.subscribe(subject))
+    const reset = `store.CONSUMER.RESET.LOG.peer-${mallorys.peer}`
+    const acts: ReadonlyArray<readonly [string, (attacker: RawLeaf) => void]> = [
+      ...[...elsewhere, ...apiSubjects].map((subject) => [`publish: ${subject}`, (attacker: RawLeaf) => attacker.publish(subject, bytes, `_INBOX.${mallory.id}.elsewhere`)] as const),
+      ...answers.map((reply) => [`reply subject through ingest: ${reply}`, (attacker: RawLeaf) => attacker.publish(ownCommits(), bytes, reply)] as const),
+      ...answers.map((reply) => [`reply subject through RESET: ${reply}`, (attacker: RawLeaf) => attacker.publish(reset, "{\"seq\":1}", reply)] as const),
+      ...listened.map((subject) => [`subscribe: ${subject}`, (attacker: RawLeaf) => attacker.subscribe(subject)] as const)
     ]
     // one connection each: the hub ends one that oversteps
-    const attackers = await Promise.all(acts.map(async (act) => {
-      const attacker = await connect(writer)
-      act(attacker)
-      await Effect.runPromise(attacker.flush)
-      return attacker
-    }))
+    const attackers = await Effect.runPromise(Effect.forEach(acts, ([attack, act]) =>
+      Effect.gen(function*() {
+        const attacker = yield* Effect.promise(() => connect(writer))
+        act(attacker)
+        yield* attacker.flush
+        return { attack, attacker }
+      }), { concurrency: 8 }))
+    assert.isAbove(attackers.length, 120)
     // behind all of these: ada's own traffic, and an honest request of mallory's
     assert.strictEqual((await ada.http("POST", "/conversations/other/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "meanwhile" })).json.reached.tier, "hosted")
     adasDigest = (await agreed(adas.tenant, hosted, [ada])).digest
     await answerOn(subjects.ingest(mallorys.tenant, mallorys.peer, "head"), JSON.stringify({ log_epoch: 1, mirror_seq: 0, journal: "j", journal_seq: 0 }))
-    for (const attacker of attackers) {
+    for (const { attack, attacker } of attackers) {
       await Effect.runPromise(attacker.flush)
       // `>` is cut to what it may hear: answers to its own requests
       assert.deepStrictEqual(attacker.heard.filter((subject) => !subject.startsWith(`_INBOX.${mallory.id}.`)), [])
       assert.notInclude(attacker.heard, `_INBOX.${mallory.id}.elsewhere`)
+      noted(attack, attacker.closed() ? "thrown out, without effect" : "no answer, without effect")
       attacker.close()
     }
     assert.notInclude(leaf.heard, `_INBOX.${mallory.id}.elsewhere`)
     await adaGoesOn()
+  })
+
+  it("cannot fork its own chain: of two commits that follow the same one, one counts", async () => {
+    const twin = { ...mallory }
+    const second = (content: string, author: Author) => {
+      const events = [log.said(author, "mine", content)]
+      return framed(log.record(author, events), events)
+    }
+    const [one, other] = await Promise.all([answerOn(ownCommits(), second("fork one", mallory)), answerOn(ownCommits(), second("fork two", twin))])
+    assert.deepStrictEqual([one.verdict, other.verdict].toSorted(), ["chain_mismatch", "committed"])
+    if (other.verdict === "committed") Object.assign(mallory, twin)
+    noted("two commits that follow the same one, at once", "one committed, one chain_mismatch")
+    assert.strictEqual(await holds(hosted, mallorys.tenant), true)
+  })
+
+  it("with more events than a commit may have is refused, whatever it signed", async () => {
+    const author = { ...mallory }
+    const events = Array.from({ length: 1000 }, (_, i) => log.said(author, "mine", `${i}`))
+    const items = [log.record(author, events), ...events].map(({ data }) => Buffer.concat([Buffer.from(uvarint(data.length)), data]))
+    const { verdict } = await answerOn(ownCommits(), Buffer.concat(items))
+    assert.strictEqual(verdict, "invalid")
+    noted("a commit of 1,000 events", verdict)
+  })
+
+  it("asking without end waits for itself: a neighbour's write is stored within seconds", async () => {
+    const attacker = await connect(writer)
+    attacker.subscribe(`_INBOX.${mallory.id}.>`)
+    const head = JSON.stringify({ log_epoch: 1, mirror_seq: 0, journal: "j", journal_seq: 0, mirror: { last_seq: 1, messages: 1 } })
+    for (let n = 0; n < 10_000; n++) {
+      attacker.publish(subjects.ingest(mallorys.tenant, mallorys.peer, "head"), n % 2 === 0 ? head : "", `_INBOX.${mallory.id}.flood`)
+      attacker.publish(`ingest.${mallorys.tenant}.${mallorys.peer}.v${n % 500}`, "", `_INBOX.${mallory.id}.flood`)
+    }
+    const before = performance.now()
+    assert.strictEqual((await ada.http("POST", "/conversations/other/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "in the flood" })).json.reached.tier, "hosted")
+    assert.isBelow(performance.now() - before, 10_000)
+    adasDigest = (await agreed(adas.tenant, hosted, [ada])).digest
+    attacker.close()
+    noted("20,000 requests at once", "its own wait, and are dropped; a neighbour's write is stored")
+  })
+
+  it("subscribing without end is thrown out", async () => {
+    const attacker = await connect(writer)
+    for (let n = 0; n < 5000; n++) attacker.subscribe(`_INBOX.${mallory.id}.s${n}`)
+    await until(() => attacker.closed() || attacker.refused.some((text) => text.includes("subscriptions")), 20_000)
+    attacker.close()
+    noted("5,000 subscriptions", "refused from the 1,000th on")
+  })
+
+  it("that does not read what it asked for holds up nobody", async () => {
+    const attacker = await connect(writer)
+    attacker.subscribe(`_INBOX.${mallory.id}.>`)
+    await Effect.runPromise(attacker.flush)
+    attacker.stopReading()
+    for (let n = 0; n < 5000; n++) attacker.publish(subjects.ingest(mallorys.tenant, mallorys.peer, "head"), JSON.stringify({ log_epoch: 1, mirror_seq: 0, journal: "j", journal_seq: 0 }), `_INBOX.${mallory.id}.slow`)
+    assert.strictEqual((await ada.http("POST", "/conversations/other/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "beside a slow reader" })).json.reached.tier, "hosted")
+    adasDigest = (await agreed(adas.tenant, hosted, [ada])).digest
+    attacker.close()
+    noted("5,000 answers that are never read", "held for it alone; a neighbour's write is stored")
   })
 
   it("with more bytes than the hub takes at once loses its connection, and nobody else's", async () => {
@@ -220,6 +320,7 @@ describe("a registered machine", { timeout: 60_000 }, () => {
     raw.publish(ownCommits(), new Uint8Array(payloadMaxBytes + 1), `_INBOX.${mallory.id}.big`)
     await until(() => raw.closed() || raw.refused.length > 0, 20_000)
     assert.notInclude(raw.heard, `_INBOX.${mallory.id}.big`)
+    noted("8 MiB and a byte", "thrown out, without effect")
     await adaGoesOn()
   })
 })
@@ -235,6 +336,7 @@ describe("with the credentials file of ada's own leaf, a thief", { timeout: 60_0
     thief.publish(subjects.ingest(adas.tenant, adas.peer, "commit"), forged, `${inbox}.1`)
     await until(() => thief.bodies.has(`${inbox}.1`), 10_000)
     assert.strictEqual((JSON.parse(thief.bodies.get(`${inbox}.1`)!) as Answer).verdict, "bad_signature")
+    noted("with ada's stolen leaf.creds: a commit in her name", "bad_signature")
     for (const subject of [subjects.ingest(mallorys.tenant, mallorys.peer, "commit"), subjects.ingest(adas.tenant, mallorys.peer, "commit"), subjects.logConversation(adas.tenant, "private")]) {
       const again = await connect(stolenCreds(ada))
       again.subscribe(`${inbox}.>`)
@@ -246,13 +348,21 @@ describe("with the credentials file of ada's own leaf, a thief", { timeout: 60_0
     await until(() => thief.bodies.has(`${inbox}.3`), 10_000)
     assert.strictEqual((JSON.parse(thief.bodies.get(`${inbox}.3`)!) as Answer).verdict, "invalid")
     assert.notInclude(thief.heard, `${inbox}.2`)
+    noted("with ada's stolen leaf.creds: other peers, other tenants, the log", "no answer, without effect")
     thief.close()
     await adaGoesOn()
   })
 
   it("leaves every log whole, and ada's next words on their way", async () => {
-    for (const tenant of [adas.tenant, mallorys.tenant]) assert.strictEqual((await hosted.cli("verify", "--on", "hosted", "--tenant", tenant)).code, 0)
-    assert.strictEqual((await ada.cli("verify")).code, 0)
+    for (const tenant of [adas.tenant, mallorys.tenant]) assert.strictEqual(await holds(hosted, tenant), true)
+    assert.strictEqual(await holds(ada), true)
     assert.strictEqual((await ada.http("POST", "/conversations/private/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "after all" })).json.reached.tier, "hosted")
+  })
+})
+
+describe("the table of attacks", () => {
+  it("is the one that is kept", () => {
+    assert.isAtLeast(outcomes.size, 150)
+    matches("attacks.md", ["| attack | outcome |", "| --- | --- |", ...[...outcomes].map(([attack, outcome]) => `| ${attack.replaceAll("|", "\\|")} | ${outcome} |`), ""].join("\n"))
   })
 })
