@@ -5,15 +5,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { afterAll, beforeAll } from "vitest"
-import { frame } from "../../src/security/commit.ts"
-import type { CommitFields } from "../../src/security/commit.ts"
-import { newDataKey } from "../../src/security/sealing.ts"
 import { generateKeys, type KeyPair } from "../../src/security/keys.ts"
-import { encode, plain } from "../../streams/Envelope.ts"
 import { payloadMaxBytes } from "../../streams/limits.ts"
 import { subjects } from "../../streams/subjects.ts"
-import type { VerdictName } from "../../streams/Verdict.ts"
-import { type Author, type LogHistory, time, type Written } from "../support/logHistory.ts"
+import { apiSubjects, forgeriesOf, framed, handFramed } from "../support/hostile.ts"
+import type { Author, LogHistory } from "../support/logHistory.ts"
 import { type RawLeaf, rawLeaf } from "../support/rawLeaf.ts"
 import { enrol, makeRawPeer, registerRaw, stolenCreds, tokenFor, writerOf } from "../support/rawPeer.ts"
 import { matches } from "../golden/golden.ts"
@@ -81,7 +77,6 @@ const answerOn = async (subject: string, body: Uint8Array | string, headers?: Re
   return JSON.parse(leaf.bodies.get(reply)!) as Answer
 }
 const ownCommits = () => subjects.ingest(mallorys.tenant, mallorys.peer, "commit")
-const framed = (record: Written, events: ReadonlyArray<Written>) => frame(record.data, events.map(({ data }) => data))
 
 /** An honest commit still goes through, and is committed. */
 const honest = async (content: string): Promise<Uint8Array> => {
@@ -92,80 +87,13 @@ const honest = async (content: string): Promise<Uint8Array> => {
   return bytes
 }
 
-interface Forgery {
-  readonly what: string
-  /** Made from the author as it stands; its chain is put back afterwards. */
-  readonly make: (author: Author) => Uint8Array | Promise<Uint8Array>
-  readonly verdict: VerdictName
-}
-const record = (events: (author: Author) => ReadonlyArray<Written>, otherwise: Partial<CommitFields> = {}, signer?: () => KeyPair) => (author: Author) => {
-  const made = events(author)
-  return framed(log.record({ ...author, pair: signer?.() ?? author.pair }, made, otherwise), made)
-}
-const said = (content: string) => (author: Author) => [log.said(author, "mine", content)]
-const odd = (change: Readonly<Record<string, unknown>>) => (author: Author): ReadonlyArray<Written> => {
-  const one = log.said(author, "mine", "odd")
-  return [{ ...one, data: Buffer.from(JSON.stringify({ ...(JSON.parse(Buffer.from(one.data).toString()) as Record<string, unknown>), ...change })) }]
-}
-const plainEvent = (author: Author): ReadonlyArray<Written> => {
-  const id = "01930000-0000-7000-8000-000000000000"
-  const fact = { type: "message.appended", data: { message_id: "m", role: "user", content: "in the clear", timestamp: time } } as const
-  return [{ id, subject: "", data: encode(plain(fact, { id, source: author.backendId, time, subject: "mine", lamport: 99, surface: "cli" })) }]
-}
-
-const forgeries: ReadonlyArray<Forgery> = [
-  { what: "no commit at all", make: () => Buffer.from("{\"hello\":1}"), verdict: "invalid" },
-  { what: "nothing", make: () => new Uint8Array(), verdict: "invalid" },
-  { what: "a signature by another key", make: record(said("x"), {}, () => stranger), verdict: "bad_signature" },
-  { what: "a record changed after it was signed", make: (author) => {
-    const events = said("x")(author)
-    const signed = log.record(author, events)
-    const text = Buffer.from(signed.data).toString().replace("\"sync_id\":\"sync\"", "\"sync_id\":\"sink\"")
-    return frame(Buffer.from(text), events.map(({ data }) => data))
-  }, verdict: "bad_signature" },
-  { what: "a record in ada's peer's name", make: (author) => record(said("x"), { author: adas.peer })(author), verdict: "bad_signature" },
-  { what: "a record in hosted's name", make: record(said("x"), { author: "hosted" }), verdict: "bad_signature" },
-  { what: "hashes of other events", make: (author) => {
-    const signed = log.record(author, said("x")(author))
-    return framed(signed, said("y")(author))
-  }, verdict: "invalid" },
-  { what: "more events than were signed", make: (author) => {
-    const events = said("x")(author)
-    return framed(log.record(author, events), [...events, ...said("y")(author)])
-  }, verdict: "invalid" },
-  { what: "ada's events", make: record(odd({ source: `local_sha256_${"a".repeat(64)}` })), verdict: "invalid" },
-  { what: "a lamport of 2^53", make: record(odd({ lamport: 2 ** 53 })), verdict: "invalid" },
-  { what: "a lamport that runs the clock out", make: record(odd({ lamport: 2 ** 48 })), verdict: "invalid" },
-  { what: "a lamport of 0", make: record(odd({ lamport: 0 })), verdict: "invalid" },
-  { what: "a revocation of ada's device", make: record((author) => [log.event(author, { type: "peer.revoked", data: { peer_id: adas.peer, cause: "lost" } }, adas.peer)]), verdict: "invalid" },
-  { what: "a registration", make: record(odd({ type: "peer.registered", dataschema: "maestra:peer.registered:1" })), verdict: "invalid" },
-  { what: "an erasure", make: record((author) => [log.event(author, { type: "tenant.erased", data: { erased_at: time, before_seq: 1 } }, "settings")]), verdict: "invalid" },
-  { what: "an expiry", make: record((author) => [log.event(author, { type: "conversation.expired", data: { before_seq: 1 } }, "mine")]), verdict: "invalid" },
-  { what: "data in the clear", make: record(plainEvent), verdict: "invalid" },
-  { what: "data sealed under ada's key id", make: (author) => record(() => [log.event(author, { type: "message.deleted", data: { message_id: "m" } }, "mine", { key: newDataKey(`${adas.tenant}.1`) })])(author), verdict: "invalid" },
-  { what: "a subject that leads elsewhere", make: (author) => record(odd({ subject: `x.conv.y` }))(author), verdict: "invalid" },
-  { what: "a message longer than a message may be", make: record((author) => [log.event(author, { type: "message.appended", data: { message_id: "m", role: "user", content: "x".repeat(2 ** 21), timestamp: time } }, "mine")]), verdict: "invalid" },
-  { what: "a chain that does not follow", make: record(said("x"), { prev: "" }), verdict: "chain_mismatch" },
-  { what: "a range with a hole", make: (author) => record(said("x"), { from: author.to + 5, to: author.to + 5 })(author), verdict: "chain_mismatch" }
-]
-
-/** Every subject of JetStream's API, as clients call it; `store` is how the account's import is named here. */
-const apiSubjects = [
-  "INFO", "ACCOUNT.PURGE.x", "ACCOUNT.STREAM.MOVE.x.LOG", "ACCOUNT.STREAM.CANCEL_MOVE.x.LOG", "META.LEADER.STEPDOWN", "SERVER.REMOVE",
-  "STREAM.CREATE.EVIL", "STREAM.UPDATE.LOG", "STREAM.NAMES", "STREAM.LIST", "STREAM.INFO.LOG", "STREAM.DELETE.LOG", "STREAM.PURGE.LOG",
-  "STREAM.SNAPSHOT.LOG", "STREAM.RESTORE.LOG", "STREAM.MSG.GET.LOG", "STREAM.MSG.DELETE.LOG", "STREAM.PEER.REMOVE.LOG", "STREAM.LEADER.STEPDOWN.LOG",
-  "DIRECT.GET.LOG", "DIRECT.GET.LOG.x",
-  "CONSUMER.CREATE.LOG", "CONSUMER.CREATE.LOG.x", "CONSUMER.CREATE.LOG.x.y", "CONSUMER.DURABLE.CREATE.LOG.x", "CONSUMER.NAMES.LOG", "CONSUMER.LIST.LOG",
-  "CONSUMER.INFO.LOG.ADAS", "CONSUMER.DELETE.LOG.ADAS", "CONSUMER.PAUSE.LOG.ADAS", "CONSUMER.UNPIN.LOG.ADAS", "CONSUMER.RESET.LOG.ADAS", "CONSUMER.LEADER.STEPDOWN.LOG.ADAS", "CONSUMER.MSG.NEXT.LOG.ADAS"
-].flatMap((api) => ["$JS.API", "$JS.hub.API", "store"].map((prefix) => `${prefix}.${api}`))
+const forgeries = forgeriesOf(() => ({ log, adas, stranger }))
 
 /** Every hash, signature and chain of a log, checked again. */
 const holds = async (backend: Backend, tenant = ""): Promise<boolean> => {
   const { text } = await backend.http("POST", `/verify${tenant === "" ? "" : `?tenant=${tenant}`}`)
   return (JSON.parse(text.trimEnd().split("\n").at(-1)!) as { readonly result?: { readonly ok?: boolean } }).result?.ok === true
 }
-
-const uvarint = (value: number): ReadonlyArray<number> => value < 128 ? [value] : [value % 128 + 128, ...uvarint(Math.floor(value / 128))]
 
 /** The neighbour notices nothing: same digest, in step, whole log. */
 const adaGoesOn = async () => {
@@ -273,8 +201,7 @@ describe("a registered machine", { timeout: 60_000 }, () => {
   it("with more events than a commit may have is refused, whatever it signed", async () => {
     const author = { ...mallory }
     const events = Array.from({ length: 1000 }, (_, i) => log.said(author, "mine", `${i}`))
-    const items = [log.record(author, events), ...events].map(({ data }) => Buffer.concat([Buffer.from(uvarint(data.length)), data]))
-    const { verdict } = await answerOn(ownCommits(), Buffer.concat(items))
+    const { verdict } = await answerOn(ownCommits(), handFramed([log.record(author, events), ...events]))
     assert.strictEqual(verdict, "invalid")
     noted("a commit of 1,000 events", verdict)
   })
