@@ -78,3 +78,12 @@ describe("infra", () => {
     for (const kind of alertKinds) assert.include(file("prometheus/rules.yml"), kind)
   })
 })
+
+describe("the run books", () => {
+  it("have a heading for every alert, and none for what is no alert", () => {
+    const text = readFileSync(new URL("../../docs/OPERATIONS.md", import.meta.url), "utf8")
+    const part = text.slice(text.indexOf("\n## Alerts\n"), text.indexOf("\n## When something is wrong\n"))
+    const headings = [...part.matchAll(/^### (.*)$/gm)].map(([, heading]) => heading)
+    assert.deepStrictEqual(headings, [...alertKinds])
+  })
+})
