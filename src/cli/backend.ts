@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { secretSetting } from "../security/secretSetting.ts"
 import { refusalOfUrl } from "../security/plainText.ts"
+import { trust } from "./serving/network.ts"
 import { type CliFailure, failed, misused, notReachable, refused } from "./failure.ts"
 import { type Side, sideDir } from "./settings.ts"
 
@@ -72,7 +73,8 @@ const hostedElsewhere = Effect.gen(function*() {
   const url = yield* Config.String("MAESTRA_HOSTED_URL").pipe(Config.withDefault(""))
   if (url === "") return Option.none<Backend>()
   const why = refusalOfUrl(url)
-  if (why !== undefined) return yield* misused("hosted-url", `MAESTRA_HOSTED_URL: ${why}`, "Set it to https://….")
+  if (why !== undefined) return yield* misused("hosted-url", `MAESTRA_HOSTED_URL ${why}`, "Set it to https://….")
+  yield* trust(yield* Config.option(Config.NonEmptyString("MAESTRA_CA")))
   const token = yield* secretSetting("MAESTRA_ADMIN_TOKEN")
   if (Option.isNone(token)) return yield* misused("token-missing", "MAESTRA_HOSTED_URL is set and no admin token", "Put one into a file of yours alone and set MAESTRA_ADMIN_TOKEN_FILE; `maestra hosted tokens create NAME` makes one.")
   return Option.some<Backend>({ side: "hosted", url, token: token.value, tenant: undefined })

@@ -27,7 +27,7 @@ import type { SecretKey } from "../security/secretKey.ts"
 import { alertBucket, watcherBucket } from "./alerting.ts"
 import { hostedAudit } from "./audit.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
-import { hubName, startHub } from "./Hub.ts"
+import { hubName, keepCertificates, loopbackOnly, type Network, startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
 import { makeKeyring } from "./Keyring.ts"
 import { followRevocations } from "./followRevocations.ts"
@@ -54,6 +54,8 @@ export interface HostedOptions {
   /** Ports on loopback of the hub this process runs itself; unused with `cluster`. */
   readonly natsPort: number
   readonly leafPort: number
+  /** Loopback, in plain text, without it. */
+  readonly network?: Network
   /** How local backends reach the hub's leaf port. */
   readonly leafUrls: ReadonlyArray<string>
   readonly sessionMax?: Duration.Duration
@@ -92,7 +94,8 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
     return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
-  const hub = yield* startHub({ ...options, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
+  const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
+  if (options.network?.tls !== undefined) yield* supervise(options, "certificates", keepCertificates(hub.server, options.network.tls))
   yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
   return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server }
 })

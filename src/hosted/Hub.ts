@@ -1,4 +1,5 @@
-import { Effect, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
+import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { findServer } from "../nats/binary.ts"
 import { connect, type Wired } from "../nats/connect.ts"
@@ -23,11 +24,26 @@ export const hubName = "hub-1"
 /** A file of the hub cannot be written. Nothing was started. */
 export class HubUnwritable extends Schema.TaggedError<HubUnwritable>()("HubUnwritable", { hint: Schema.String }) {}
 
+/** Where leaf nodes are listened for, and how what they say is protected on the way. */
+export interface Network {
+  readonly leafHost: string
+  /** For leaf nodes through WebSocket; none without it. */
+  readonly webSocketPort?: number
+  /** PEM files. New content of them is taken up within seconds. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** Somebody said on purpose that plain text may cross the network: something in front speaks TLS, or nothing matters. */
+  readonly plainAllowed: boolean
+}
+
+/** Nothing leaves this machine. */
+export const loopbackOnly: Network = { leafHost: "127.0.0.1", plainAllowed: false }
+
 export interface HubStart {
   readonly dataDir: string
   readonly secrets: HubSecrets
   readonly natsPort: number
   readonly leafPort: number
+  readonly network: Network
   /** Transport keys revoked so far, with the second of their revocation. */
   readonly revocations: Readonly<Record<string, number>>
   readonly onProgress: (line: string) => Effect.Effect<void>
@@ -36,11 +52,15 @@ export interface HubStart {
 /** Start the hub's nats-server in this data directory and connect as a hosted process and as its admin. */
 export const startHub = Effect.fn("startHub")(function*(options: HubStart) {
   const runDir = join(options.dataDir, "nats")
+  const { network } = options
   const binary = yield* findServer({ say: options.onProgress })
   const text = yield* renderHubConfig(options.secrets, {
     serverName: hubName,
     client: { port: options.natsPort },
-    leaf: { port: options.leafPort },
+    leaf: { port: options.leafPort, host: network.leafHost },
+    ...(network.webSocketPort === undefined ? {} : { webSocket: { port: network.webSocketPort, host: network.leafHost } }),
+    ...(network.tls === undefined ? {} : { tls: { ...network.tls, leafsToo: true } }),
+    tlsInFront: network.plainAllowed,
     storeDir: join(runDir, "store"),
     jwtDir: join(runDir, "jwt"),
     revocations: options.revocations
@@ -62,4 +82,19 @@ export const startHub = Effect.fn("startHub")(function*(options: HubStart) {
     clientPort: server.clientPort,
     server
   } satisfies Hub
+})
+
+const lookEvery = Duration.seconds(2)
+
+/** Have the server take up renewed certificates, for ever: links that stand stay, new ones get the new certificate. */
+export const keepCertificates = Effect.fnUntraced(function*(server: Pick<ServerProcess, "reload">, { certFile, keyFile }: NonNullable<Network["tls"]>): Effect.fn.Return<never> {
+  const read = Effect.promise(() => Promise.all([certFile, keyFile].map((file) => readFile(file, "latin1").catch(() => ""))).then((texts) => texts.includes("") ? undefined : texts.join("")))
+  let held = yield* read
+  for (;;) {
+    yield* Effect.sleep(lookEvery)
+    const now = yield* read
+    if (now === undefined || now === held) continue
+    held = now
+    yield* server.reload.pipe(Effect.tapError(({ hint }) => Effect.logWarning("nats-server did not take up a renewed certificate", { hint })), Effect.ignore)
+  }
 })

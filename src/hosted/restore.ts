@@ -10,7 +10,7 @@ import { replaceFile } from "../security/replaceFile.ts"
 import { isLogStream, partitionsIn } from "./backup.ts"
 import { type BackupSet, BackupUnusable, chooseSets, findSets, sizeOf, verifySet } from "./backupFiles.ts"
 import { masterKeyOf, openDeployment } from "./Deployment.ts"
-import { startHub } from "./Hub.ts"
+import { loopbackOnly, startHub } from "./Hub.ts"
 import { epochOf, markFile, metadataOf } from "./LogMark.ts"
 import { commitStaging, dropStaging, finishRestore, isInUse, type Note, openStaging } from "./restoredFolder.ts"
 import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
@@ -84,7 +84,7 @@ const stage = Effect.fnUntraced(function*(order: RestoreOrder, log: BackupSet, k
   const known = [yield* markFile(staging, streams.log).load, yield* markFile(dataDir, streams.log).load].map(Option.map(({ log_epoch }) => log_epoch))
   const epochs = [log.manifest.log_epoch, ...known.flatMap(Option.toArray)]
   const restored = yield* Effect.scoped(Effect.gen(function*() {
-    const hub = yield* startHub({ dataDir: staging, secrets: deployment.hub, natsPort: -1, leafPort: -1, revocations, onProgress: () => Effect.void })
+    const hub = yield* startHub({ dataDir: staging, secrets: deployment.hub, network: loopbackOnly, natsPort: -1, leafPort: -1, revocations, onProgress: () => Effect.void })
     return yield* restoreStreams(order, hub.service, [log, keys], epochs, now)
   }))
   yield* markFile(staging, streams.log).save({ log_id: log.manifest.log_id, log_epoch: restored.epoch, high_water: restored.lastSeq })

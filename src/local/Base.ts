@@ -46,6 +46,10 @@ export interface LocalOptions {
   readonly httpUrl: string
   /** Client port of its nats-server on loopback; 0: any free one. */
   readonly natsPort: number
+  /** PEM of who vouches for the hosted side's certificates, beside those this system trusts. */
+  readonly caFile?: string
+  /** Somebody said on purpose that the hosted side may be spoken to in plain text over the network. */
+  readonly plainAllowed?: boolean
   /** How long a session with hosted lives before it is renewed; 8 hours at most. */
   readonly sessionTtl: Duration.Duration
   /** The model server questions go to; without it they are refused. */
@@ -76,7 +80,7 @@ const openIdentity = Effect.fnUntraced(function*(options: LocalOptions) {
 const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId: string) {
   const binary = yield* findServer({ say: options.onProgress })
   const runDir = join(options.dataDir, "nats")
-  const leaf = yield* openLeafConfig({ directory: runDir, instanceId, port: options.natsPort })
+  const leaf = yield* openLeafConfig({ directory: runDir, instanceId, port: options.natsPort, plainAllowed: options.plainAllowed === true, ...(options.caFile === undefined ? {} : { caFile: options.caFile }) })
   const server = yield* startServer({ binary: binary.path, configFile: leaf.configFile, runDir })
   const dial = (inboxPrefix: string, name: string) => connect({ server: `127.0.0.1:${server.clientPort}`, auth: leaf.agent, name, inboxPrefix })
   const agent = yield* dial("_INBOX.agent", "agent")
@@ -161,7 +165,7 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   const parts = yield* openParts(
     { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },
     (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
-  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl }
+  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl, plainAllowed: options.plainAllowed === true }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

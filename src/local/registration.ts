@@ -8,6 +8,7 @@ import type { Identity } from "../../streams/events/peer.ts"
 import { type BackendIdentity, type Signer, signerOf } from "../security/BackendIdentity.ts"
 import { handovers } from "../security/handovers.ts"
 import { keyId } from "../security/keys.ts"
+import { refusalOfUrl } from "../security/plainText.ts"
 import { decodePairingCode } from "../security/pairingCode.ts"
 import type { Paired, PairingSecrets, PairingStore } from "./Pairing.ts"
 import { askIdentity, type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
@@ -20,6 +21,8 @@ export interface RegistrationContext {
   readonly server: ServerProcess
   readonly self: BackendIdentity["Service"]
   readonly sessionLife: Duration.Duration
+  /** The hosted side may be spoken to in plain text over the network. */
+  readonly plainAllowed: boolean
 }
 
 /** Renew this long before the registration ends, or at two thirds of a short one. */
@@ -35,6 +38,8 @@ export const pair = Effect.fnUntraced(function*(context: RegistrationContext, te
   const decoded = decodePairingCode(text)
   if (Result.isFailure(decoded)) return yield* failed(400, "pairing-code", decoded.failure.hint)
   const code = decoded.success
+  const plain = refusalOfUrl(code.url, context.plainAllowed)
+  if (plain !== undefined) return yield* failed(400, "plain-text", `The code's address ${plain}. Have its operator give an https:// address (--public-url), or start this backend with --insecure-plain.`)
   const held = SubscriptionRef.getUnsafe(context.state.paired)
   if (Option.isSome(held) && SubscriptionRef.getUnsafe(context.state.needs) === undefined) {
     return yield* failed(409, "already-paired", `This machine is paired with ${held.value.with.hosted_url}. \`maestra local unpair\` first.`)

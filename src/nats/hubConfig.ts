@@ -37,8 +37,8 @@ export interface HubOptions {
   readonly storeDir: string
   /** Where the server keeps account JWTs, pushed revocations among them. Belongs to the same disk and backup as `storeDir`. */
   readonly jwtDir: string
-  /** PEM files, used by every listener that has a host other than loopback. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string }
+  /** PEM files, used by every listener that has a host other than loopback; with `leafsToo`, by those for leaf nodes wherever they listen. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly leafsToo?: boolean }
   /** True when a proxy in front of a non-loopback listener speaks TLS. */
   readonly tlsInFront?: boolean
   /** One of several servers that are one hub. */
@@ -100,8 +100,8 @@ const serverLines = (options: HubOptions): ReadonlyArray<string> => [
   `ping_max: 2`,
   ...(options.cluster === undefined ? [] : clusterLines(options.cluster)),
   `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always, max_file_store: 4PB${options.cluster === undefined ? "" : `, unique_tag: ${quote(zoneTag)}`} }`,
-  `leafnodes { ${listenAnd(options.leaf, tlsBlock(options, options.leaf))} }`,
-  ...(options.webSocket === undefined ? [] : [`websocket { ${listenAnd(options.webSocket, tlsBlock(options, options.webSocket) || "no_tls: true")} }`]),
+  `leafnodes { ${listenAnd(options.leaf, leafTls(options, options.leaf))} }`,
+  ...(options.webSocket === undefined ? [] : [`websocket { ${listenAnd(options.webSocket, leafTls(options, options.webSocket) || "no_tls: true")} }`]),
   `resolver: { type: full, dir: ${quote(options.jwtDir)}, interval: "2m" }`
 ]
 
@@ -127,8 +127,10 @@ const listenAnd = (listener: Listener, more: string) => `listen: ${quote(address
 
 const isLoopback = ({ host = "127.0.0.1" }: Listener) => host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host)
 
-const tlsBlock = (options: HubOptions, listener: Listener) =>
-  options.tls === undefined || isLoopback(listener) ? "" : `tls { cert_file: ${quote(options.tls.certFile)}, key_file: ${quote(options.tls.keyFile)} }`
+const leafTls = (options: HubOptions, listener: Listener) => tlsBlock(options, listener, options.tls?.leafsToo === true)
+
+const tlsBlock = (options: HubOptions, listener: Listener, onLoopback = false) =>
+  options.tls === undefined || (isLoopback(listener) && !onLoopback) ? "" : `tls { cert_file: ${quote(options.tls.certFile)}, key_file: ${quote(options.tls.keyFile)} }`
 
 /** nats-server strings: backslash escapes, so a path with a quote or a backslash stays one string. */
 const quote = (text: string) => `"${text.replace(/[\\"]/g, (character) => `\\${character}`)}"`

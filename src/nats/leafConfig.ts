@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto"
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { isLoopback } from "../security/plainText.ts"
 
 /** `instance.conf` of a data directory cannot be read. Nothing was changed: put the file back from a copy, or remove it and pair again. */
 export class LeafConfigBroken extends Schema.TaggedError<LeafConfigBroken>()("LeafConfigBroken", { file: Schema.String, hint: Schema.String }) {}
@@ -44,6 +45,10 @@ export interface LeafConfigOptions {
   readonly instanceId: string
   /** Client port on 127.0.0.1; 0: a free one at every start. */
   readonly port: number
+  /** PEM of who vouches for the hub, instead of those this system trusts. */
+  readonly caFile?: string
+  /** Somebody said on purpose that the link may cross the network in plain text. */
+  readonly plainAllowed?: boolean
 }
 
 /** At first start with random passwords and no leaf; later as it was, with today's `nats.conf`. */
@@ -60,7 +65,7 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
     const known = yield* readInstance(instanceFile)
     const first: Instance = known ?? unpaired(options, credsPath)
     const write = (instance: Instance) => {
-      writeAtomically(join(dirname(instanceFile), "tls.conf"), instance.MAESTRA_LEAF_URLS.some(isEncrypted) ? "tls {}\n" : "# this machine: no TLS\n")
+      writeAtomically(join(dirname(instanceFile), "tls.conf"), instance.MAESTRA_LEAF_URLS.some(isEncrypted) ? `tls {${options.caFile === undefined ? "" : ` ca_file: ${JSON.stringify(options.caFile)} `}}\n` : "# this machine: no TLS\n")
       writeAtomically(instanceFile, textOf(instance))
     }
     const change = (how: (before: Instance) => Instance) =>
@@ -77,7 +82,7 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
       status: Effect.map(readInstance(instanceFile), (now = first) => ({ paired: isPaired(now), paused: isPaired(now) && now.MAESTRA_LEAF_DISABLED })),
       pair: ({ creds, urls }) =>
         Effect.gen(function*() {
-          for (const url of urls) yield* acceptable(url)
+          for (const url of urls) yield* acceptable(url, options.plainAllowed === true)
           if (new Set(urls.map(isEncrypted)).size > 1) return yield* new LeafUrlRefused({ url: urls[0], hint: "Encrypted and plain addresses do not go together." })
           writeAtomically(credsPath, creds)
           return yield* change((before) => ({ ...before, MAESTRA_LEAF_URLS: urls, MAESTRA_LEAF_DISABLED: isPaired(before) && before.MAESTRA_LEAF_DISABLED }))
@@ -128,16 +133,16 @@ const unpaired = (options: LeafConfigOptions, credentials: string): Instance => 
 })
 
 /** Encrypted, except on this machine: what the link carries is sealed, but subjects and telemetry types are not. */
-const acceptable = (url: string): Effect.Effect<void, LeafUrlRefused> => {
+const acceptable = (url: string, plainAllowed: boolean): Effect.Effect<void, LeafUrlRefused> => {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   const refuse = (hint: string) => Effect.fail(new LeafUrlRefused({ url: parsed === undefined ? "" : `${parsed.protocol}//${parsed.host}`, hint }))
   if (parsed === undefined || /["\\\s]/.test(url) || parsed.hostname === "") return refuse("The hosted side sent an address that is none. Pair again, or ask its operator.")
   if (parsed.username !== "" || parsed.password !== "") return refuse("An address with credentials in it is not ours to keep.")
   if (isEncrypted(url)) return Effect.void
   const plain = parsed.protocol === "nats-leaf:" || parsed.protocol === "ws:"
-  return plain && (/^127(\.\d{1,3}){3}$/.test(parsed.hostname) || parsed.hostname === "localhost" || parsed.hostname === "[::1]")
+  return plain && (plainAllowed || isLoopback(parsed.hostname))
     ? Effect.void
-    : refuse("Only tls:// and wss:// lead to another machine. The hosted side's operator sets the address.")
+    : refuse("Only tls:// and wss:// lead to another machine, unless both sides were started with --insecure-plain. The hosted side's operator sets the address.")
 }
 
 const isEncrypted = (url: string) => /^(tls|wss):/.test(url)

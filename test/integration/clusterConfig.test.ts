@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { layoutHere, logsIn, serverOptions } from "../../src/hosted/cluster/layout.ts"
 import { renderAccounts, renderServerConfig } from "../../src/nats/hubConfig.ts"
 import { makeHubSecrets } from "../../src/nats/hubSecrets.ts"
-import { clusterCertificates } from "../../src/security/clusterCertificates.ts"
+import { clusterCertificates } from "../../src/security/certificates.ts"
 import { binary, temporaryFolder } from "../support/hubRig.ts"
 
 /** What the server says of a configuration it only reads. */

@@ -170,11 +170,16 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
   let log = ""
   const environment = { ...process.env, ...env, MAESTRA_DATA_DIR: home, MAESTRA_PARENT_PIPE: "1" }
   const token = () => readFileSync(see(join(dir, side === "hosted" ? "admin-token" : "token")), "utf8").trim()
+  /** Where its own machine's programs reach it; another port than the one it was given, where it speaks TLS there. */
+  const at = (): string => {
+    const file = see(join(dir, "runtime.json"))
+    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { readonly url: string }).url : url
+  }
   const exited = (one: ChildProcess) => new Promise<void>((done) => one.exitCode !== null || one.signalCode !== null ? done() : one.once("exit", () => done()))
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null
   const backend: Backend = {
     name, side, home, dir,
-    url: () => url,
+    url: at,
     pid: () => child?.pid ?? 0,
     natsPid: () => pidIn(see(join(dir, "nats"))),
     running,
@@ -185,7 +190,7 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
       for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => { log += bytes.toString() })
       await until(async () => {
         if (!running()) throw new Error(`${name} ended while starting:\n${log.slice(-3000)}`)
-        return existsSync(see(join(dir, "runtime.json"))) && (await fetch(`${url}/health`).then((r) => r.ok, () => false))
+        return existsSync(see(join(dir, "runtime.json"))) && (await fetch(`${at()}/health`).then((r) => r.ok, () => false))
       }, startWithinMs, () => `${name} did not start:\n${log.slice(-3000)}`)
     },
     stop: async () => {
@@ -199,7 +204,7 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
       await exited(child)
     },
     http: async (method, path, body) => {
-      const response = await fetch(`${url}${path}`, {
+      const response = await fetch(`${at()}${path}`, {
         method,
         headers: { authorization: `Bearer ${token()}`, ...(body === undefined ? {} : { "content-type": typeof body === "string" ? "application/x-ndjson" : "application/json" }) },
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
@@ -210,7 +215,7 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
       return { status: response.status, text, json: jsonOf(text) }
     },
     stream: async (path) => {
-      const { body } = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token()}` } })
+      const { body } = await fetch(`${at()}${path}`, { headers: { authorization: `Bearer ${token()}` } })
       const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
       const { value = "" } = await reader.read()
       await reader.cancel()

@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import { backup } from "./hosted/backup.ts"
+import { certs } from "./hosted/certs.ts"
 import { cluster } from "./hosted/cluster.ts"
 import { enroll } from "./hosted/enroll.ts"
 import { peers } from "./hosted/peers.ts"
@@ -12,5 +13,5 @@ import { up } from "./hosted/up.ts"
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, enroll, peers, revoke, tokens, status, cluster, backup, restore])
+  Command.withSubcommands([up, enroll, peers, revoke, tokens, certs, status, cluster, backup, restore])
 )

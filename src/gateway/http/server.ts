@@ -26,6 +26,7 @@ import { scrapingHandlers } from "./handlers/scraping.ts"
 import { syncHandlers } from "./handlers/sync.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { telemetryHandlers } from "./handlers/telemetry.ts"
+import { type CertificateFiles, tlsFront } from "./tlsFront.ts"
 import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
 import { tokenHandlers } from "./handlers/tokens.ts"
 
@@ -53,6 +54,8 @@ export interface HostedServerOptions {
   readonly port: number
   /** Address to listen on. The default is loopback, behind a proxy that speaks TLS. */
   readonly host?: string
+  /** Speak TLS at `host` and this port; `port` is then plain, and for this machine's own programs. */
+  readonly tls?: CertificateFiles & { readonly port: number }
   /** The token of the operator at this machine; others have tokens of their own. */
   readonly adminToken: string
   readonly allowedOrigins?: ReadonlyArray<string>
@@ -78,7 +81,8 @@ export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect
   )
   return serve(routes, trust, () => ({ hosts: null, origins: options.allowedOrigins ?? [] }), {
     port: options.port,
-    host: options.host ?? "127.0.0.1"
+    host: options.tls === undefined ? options.host ?? "127.0.0.1" : "127.0.0.1",
+    ...(options.tls === undefined ? {} : { tls: { ...options.tls, host: options.host ?? "127.0.0.1" } })
   })
 }))
 
@@ -88,8 +92,9 @@ const serve = <E, R>(
   routes: Layer.Layer<never, E, R>,
   trust: Trust,
   policy: (port: number) => GuardPolicy,
-  listen: { readonly port: number; readonly host: string }
+  { tls, ...listen }: { readonly port: number; readonly host: string; readonly tls?: CertificateFiles & { readonly host: string; readonly port: number } }
 ) => {
+  const server = createServer({ headersTimeout: headersTimeoutMillis, requestTimeout: requestTimeoutMillis })
   const guarded = Layer.unwrap(Effect.gen(function*() {
     const { address } = yield* HttpServer.HttpServer
     return guard(policy("port" in address ? address.port : listen.port), yield* Closing, yield* Audit)
@@ -103,10 +108,11 @@ const serve = <E, R>(
   // released first: streams without an end are told to end before the server begins to wait for them
   const connections = makeConnections()
   const ending = Layer.effectDiscard(Effect.flatMap(Closing, ({ begin }) => Effect.addFinalizer(() => begin)))
-  return Layer.merge(ending, Layer.effectDiscard(Effect.forkScoped(connections.run))).pipe(
+  const front = tls === undefined ? Layer.empty : Layer.effectDiscard(tlsFront(server, tls, tls))
+  return Layer.mergeAll(ending, front, Layer.effectDiscard(Effect.forkScoped(connections.run))).pipe(
     Layer.provide(serving),
     Layer.provideMerge(NodeHttpServer.layer(
-      () => createServer({ headersTimeout: headersTimeoutMillis, requestTimeout: requestTimeoutMillis }),
+      () => server,
       { ...listen, gracefulShutdownTimeout: shutdownMax, websocket: connections.options }
     )),
     Layer.provide(Closing.layer),

@@ -11,6 +11,9 @@ import { commandPrefix } from "../../prefix.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
 import { alertFlags, alertSettings } from "../../serving/alertSettings.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
+import type { Network } from "../../../hosted/Hub.ts"
+import { isLoopback } from "../../../security/plainText.ts"
+import { hostedNetwork, hostedNetworkFlags } from "../../serving/network.ts"
 import { freePort } from "../../serving/ports.ts"
 import { showFirstToken } from "./tokens.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
@@ -66,6 +69,7 @@ const flags = {
     Flag.withFallbackConfig(Config.Int("MAESTRA_RATE_TELEMETRY_PER_MINUTE")),
     Flag.withDefault(defaultLimits.telemetryPerMinute)
   ),
+  ...hostedNetworkFlags,
   ...alertFlags,
   allowedOrigin: allowedOriginFlag,
   cluster: Flag.String("cluster").pipe(Flag.withDescription("File that describes an external JetStream cluster to use"), Flag.optional)
@@ -85,23 +89,27 @@ export const up = Command.make(
     const joins = Option.isSome(flags.cluster)
     const leafPort = joins ? flags.leafPort : yield* freePort(flags.leafPort, "--leaf-port")
     const natsPort = joins ? flags.natsPort : yield* freePort(flags.natsPort, "--nats-port")
-    const url = `http://127.0.0.1:${httpPort}`
-    const publicUrl = Option.getOrElse(flags.publicUrl, () => url)
+    const secured = Option.isSome(flags.tlsCert)
+    // with TLS at the port, this machine's own programs have one of their own
+    const url = `http://127.0.0.1:${secured ? yield* freePort(0, "--port") : httpPort}`
+    const publicUrl = Option.getOrElse(flags.publicUrl, () => secured ? `https://localhost:${httpPort}` : url)
+    const network = yield* hostedNetwork({ ...flags, publicUrl })
     // its own pages, under the name they are served by and on this machine
     const origins = [...new Set([new URL(publicUrl).origin, url, `http://localhost:${httpPort}`, ...yield* allowedOrigins(flags.allowedOrigin)])]
-    const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort)]
+    const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort, network)]
     const alerts = yield* alertSettings("hosted", publicUrl, flags)
     const layer = yield* Effect.promise(async () => {
       const { hostedBackend } = await import("../../../hosted/main.ts")
       // read while the backend waits for its nats-server
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
-        Layer.unwrap(Effect.map(gateway, ({ serveHosted }) => serveHosted({ port: httpPort, host: flags.host, adminToken, allowedOrigins: origins }))).pipe(Layer.provide([hostedBackend({
+        Layer.unwrap(Effect.map(gateway, ({ serveHosted }) => serveHosted({ port: Number(new URL(url).port), host: flags.host, adminToken, allowedOrigins: origins, ...(network.tls === undefined ? {} : { tls: { ...network.tls, port: httpPort } }) }))).pipe(Layer.provide([hostedBackend({
           dataDir: dir,
           alerts,
           publicUrl,
           natsPort,
           leafPort,
+          network,
           leafUrls,
           sessionMax: Duration.hours(flags.sessionHours),
           pairingLife: Duration.minutes(flags.pairingMinutes),
@@ -119,11 +127,11 @@ export const up = Command.make(
   Command.withExamples([{ command: "maestra hosted up --public-url https://sync.example.org", description: "Behind a proxy that speaks TLS" }])
 )
 
-/** In the clear only where nothing leaves the machine: local backends refuse anything else. */
-const leafUrlOf = (publicUrl: string, leafPort: number): string => {
-  const { hostname } = new URL(publicUrl)
-  const isLoopback = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")
-  return `${isLoopback ? "nats-leaf" : "tls"}://${hostname}:${leafPort}`
+/** In the clear only where nothing leaves the machine, or somebody said so: local backends refuse anything else. */
+const leafUrlOf = (publicUrl: string, leafPort: number, { plainAllowed, tls }: Network): string => {
+  const { hostname, protocol } = new URL(publicUrl)
+  const plain = tls === undefined && (isLoopback(hostname) || (plainAllowed && protocol === "http:"))
+  return `${plain ? "nats-leaf" : "tls"}://${hostname}:${leafPort}`
 }
 
 const screen = (at: { readonly url: string; readonly publicUrl: string; readonly leafUrls: ReadonlyArray<string>; readonly dir: string; readonly maestra: string }): string =>

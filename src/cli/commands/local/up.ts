@@ -10,6 +10,7 @@ import { advisorSettings } from "../../serving/advisorSettings.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
 import { alertFlags, alertSettings } from "../../serving/alertSettings.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
+import { localNetworkFlags, trust } from "../../serving/network.ts"
 import { freePort } from "../../serving/ports.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
 import { port, sideDir } from "../../settings.ts"
@@ -31,6 +32,7 @@ export const up = Command.make(
       Flag.withFallbackConfig(Config.Finite("MAESTRA_SESSION_HOURS")),
       Flag.withDefault(sessionHoursMax)
     ),
+    ...localNetworkFlags,
     ...alertFlags,
     allowedOrigin: allowedOriginFlag
   },
@@ -43,6 +45,7 @@ export const up = Command.make(
     const url = `http://127.0.0.1:${httpPort}`
     const advisor = yield* advisorSettings
     const alerts = yield* alertSettings("local", url, flags)
+    const caFile = yield* trust(flags.ca)
     const origins = yield* allowedOrigins(flags.allowedOrigin)
     const layer = yield* Effect.promise(async () => {
       const { localBackend } = await import("../../../local/main.ts")
@@ -50,7 +53,7 @@ export const up = Command.make(
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
         Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: origins }))).pipe(Layer.provide([
-          localBackend({ ...advisor, alerts, dataDir: dir, auditFile: join(dirname(dir), "audit.log"), httpUrl: url, natsPort: flags.natsPort, sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
+          localBackend({ ...advisor, alerts, dataDir: dir, auditFile: join(dirname(dir), "audit.log"), httpUrl: url, natsPort: flags.natsPort, plainAllowed: flags.insecurePlain, ...(caFile === undefined ? {} : { caFile }), sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
           Layer.effectDiscard(gateway)
         ]))
     })

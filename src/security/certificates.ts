@@ -8,6 +8,15 @@ export interface Certificate {
   readonly key: string
 }
 
+/** Whose signature a certificate carries. `privateKey` is secret. */
+export interface Authority {
+  readonly name: string
+  readonly privateKey: KeyObject
+}
+
+/** From when to when, in milliseconds since 1970. */
+export type Validity = readonly [from: number, until: number]
+
 /**
  * An authority made on the spot and certificates it signs, for the routes between the servers of one cluster: nobody
  * else has to trust it. Its key is used for these and forgotten, so it can vouch for nobody later.
@@ -16,24 +25,31 @@ export interface Certificate {
  * IPv4 addresses; `now` in milliseconds since 1970. Good for ten years.
  */
 export const clusterCertificates = (names: ReadonlyArray<ReadonlyArray<string>>, now: number): { readonly ca: string; readonly servers: ReadonlyArray<Certificate> } => {
-  const authority = generateKeyPairSync("ec", { namedCurve: "P-256" })
-  const validity = [now - hour, now + tenYears] as const
-  const issue = (common: string, publicKey: KeyObject, extensions: ReadonlyArray<Uint8Array>) =>
-    pem("CERTIFICATE", signed(authority.privateKey, tbs(common, publicKey, validity, extensions)))
-  return {
-    ca: issue(authorityName, authority.publicKey, [extension(oid.basicConstraints, sequence(der(0x01, [0xff]))), extension(oid.keyUsage, der(0x03, [1, 0x06]))]),
-    servers: names.map((own) => {
-      const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
-      return {
-        cert: issue(own[0] ?? "hub", publicKey, [
-          extension(oid.subjectAltName, sequence(...own.map(alternativeName))),
-          extension(oid.extendedKeyUsage, sequence(object(oid.serverAuth), object(oid.clientAuth)))
-        ]),
-        key: privateKey.export({ type: "pkcs8", format: "pem" }).toString()
-      }
-    })
-  }
+  const validity: Validity = [now - hour, now + tenYears]
+  const { authority, cert } = makeAuthority(authorityName, validity)
+  return { ca: cert, servers: names.map((own) => issueCertificate(authority, own, validity)) }
 }
+
+/** A new authority, and the certificate by which others trust it. */
+export const makeAuthority = (name: string, validity: Validity): { readonly authority: Authority; readonly cert: string } => {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  const authority = { name, privateKey }
+  const extensions = [extension(oid.basicConstraints, sequence(der(0x01, [0xff]))), extension(oid.keyUsage, der(0x03, [1, 0x06]))]
+  return { authority, cert: signedBy(authority, name, publicKey, validity, extensions) }
+}
+
+/** A certificate for a server of these names, with a key of its own. */
+export const issueCertificate = (authority: Authority, names: ReadonlyArray<string>, validity: Validity): Certificate => {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  const extensions = [
+    extension(oid.subjectAltName, sequence(...names.map(alternativeName))),
+    extension(oid.extendedKeyUsage, sequence(object(oid.serverAuth), object(oid.clientAuth)))
+  ]
+  return { cert: signedBy(authority, names[0] ?? "hub", publicKey, validity, extensions), key: privateKey.export({ type: "pkcs8", format: "pem" }).toString() }
+}
+
+const signedBy = (authority: Authority, common: string, publicKey: KeyObject, validity: Validity, extensions: ReadonlyArray<Uint8Array>) =>
+  pem("CERTIFICATE", signed(authority.privateKey, tbs(authority.name, common, publicKey, validity, extensions)))
 
 const authorityName = "maestra cluster"
 const hour = 3_600_000
@@ -51,13 +67,13 @@ const oid = {
   clientAuth: [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02]
 } as const
 
-const tbs = (common: string, publicKey: KeyObject, [from, until]: readonly [number, number], extensions: ReadonlyArray<Uint8Array>) =>
+const tbs = (issuer: string, common: string, publicKey: KeyObject, [from, until]: Validity, extensions: ReadonlyArray<Uint8Array>) =>
   sequence(
     der(0xa0, der(0x02, [2])),
     // positive, and no leading zero byte
     der(0x02, [0x40 | (randomBytes(1)[0]! & 0x3f), ...randomBytes(15)]),
     algorithm,
-    nameOf(authorityName),
+    nameOf(issuer),
     sequence(utcTime(from), utcTime(until)),
     nameOf(common),
     publicKey.export({ type: "spki", format: "der" }),

@@ -3,7 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto"
-import { clusterCertificates } from "../../../src/security/clusterCertificates.ts"
+import { clusterCertificates } from "../../../src/security/certificates.ts"
 
 const host = Schema.String.check(Schema.isPattern(/^[a-z]{1,20}(-[a-z0-9]{1,20})?(\.[a-z]{2,40}){0,4}$/))
 const byte = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
