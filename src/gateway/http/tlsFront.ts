@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import type { Server } from "node:http"
 import { createServer, type TlsOptions } from "node:tls"
+import { isoTime } from "../../../streams/time.ts"
 
 /** PEM files: the certificate, with those between it and its authority, and its private key. */
 export interface CertificateFiles {
@@ -51,7 +52,7 @@ export const tlsFront = Effect.fn("gateway.tlsFront")(function*(server: Server, 
     if (next.text === held) return
     yield* Effect.try({ try: () => front.setSecureContext(next.options), catch: () => new TlsRefused({ why: "the key is not the certificate's", hint: "" }) })
     held = next.text
-    yield* Effect.logInfo("a renewed certificate is in use", { good_until: new Date(next.until).toISOString() })
+    yield* Effect.logInfo("a renewed certificate is in use", { good_until: isoTime(next.until) })
   })
   // half a renewal is no renewal yet: the old one serves until the files belong together
   yield* Effect.forkScoped(Effect.repeat(Effect.ignore(renew), Schedule.spaced(lookEvery)))

@@ -6,6 +6,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { createPrivateKey, X509Certificate } from "node:crypto"
 import { join } from "node:path"
+import { isoTime } from "../../../../streams/time.ts"
 import { type Authority, issueCertificate, makeAuthority } from "../../../security/certificates.ts"
 import { failed } from "../../failure.ts"
 import { answer } from "../../print.ts"
@@ -37,7 +38,7 @@ export const certs = Command.make(
     // nothing reads the key alone: a server that looks in between keeps what it had
     yield* writeWhole(files.key, issued.key)
     yield* writeWhole(files.cert, `${issued.cert}${ca}`)
-    const good_until = new Date(until).toISOString()
+    const good_until = isoTime(until)
     yield* answer({ names, good_until, ca_file: files.ca, cert_file: files.cert, key_file: files.key }, () =>
       [
         `a certificate for ${names.join(", ")}, until ${time(good_until)} UTC:`,
