@@ -18,6 +18,7 @@ import { isToken } from "./ids.ts"
  * | `audit.<tenant or _>.<event type>`  | hosted        | operators          | AUDIT   |
  * | `alerts.<tenant or _>.<kind>`       | hosted        | operators          | ALERTS  |
  * | `ingest.<tenant>.<peer>.<commit, telemetry, head>` | relay | ingest     | request |
+ * | `position.<tenant>`                 | hosted        | hosted             | —       |
  * | `disk.<server>`                     | beside a server of a cluster | hosted processes | — |
  * | `deliver.<peer>.log`                | the hub       | that peer's mirror | —       |
  */
@@ -40,6 +41,7 @@ export const subjects = {
   alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? "_", kind),
   deliver: (peer: string) => join("deliver", peer, "log"),
   disk: (server: string) => join("disk", server),
+  position: (tenant: string) => join("position", tenant),
   partition: (index: number, subject: string) => `${join("part", String(index))}.${subject}`
 } as const
 
@@ -53,6 +55,7 @@ export const patterns = {
   alerts: "alerts.*.*",
   ingest: "ingest.*.*.*",
   disk: "disk.*",
+  position: "position.*",
   partition: "part.*.log.>"
 } as const
 

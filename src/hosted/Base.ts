@@ -225,8 +225,11 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   const { count, deployment, replicas, service } = attached
   const cutting = yield* adminRole(options, attached)
   // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
-  if (options.cluster !== undefined) yield* awaitStreams(service, count)
-  else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
+  if (options.cluster !== undefined) {
+    yield* options.onProgress(`joined ${service.server}; looking for the log`)
+    yield* awaitStreams(service, count)
+    yield* options.onProgress("the log is there; reading the tenant store")
+  } else for (const row of [streams.log, streams.telemetry, streams.audit, streams.alerts]) yield* ensureStream(service, row, { replicas })
   // a cluster's servers are elsewhere: whoever runs beside them tells of their disks
   const servers = attached.server === undefined ? yield* hearDisks(service) : undefined
   const disk = servers ?? (yield* guardDisk({ directory: join(options.dataDir, "nats", "store"), server: attached.server! }))

@@ -31,6 +31,7 @@ import { hostedNonces } from "./nonces.ts"
 import { hostedObserving, keepLooking } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
+import { keepReports } from "./reports.ts"
 import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
@@ -63,6 +64,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "projection", keepProjecting(base, chains))
   yield* supervise(options, "committer", chains.committer.run)
   yield* supervise(options, "ingest", serveIngest(ingest))
+  yield* supervise(options, "reports", keepReports(base, base.service))
   yield* supervise(options, "telemetry", keepCountingTelemetry(base))
   yield* supervise(options, "log mark", keepMark(base))
   const own = yield* ownOf(base, ingest)

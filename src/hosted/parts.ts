@@ -18,6 +18,7 @@ import { project } from "./LogView.ts"
 import { nextBump } from "./nextBump.ts"
 import { makeOwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
+import { tellReport } from "./reports.ts"
 import { remembered } from "./tablesOf.ts"
 import type { Device } from "./TenantRecord.ts"
 
@@ -150,7 +151,9 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
         watch.reported(sender, request, head, millisOf(now))
         // a place in another epoch is none
         const log_seq = request.log_epoch === logIdentity(tenant).epoch ? request.mirror_seq : 0
-        yield* ask(reportPositions(tenant, [{ peer_id: sender, log_seq, seen_at: now }]))
+        const report = { peer_id: sender, log_seq, seen_at: now }
+        yield* ask(reportPositions(tenant, [report]))
+        yield* tellReport(base, tenant, report)
         return { tenantLastSeq: view.of(tenant).lastSeq, positions: yield* positions(tenant) }
       })
   }

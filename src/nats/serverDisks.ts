@@ -4,6 +4,7 @@ import type { Connection } from "./Connection.ts"
 import type { Wire } from "./connect.ts"
 import { type Disk, judge, freeBytes } from "./diskGuard.ts"
 import { type EventLog, LogFull } from "./EventLog.ts"
+import { hear } from "./hear.ts"
 
 /** Room under one server's store, as whoever watches it last said. */
 const ServerDisk = Schema.Struct({
@@ -53,10 +54,7 @@ export const hearDisks = (wire: Wire): Effect.Effect<ServerDisks, never, Scope.S
   Effect.gen(function*() {
     const disk = yield* SubscriptionRef.make<Disk>({ state: "ok", freeBytes: null })
     const heard = new Map<string, { readonly told: ServerDisk; silent: number }>()
-    const arrived = yield* Queue.unbounded<Uint8Array>()
-    yield* Effect.acquireRelease(
-      Effect.sync(() => wire.nats.subscribe(patterns.disk, { callback: (error, { data }) => error === null ? void Queue.offerUnsafe(arrived, data) : undefined })),
-      (subscription) => Effect.sync(() => subscription.unsubscribe()))
+    const arrived = yield* hear(wire, patterns.disk)
     const judgeAll = Effect.suspend(() => {
       const worst = [...heard.values()].map(({ told }) => told).toSorted((a, b) => (a.free_bytes ?? Infinity) - (b.free_bytes ?? Infinity))[0]
       const before = SubscriptionRef.getUnsafe(disk)

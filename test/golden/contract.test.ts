@@ -57,6 +57,7 @@ describe("golden contract", () => {
       alert: [subjects.alert(tenant, "sync_lag"), subjects.alert(null, "disk_low")],
       deliver: subjects.deliver(peer),
       disk: subjects.disk("hub-1"),
+      position: subjects.position(tenant),
       partition: subjects.partition(3, subjects.logCommit(tenant, peer))
     } satisfies Record<keyof typeof subjects, unknown>
     const ofEvents = Object.fromEntries(types.map((type) => [type, logSubjectOf(tenant, type, "about")]))

@@ -47,6 +47,16 @@ describe("two hosted processes on one hub", () => {
     expect(new Set(enrolled.map(({ json }) => json.code)).size).toBe(enrolled.length)
   })
 
+  it("know alike how far each device is, whichever of them heard it", { timeout }, async () => {
+    const known = async (process: Backend) =>
+      JSON.stringify((await process.http<{ readonly peers: ReadonlyArray<{ readonly peer_id: string; readonly last_seen: string | null; readonly log_seq: number }> }>("GET", "/peers")).json.peers.map(({ last_seen, log_seq, peer_id }) => [peer_id, last_seen, log_seq]).toSorted())
+    let seen: ReadonlyArray<string> = []
+    await until(async () => {
+      seen = await Promise.all([first, second].map(known))
+      return seen[0] === seen[1] && !seen[0]!.includes("null")
+    }, 30_000, () => `one knows other positions than the other: ${seen.join(" ")}`)
+  })
+
   it("take turns: no event twice, no gap, one digest", { timeout }, async () => {
     const loads = importBoth(0)
     await Promise.all(loads.map(({ done }) => done))

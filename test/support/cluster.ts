@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { globSync, readFileSync, rmSync } from "node:fs"
+import { appendFileSync, globSync, readFileSync, rmSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 import type { SmallDisks } from "./smallDisks.ts"
-import { main, run, until, type World } from "./world.ts"
+import { main, run, until, type Version, type World } from "./world.ts"
 
 /** A process of a cluster, to be killed and started again. */
 export interface Part {
@@ -22,6 +22,8 @@ export interface Part {
 
 export interface ServerPart extends Part {
   readonly clientPort: number
+  /** Started the next time by this binary, and with these lines in its configuration. */
+  readonly replace: (binary: string, lines: string) => void
   /** Whether its store has such a folder. */
   readonly holds: (ending: string) => boolean
   /** Remove everything it has stored; while it is down. */
@@ -50,30 +52,35 @@ interface Told {
 export const clusterHome = (world: World): string => join(world.dir, "hub")
 
 /** `maestra hosted cluster init`, then its three nats-servers, each a child of ours, and the admin role as a process of its own. */
-export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks): Promise<Cluster> => {
+export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks, version: Version = { main }): Promise<Cluster> => {
   const home = clusterHome(world)
   const enter = disks?.enter ?? []
   const see = disks?.see ?? ((path: string) => path)
   const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home }
-  const made = await run([...enter, process.execPath, main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
+  const made = await run([...enter, process.execPath, version.main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
   if (made.code !== 0) throw new Error(`cluster init: ${made.err}`)
   const told: Told = JSON.parse(made.out)
   const servers = told.servers.map(({ client_port, name }): ServerPart => {
     const folder = join(told.dir, name)
+    let binary = world.secrets["NATS_SERVER"]!
     const part = partOf({
       name,
-      command: [...enter, world.secrets["NATS_SERVER"]!, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
+      command: () => [...enter, binary, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
       env: {},
       isReady: () => greets(client_port),
       log: () => readFileSync(see(join(folder, "server.log")), "utf8")
     })
-    return { ...part, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
+    const replace = (path: string, lines: string) => {
+      binary = path
+      appendFileSync(see(join(folder, "nats.conf")), lines)
+    }
+    return { ...part, replace, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
   })
   const watches = disks === undefined ? [] : told.servers.map(({ name }) => {
     let said = ""
     return partOf({
       name: `disk of ${name}`,
-      command: [...enter, process.execPath, main, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
+      command: () => [...enter, process.execPath, version.main, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
       env: { ...process.env },
       isReady: () => said.includes("watching"),
       hear: (text) => { said += text },
@@ -83,7 +90,7 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
   let said = ""
   const admin = partOf({
     name: "admin",
-    command: [process.execPath, main, "hosted", "cluster", "up", "--only", "admin"],
+    command: () => [process.execPath, version.main, "hosted", "cluster", "up", "--only", "admin"],
     env: { ...env, MAESTRA_PARENT_PIPE: "1" },
     isReady: () => said.includes("the cluster is running"),
     hear: (text) => { said += text },
@@ -98,13 +105,13 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
     whole: async () => {
       let said = ""
       await until(async () => {
-        const { code, err, out } = await run([process.execPath, main, "hosted", "cluster", "status", "--json"], env)
+        const { code, err, out } = await run([process.execPath, version.main, "hosted", "cluster", "status", "--json"], env)
         said = out + err
         return code === 0
       }, readyWithinMs, () => `the copies do not become whole: ${said}`)
     },
     cli: async (...words) => {
-      const { code, err, out } = await run([process.execPath, main, "hosted", "cluster", ...words, "--json"], env)
+      const { code, err, out } = await run([process.execPath, version.main, "hosted", "cluster", ...words, "--json"], env)
       if (code !== 0) throw new Error(`exit ${code}: ${err}${out}`)
       return JSON.parse(out)
     },
@@ -114,11 +121,11 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
   }
 }
 
-const readyWithinMs = 60_000
+const readyWithinMs = 120_000
 
 const partOf = (what: {
   readonly name: string
-  readonly command: ReadonlyArray<string>
+  readonly command: () => ReadonlyArray<string>
   readonly env: NodeJS.ProcessEnv
   readonly isReady: () => Promise<boolean> | boolean
   readonly log: () => string
@@ -141,7 +148,8 @@ const partOf = (what: {
     start: async () => {
       if (!running()) {
         what.begin?.()
-        const started = child = spawn(what.command[0]!, what.command.slice(1), { env: what.env, stdio: ["pipe", "pipe", "pipe"] })
+        const [program, ...words] = what.command()
+        const started = child = spawn(program!, words, { env: what.env, stdio: ["pipe", "pipe", "pipe"] })
         for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => what.hear?.(bytes.toString()))
       }
       await until(async () => {

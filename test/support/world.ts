@@ -52,6 +52,11 @@ export interface Told {
   readonly invalid: ReadonlyArray<{ readonly line: number; readonly why: string }>
 }
 
+/** Which checkout a backend is started from; looked at whenever it starts. */
+export interface Version {
+  main: string
+}
+
 /** What a command printed and how it ended. */
 export interface Ran {
   readonly code: number
@@ -92,7 +97,7 @@ export interface World {
   readonly masterKey: string
   /** The environment its processes share: passphrase, master key, nats-server. */
   readonly secrets: Readonly<Record<string, string>>
-  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks }) => Promise<Backend>
+  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks; readonly version?: Version }) => Promise<Backend>
   readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean; readonly disks?: SmallDisks }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
   readonly pair: (hosted: Backend, local: Backend, user?: string) => Promise<string>
@@ -101,7 +106,8 @@ export interface World {
   readonly close: () => Promise<void>
 }
 
-const startWithinMs = 60_000
+/** On a machine busy with much else the program alone takes half a minute to load. */
+const startWithinMs = 120_000
 const freePort = () => Effect.runPromise(anyFreePort)
 
 /** A place with backends on free loopback ports, in a temporary folder; `close` ends every process it started. */
@@ -114,9 +120,9 @@ export const makeWorld = async (): Promise<World> => {
   const leafPorts = new Map<Backend, number>()
   const secrets = { MAESTRA_KEYSTORE_PASSPHRASE: passphrase, MAESTRA_MASTER_KEY: masterKey, NATS_SERVER: await Effect.runPromise(findBinary) }
 
-  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks): Promise<Backend> => {
+  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks, version: Version = { main }): Promise<Backend> => {
     const port = await freePort()
-    const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}`, disks })
+    const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}`, disks, version })
     backends.push(backend)
     return backend
   }
@@ -129,7 +135,7 @@ export const makeWorld = async (): Promise<World> => {
       const where = options.cluster === undefined
         ? ["--leaf-port", String(leaf), "--nats-port", String(nats), ...(options.leafUrl === undefined ? [] : ["--leaf-url", options.leafUrl])]
         : ["--cluster", options.cluster]
-      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {}, options.disks)
+      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {}, options.disks, options.version)
       leafPorts.set(backend, leaf)
       await backend.start()
       return backend
@@ -160,11 +166,11 @@ export const makeWorld = async (): Promise<World> => {
   }
 }
 
-const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: string; readonly home: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>>; readonly url: string; readonly disks: SmallDisks | undefined }): Backend => {
-  const { args, disks, env, home, name, side, url } = options
+const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: string; readonly home: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>>; readonly url: string; readonly disks: SmallDisks | undefined; readonly version: Version }): Backend => {
+  const { args, disks, env, home, name, side, url, version } = options
   const see = disks?.see ?? ((path: string) => path)
   /** The command line, where the disks are. */
-  const command = [...(disks?.enter ?? []), process.execPath, main]
+  const command = () => [...(disks?.enter ?? []), process.execPath, version.main]
   const dir = join(home, side)
   let child: ChildProcess | undefined
   let log = ""
@@ -186,7 +192,8 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
     log: () => log,
     start: async () => {
       if (running()) return
-      const started = child = spawn(command[0]!, [...command.slice(1), side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] })
+      const [program, ...words] = command()
+      const started = child = spawn(program!, [...words, side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] })
       for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => { log += bytes.toString() })
       await until(async () => {
         if (!running()) throw new Error(`${name} ended while starting:\n${log.slice(-3000)}`)
@@ -221,7 +228,7 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
       await reader.cancel()
       return value
     },
-    cli: (...words) => run([...command, ...words], environment)
+    cli: (...words) => run([...command(), ...words], environment)
   }
   return backend
 }
