@@ -5,6 +5,7 @@ import { digestOf } from "../../src/security/portable/digest.ts"
 import { type Identity, verifyIdentityProof } from "../../src/security/portable/proofs.ts"
 import { generateKeyPairs } from "../../src/security/portable/keys.ts"
 import type { Answer, Client, Json } from "./Client.ts"
+import { eventsOf } from "./eventsOf.ts"
 
 /** One thing a backend must do. Cases run in order, over one companion; each uses conversations of its own. */
 export interface Case {
@@ -180,13 +181,17 @@ export const cases: ReadonlyArray<Case> = [
         const { ratelimit } = await client.sync(payload)
         return ratelimit === undefined ? undefined : Number(/r=(\d+)/.exec(ratelimit)?.[1])
       }
-      const commits = [await client.commit([await client.event(fresh("counted"), "m", "one")]), await client.commit([await client.event(fresh("counted"), "m", "two")])]
-      await left({ commits })
-      const before = await left({})
-      // a local backend has no limits of its own
-      if (before === undefined) return
-      const more = [await client.commit([await client.event(fresh("counted"), "m", "three")]), await client.commit([await client.event(fresh("counted"), "m", "four")])]
-      ok(before - (await left({ commits: more }))! <= 1)
+      const twoCommits = async () => ({ commits: [await client.commit([await client.event(fresh("counted"), "m", "one")]), await client.commit([await client.event(fresh("counted"), "m", "two")])] })
+      await left(await twoCommits())
+      const spent: Array<number> = []
+      for (let round = 0; round < 3; round++) {
+        const before = await left({})
+        // a local backend has no limits of its own
+        if (before === undefined) return
+        spent.push(before - (await left(await twoCommits()))!)
+      }
+      // a hosted process takes some of the budget ahead now and then, and what it has not used of it counts as spent
+      ok(Math.min(...spent) <= 1, String(spent))
     }
   },
   {
@@ -277,23 +282,3 @@ export const cases: ReadonlyArray<Case> = [
     }
   }
 ]
-
-/** The first `count` events of a stream; fails after ten seconds. */
-const eventsOf = async (client: Client, path: string, count: number): Promise<ReadonlyArray<{ readonly id: string; readonly event: Json }>> => {
-  const response = await fetch(`${client.url}${path}`, { headers: { authorization: `Bearer ${await client.bearer()}` }, signal: AbortSignal.timeout(10_000) })
-  strictEqual(response.status, 200)
-  const found: Array<{ id: string; event: Json }> = []
-  let text = ""
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    text += chunk
-    const frames = text.split("\n\n")
-    text = frames.pop()!
-    for (const frame of frames) {
-      const [, id] = /^id: (.*)$/m.exec(frame) ?? []
-      const [, data] = /^data: (.*)$/m.exec(frame) ?? []
-      if (id !== undefined && data !== undefined) found.push({ id, event: JSON.parse(data) as Json })
-    }
-    if (found.length >= count) break
-  }
-  return found.slice(0, count)
-}

@@ -4,9 +4,9 @@
 usage: client.py --url URL [--platform NAME] < CODE
 
 CODE is read from stdin: a pairing code of `maestra hosted enroll USER`, or a code of `maestra local open`.
-It registers, syncs both ways as a simple client, reads events, and prints one line of JSON.
+It registers, syncs both ways as a simple client, reads events, streams telemetry, and prints one line of JSON.
 """
-import argparse, base64, hashlib, hmac, json, os, secrets, subprocess, sys, tempfile, urllib.error, urllib.request, uuid
+import argparse, base64, hashlib, hmac, json, os, secrets, socket, struct, subprocess, sys, tempfile, urllib.error, urllib.parse, urllib.request, uuid
 from datetime import datetime, timedelta, timezone
 
 
@@ -96,6 +96,51 @@ def events(url, bearer, count):
     return found
 
 
+class WebSocket:
+    """As much of RFC 6455 as telemetry needs: text frames out, masked; text frames in, whole; pings answered."""
+
+    def __init__(self, url):
+        at = urllib.parse.urlsplit(url)
+        self.socket = socket.create_connection((at.hostname, at.port or 80), timeout=30)
+        self.stream = self.socket.makefile("rb")
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        lines = ["GET %s?%s HTTP/1.1" % (at.path, at.query), "Host: " + at.netloc, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " + key, "", ""]
+        self.socket.sendall("\r\n".join(lines).encode())
+        status = self.stream.readline().decode()
+        headers = {}
+        for line in iter(lambda: self.stream.readline().decode().strip(), ""):
+            name, value = line.split(":", 1)
+            headers[name.lower()] = value.strip()
+        assert " 101 " in status, status
+        accept = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+        assert headers["sec-websocket-accept"] == base64.b64encode(accept).decode()
+
+    def frame(self, opcode, data):
+        mask = secrets.token_bytes(4)
+        size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + struct.pack("!H", len(data)) if len(data) < 65536 else bytes([0x80 | 127]) + struct.pack("!Q", len(data))
+        self.socket.sendall(bytes([0x80 | opcode]) + size + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(data)))
+
+    def send(self, value):
+        self.frame(1, json.dumps(value).encode())
+
+    def receive(self):
+        while True:
+            opcode, size = self.stream.read(2)
+            if size >= 126:
+                size = struct.unpack("!H" if size == 126 else "!Q", self.stream.read(2 if size == 126 else 8))[0]
+            data = self.stream.read(size)
+            if opcode & 15 == 1:
+                return json.loads(data)
+            if opcode & 15 == 9:
+                self.frame(10, data)
+            elif opcode & 15 == 8:
+                sys.exit("closed: %d" % struct.unpack("!H", data[:2])[0])
+
+    def close(self):
+        self.frame(8, struct.pack("!H", 1000))
+        self.socket.close()
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--url", required=True)
@@ -164,7 +209,20 @@ def main():
         assert [event["type"] for _, event in stream] == ["message.appended", "message.appended", "message.edited"], stream
         name = canonical([own, conversation, "m1", 0])
         assert stream[0][1]["id"] == str(uuid.uuid5(uuid.UUID("8f9c4f5e-3d0a-5b7e-9c61-2e7a4d1b6f30"), name))
-        print(json.dumps({"peer_id": joined["peer_id"], "conversation": conversation, "events": len(stream)}))
+
+        # telemetry: a ticket, a frame for each event, an answer for each frame; the second time changes nothing
+        ticket = ask("%s/telemetry/%s/ticket" % (options.url, joined["peer_id"]), {}, bearer)["ticket"]
+        stream_of = WebSocket("%s/telemetry/%s?ticket=%s" % (options.url.replace("http", "ws", 1), joined["peer_id"], ticket))
+        told = [{"event_id": str(uuid.uuid4()), "event_type": "python client", "session_id": session, "timestamp": now(), "source_backend": options.platform, "metadata": {"n": n}} for n in range(3)]
+        for event in told + told[:1] + [{"event_type": "no id"}]:
+            stream_of.send(event)
+        answers = [stream_of.receive() for _ in range(5)]
+        stream_of.close()
+        assert [answer["status"] for answer in answers] == ["acked"] * 4 + ["rejected"], answers
+        assert [answer["event_id"] for answer in answers[:4]] == [event["event_id"] for event in told + told[:1]]
+        counted = ask("%s/telemetry?type=python%%20client&source=%s" % (options.url, options.platform), None, bearer)["events"]
+        assert sorted(event["event_id"] for event in counted if event["session_id"] == session) == sorted(event["event_id"] for event in told), counted
+        print(json.dumps({"peer_id": joined["peer_id"], "conversation": conversation, "events": len(stream), "telemetry": len(told)}))
 
 
 main()

@@ -36,7 +36,7 @@ describe.each([["hosted", "ios"], ["local", "android"]] as const)("%s, to %s", (
 })
 
 describe.skipIf(!python)(`another language${python ? "" : " (skipped: no python3 or no openssl)"}`, () => {
-  it.each(["hosted", "local"] as const)("a Python client pairs, registers, syncs both ways and reads events: %s", async (side) => {
+  it.each(["hosted", "local"] as const)("a Python client pairs, registers, syncs both ways, reads events and streams telemetry: %s", async (side) => {
     const [url, code] = side === "hosted" ? [hosted.url(), await pairingCode(hosted, "ada")] : [local.url(), await companionCode(local)]
     const ran = await run([script, "--url", url, "--platform", "python"], code)
     assert.strictEqual(ran.code, 0, ran.text)

@@ -54,7 +54,7 @@ export const openSurface = async (platform: string, more: Partial<MaestraOptions
 export const pairingCode = async (hosted: Backend, user: string): Promise<string> => (await done<{ readonly code: string }>(hosted, "POST", "/enroll", { user })).code
 
 /** A one-time code of a local backend, as `maestra local open` prints it. */
-export const companionCode = async (local: Backend): Promise<string> => (await done<{ readonly code: string }>(local, "POST", "/companion-codes")).code
+export const companionCode = async (local: Backend): Promise<string> => (await done<{ readonly code: string }>(local, "POST", "/companion-codes", {})).code
 
 /** Sync with every side until nothing is left to send or to hear. */
 export const settle = async (...surfaces: ReadonlyArray<Maestra>): Promise<void> => {

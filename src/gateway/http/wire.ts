@@ -93,9 +93,9 @@ export const NewConversation = Schema.Struct({
   conversation_id: Schema.optionalKey(OutsideId),
   title: Schema.optionalKey(Title),
   surface: Schema.optionalKey(Surface)
-}).annotate({ identifier: "NewConversation" })
+}).annotate({ identifier: "NewConversation", examples: [{ conversation_id: "groceries", title: "Groceries", surface: "web" }] })
 
-export const Rename = Schema.Struct({ title: Title, surface: Schema.optionalKey(Surface) }).annotate({ identifier: "Rename" })
+export const Rename = Schema.Struct({ title: Title, surface: Schema.optionalKey(Surface) }).annotate({ identifier: "Rename", examples: [{ title: "Shopping" }] })
 
 export const NewMessage = Schema.Struct({
   id: Schema.optionalKey(OutsideId),
@@ -103,14 +103,14 @@ export const NewMessage = Schema.Struct({
   content: Content,
   timestamp: Schema.optionalKey(Timestamp),
   surface: Schema.optionalKey(Surface)
-}).annotate({ identifier: "NewMessage" })
+}).annotate({ identifier: "NewMessage", examples: [{ id: "m1", role: "user", content: "buy milk" }] })
 
 export const EditMessage = Schema.Struct({
   content: Content,
   role: Schema.optionalKey(Role),
   timestamp: Schema.optionalKey(Timestamp),
   surface: Schema.optionalKey(Surface)
-}).annotate({ identifier: "EditMessage" })
+}).annotate({ identifier: "EditMessage", examples: [{ content: "buy oat milk" }] })
 
 export const Restore = Schema.Struct({
   event_id: Schema.String,

@@ -13,7 +13,7 @@ export const AskAdvisor = Schema.Struct({
   surface: Schema.optionalKey(Schema.String),
   /** The answer as Server-Sent Events: `delta` for each piece, `answer` for the whole, or `problem`. */
   stream: Schema.optionalKey(Schema.Boolean)
-}).annotate({ identifier: "AskAdvisor" })
+}).annotate({ identifier: "AskAdvisor", examples: [{ question: "What should I cook tonight?", conversation_id: "dinner" }] })
 
 export const Advice = Schema.Struct({
   conversation_id: Schema.String,

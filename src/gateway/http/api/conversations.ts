@@ -18,8 +18,8 @@ import {
 } from "../wire.ts"
 
 /** Any text that is not empty, URL-encoded; `.` and `..` as `~.` and `~..` (see `streams/paths.ts`). */
-const conversation = { conversation_id: Schema.String }
-const message = { ...conversation, message_id: Schema.String }
+const conversation = { conversation_id: Schema.String.annotate({ examples: ["groceries"] }) }
+const message = { ...conversation, message_id: Schema.String.annotate({ examples: ["m1"] }) }
 
 const page = { limit: Schema.optionalKey(Schema.Int), cursor: Schema.optionalKey(Schema.String) }
 const wait = { wait: Schema.optionalKey(Tier), timeout_ms: Schema.optionalKey(Schema.Int) }

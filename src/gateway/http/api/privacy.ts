@@ -17,7 +17,7 @@ export const SettingsChange = Schema.Struct({
   retention_days: Schema.optionalKey(retention_days),
   allowed_surfaces: Schema.optionalKey(allowed_surfaces),
   default_region: Schema.optionalKey(default_region)
-}).annotate({ identifier: "SettingsChange" })
+}).annotate({ identifier: "SettingsChange", examples: [{ redact_pii: true, allowed_surfaces: ["web", "ios"] }] })
 
 /** What may leave, and whose it is: `null` on a machine that belongs to nobody yet. */
 export const PrivacySettings = Schema.Struct({ user_id: Schema.NullOr(Schema.String), ...Settings.fields }).annotate({ identifier: "PrivacySettings" })

@@ -15,7 +15,7 @@ export const EmitTelemetry = Schema.Struct({
   source_backend: Schema.optionalKey(source_backend),
   metadata: Schema.optionalKey(metadata),
   latency_ms, tokens_used, cost_usd, model
-}).annotate({ identifier: "EmitTelemetry" })
+}).annotate({ identifier: "EmitTelemetry", examples: [{ event_type: "capture", latency_ms: 12, metadata: { surface: "web" } }] })
 
 /** What became of one event. A frame of the WebSocket's answers too. */
 export const TelemetryResult = Schema.Union([
