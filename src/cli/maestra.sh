@@ -3,6 +3,9 @@
 # Found from wherever npm linked this file to: every symbolic link is followed first.
 set -eu
 
+# A core file would hold the keys this program has in memory.
+ulimit -c 0
+
 self=$0
 while [ -L "$self" ]; do
   target=$(readlink "$self")
