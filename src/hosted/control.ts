@@ -157,7 +157,7 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
   const finish = Effect.gen(function*() {
     if (context.cutting !== undefined) yield* context.cutting.cut(after).pipe(Effect.mapError(unavailable))
     yield* deletePeerConsumer(context.service, { peer, log: context.partitions.of(record.tenant).log.name }).pipe(Effect.mapError(() => unavailable({ hint: "The hub does not answer right now; revoke again to finish." })))
-    yield* context.own.write(record.tenant, leaving.map(({ peer_id }) => ({ fact: { type: "peer.revoked" as const, data: { peer_id, cause } }, subject: peer_id, surface: "hosted" }))).pipe(Effect.mapError(unavailable))
+    yield* context.own.write(record.tenant, goneWith(after, peer).map((peer_id) => ({ fact: { type: "peer.revoked" as const, data: { peer_id, cause } }, subject: peer_id, surface: "hosted" }))).pipe(Effect.mapError(unavailable))
   })
   const entries = Effect.forEach(leaving, ({ peer_id }) => context.audit.record({ type: "peer.revoked", tenant: record.tenant, data: { peer_id, cause } }))
   // beside it: an audit that is slow keeps nobody in
@@ -168,6 +168,12 @@ const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: 
 export const goingWith = (record: TenantRecord, peer: string): ReadonlyArray<Device> => {
   const device = record.devices.find(({ peer_id }) => peer_id === peer)
   return device === undefined ? [] : [device, ...record.devices.filter(({ companion_of }) => companion_of === device.backend_id)]
+}
+
+/** Whom the log has to be told of: also where a first call was cut off after the secret was destroyed. */
+export const goneWith = ({ gone }: TenantRecord, peer: string): ReadonlyArray<string> => {
+  const backend = gone.find(({ peer_id }) => peer_id === peer)?.backend_id
+  return backend === undefined ? [] : [peer, ...gone.flatMap(({ companion_of, peer_id }) => companion_of === backend ? [peer_id] : [])]
 }
 
 /** The record without the device: its secret is gone, and what is left says that it may not come back. */

@@ -6,7 +6,7 @@ import type { Base } from "./Base.ts"
 import { type IngestContext, ingestCommit } from "./ingest.ts"
 
 /** Commits that arrive over HTTP go the way of all others: judged, fenced, once. The sender is whom the session speaks for. */
-export const syncingOnHosted = ({ logIdentity, tenants }: Base, ingest: IngestContext): Syncing["Service"] => ({
+export const syncingOnHosted = ({ logIdentity, tenants }: Pick<Base, "logIdentity" | "tenants">, ingest: IngestContext): Syncing["Service"] => ({
   history: (tenant) => {
     const { epoch, id } = logIdentity(tenant)
     return `${id}/${epoch}`

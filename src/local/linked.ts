@@ -23,6 +23,9 @@ import { runTelemetryRelay } from "./telemetryRelay.ts"
 import { watchTwin } from "./twins.ts"
 import { type Movement, watch } from "./watchdog.ts"
 
+/** The own nats-server was killed, or is slow: its supervisor starts it again. What nats-server refuses stays refused. */
+const againLater = { schedule: Schedule.spaced("1 second"), while: ({ _tag }: { readonly _tag: string }) => _tag === "ConnectFailed" || _tag === "LogUnavailable" }
+
 const withheldCursor = "withheld"
 
 const pairedNow = (base: Pick<Base, "state">) => Option.getOrThrow(SubscriptionRef.getUnsafe(base.state.paired))
@@ -36,7 +39,7 @@ export const followPairing = Effect.fn("local.followPairing")(function*(base: Ba
   for (;;) {
     const held = Option.getOrThrow(yield* awaitRef(paired, Option.isSome))
     const anew = awaitRef(paired, (now) => Option.isNone(now) || now.value.with.peer_id !== held.with.peer_id)
-    yield* Effect.raceFirst(linked(base, asking).pipe(Effect.orDie), Effect.asVoid(anew))
+    yield* Effect.raceFirst(linked(base, asking).pipe(Effect.tapError((error) => Effect.logWarning("the own nats-server does not answer; once more", error)), Effect.retry(againLater), Effect.orDie), Effect.asVoid(anew))
     asking(Effect.void)
     if (Option.isNone(SubscriptionRef.getUnsafe(paired))) yield* deleteMirror(base.agent).pipe(Effect.ignore)
   }

@@ -221,6 +221,28 @@ describe("a companion of a local backend", () => {
     assert.isAbove(changes, 0)
   })
 
+  it("a commit that was taken back and comes to the log all the same stands; writing goes on behind it", async () => {
+    const app = await openSurface("web")
+    await app.joinHosted(await pairingCode(hosted, "ada"))
+    await settle(app)
+    await done(local, "PUT", "/privacy-settings", { sync_conversations: false })
+    await inStep()
+    await app.append("held up", { role: "user", content: "one" })
+    await app.sync()
+    const late = app.wire.late.at(-1)!
+    await done(local, "PUT", "/privacy-settings", { sync_conversations: true })
+    await inStep()
+    assert.strictEqual((await hosted.http("GET", `/conversations/held%20up?tenant=${tenant}`)).status, 404)
+    await app.append("held up", { role: "user", content: "two" })
+    assert.strictEqual((await late()).status, 200)
+    await app.append("held up", { role: "user", content: "three" })
+    await settle(app)
+    const seen = await shown(hosted, "held up", tenant)
+    assert.deepStrictEqual(seen.messages.map(({ content }) => content), ["one", "two", "three"])
+    for (const { id } of seen.messages) assert.lengthOf(await history(hosted, "held up", id), 1)
+    assert.strictEqual((await app.status()).pending, 0)
+  })
+
   it("two tabs over one storage make one chain, and lose nothing", async () => {
     const storage = memoryStorage()
     const vault = keychainVault(memoryKeychain())

@@ -1,6 +1,7 @@
 import { Client } from "./client.ts"
 import type { Hosted } from "./hosted.ts"
 import { Local } from "./local.ts"
+import { revoke } from "./membership.ts"
 import type { World } from "./world.ts"
 
 /**
@@ -43,7 +44,21 @@ export const actions: ReadonlyArray<Action> = [
   { name: "hide conversation", weight: 2, run: (world) => somebody(world).removeConversation() },
   { name: "import", weight: 4, run: (world) => somebody(world).bring() },
   { name: "read", weight: 12, run: (world) => somebody(world).read() },
+  { name: "telemetry", weight: 4, run: (world) => somebody(world).emit() },
+  { name: "revoke", weight: 1, run: (world) => {
+    const local = someLocal(world)
+    // two have to stay, to agree
+    if (!local.revoking && world.locals.filter(({ revoking, tenant }) => !revoking && tenant === local.tenant).length > 2) revoke(world, local)
+  } },
   { name: "settings", weight: 3, run: (world) => somebody(world).settings(dice(world).pick(settings)) },
+  { name: "type on a phone", weight: 12, run: (world) => { if (world.companions.length > 0) dice(world).pick(world.companions).write() } },
+  { name: "phone offline", weight: 2, run: (world) => {
+    if (world.companions.length === 0) return
+    const phone = dice(world).pick(world.companions)
+    phone.online = false
+    world.kernel.trace.note(phone.name, "offline")
+    world.kernel.after(1000 + dice(world).below(30_000), () => { phone.online = true })
+  } },
   { name: "cut link", weight: 6, run: (world) => cut(world, someLocal(world)) },
   { name: "crash local", weight: 5, run: (world) => killed(world, someLocal(world)) },
   { name: "crash hosted", weight: 5, run: (world) => killed(world, someHosted(world)) },

@@ -6,14 +6,16 @@ import { Sqlite } from "../../projections/Sqlite.ts"
 import { type Draft, selfTenant, type Written } from "../../streams/Backend.ts"
 import type { Fact, FactOf } from "../../streams/catalog.ts"
 import { compare } from "../../streams/Stamp.ts"
+import type { TelemetryEvent } from "../../streams/telemetry.ts"
+import { isoTime } from "../../streams/time.ts"
 import type { Hosted } from "./hosted.ts"
 import { personal } from "./invariants.ts"
 import { Local } from "./local.ts"
 import type { World } from "./world.ts"
 
 /** Where people write: few enough for conflicts, one of them with an id that may not leave as it is. */
-const conversations = ["c0", "c1", "c2", `mail from ${personal}`]
-const messages = ["m0", "m1", "m2"]
+export const conversations = ["c0", "c1", "c2", `mail from ${personal}`]
+export const messages = ["m0", "m1", "m2"]
 const surfaces = ["web", "web", "cli", "ios"]
 
 /** A person at a backend. Its reads and writes go the way a gateway's do: look, decide, write, read one's own write. */
@@ -93,6 +95,21 @@ export class Client {
     this.#world.settingsChanged = true
     this.#decide(`settings ${JSON.stringify(change)}`, "settings", Effect.map(latestChange(this.#table), (base): ReadonlyArray<Fact> =>
       [{ type: "settings.changed", data: { ...change, ...(base === undefined ? {} : { base }) } }]))
+  }
+
+  /** A program on this machine says how it does. */
+  emit(): void {
+    const at = this.#at
+    const { dice, now, trace } = this.#world.kernel
+    if (!(at instanceof Local) || at.parts === undefined) return
+    const events = Array.from({ length: 1 + dice.below(4) }, (): TelemetryEvent => ({
+      event_id: this.#world.newId(), event_type: "capture", session_id: "s", timestamp: isoTime(now), source_backend: "local", metadata: { n: dice.below(10) }
+    }))
+    this.#run("telemetry", Effect.map(at.parts.telemetry.store({ tenant: selfTenant, backendId: undefined }, events), (outcomes) => {
+      const acked = outcomes.filter(({ status }) => status === "acked").map(({ event_id }) => event_id)
+      for (const id of acked) this.#world.invariants.telemetry.set(id, at)
+      trace.note(this.#name, `telemetry: told ${acked.length}`)
+    }))
   }
 
   read(): void {

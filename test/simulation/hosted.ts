@@ -2,6 +2,7 @@ import { Effect, Layer, Option, SubscriptionRef } from "effect"
 import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { streams } from "../../streams/definitions.ts"
+import { defaults } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { openParts, type Parts } from "../../src/hosted/Base.ts"
 import { serveIngest } from "../../src/hosted/ingest.ts"
@@ -11,6 +12,8 @@ import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "../../src
 import type { Connection } from "../../src/nats/Connection.ts"
 import { memoryKeyValue } from "../../src/nats/keyValue.ts"
 import { openMemoryLog } from "../../src/nats/memoryLog.ts"
+import { syncingOnHosted } from "../../src/hosted/syncing.ts"
+import type { Door } from "./companion.ts"
 import { faultsOf } from "./faults.ts"
 import type { Hub } from "./hub.ts"
 import { hosted, storeKey } from "./identities.ts"
@@ -18,9 +21,6 @@ import { type Kernel, Process } from "./kernel.ts"
 import { type Database, giveBack, sqliteOn, takeDatabase } from "./sqlite.ts"
 import type { Weather } from "./weather.ts"
 import type { Wiring } from "./wiring.ts"
-
-/** What a peer may send is not what this is about. */
-const unlimited = { syncsPerMinute: 1e6, telemetryPerMinute: 1e6, backlogBytesPerMinute: 1e12 }
 
 interface World {
   readonly kernel: Kernel
@@ -38,7 +38,7 @@ export class Hosted {
   tables: Database = takeDatabase()
   skew = 0
   process: Process | undefined
-  parts: (Parts & { readonly own: OwnCommits }) | undefined
+  parts: (Parts & { readonly own: OwnCommits; readonly door: Door }) | undefined
   readonly #world: World
 
   constructor(world: World, number: number) {
@@ -83,7 +83,7 @@ export class Hosted {
           ensureConsumer: () => pause,
           countThrough: (_, tenant, seq) => Effect.andThen(pause, Effect.sync(() => hub.log.from(1, seq, subjects.logTenant(tenant)).length))
         },
-        options: { limits: unlimited, onBroken: (part) => Effect.sync(() => kernel.fail(0, `${this.name}: ${part} stopped`)) }
+        options: { limits: weather.limits, onBroken: (part) => Effect.sync(() => kernel.fail(0, `${this.name}: ${part} stopped`)) }
       })
       const chains = yield* openChains(parts)
       const ingest = ingestOf(parts, chains)
@@ -91,7 +91,12 @@ export class Hosted {
       process.supervise("committer", chains.committer.run)
       process.supervise("ingest", serveIngest(ingest))
       process.supervise("log mark", keepMark(parts))
-      this.parts = { ...parts, own: yield* ownOf(parts, ingest) }
+      const door: Door = {
+        commit: syncingOnHosted(parts, ingest).commit,
+        settings: (tenant) => Effect.sync(() => parts.settings.get(tenant)?.settings ?? defaults),
+        lamport: (tenant) => Effect.sync(() => parts.view.of(tenant).lamport)
+      }
+      this.parts = { ...parts, door, own: yield* ownOf(parts, ingest) }
       return yield* Effect.never
     }).pipe(Effect.scoped, Effect.provide(tables)))
   }

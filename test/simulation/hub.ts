@@ -87,6 +87,8 @@ export class Feed {
   /** The mirror's store on the machine; none: there is no mirror. */
   mirror: MemoryStore | undefined
   floor = 0
+  /** The peer was shut out, and its consumer deleted. */
+  closed = false
   #sent = 0
   /** What is under way when the link goes down, or the mirror goes, arrives nowhere. */
   #connection = 0
@@ -112,7 +114,7 @@ export class Feed {
   }
 
   pump(): void {
-    if (this.#busy || this.mirror === undefined || !this.#machine.reachable()) return
+    if (this.#busy || this.closed || this.mirror === undefined || !this.#machine.reachable()) return
     const next = this.#hub.log.from(this.#sent + 1, Number.MAX_SAFE_INTEGER, subjects.logTenant(this.#machine.tenant))
       .slice(0, 1 + this.#kernel.dice.below(deliveredMax))
     const last = next.at(-1)

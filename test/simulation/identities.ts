@@ -1,10 +1,10 @@
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { Identity } from "../../streams/events/peer.ts"
 import type { Signer } from "../../src/security/BackendIdentity.ts"
 import { canonicalJson } from "../../src/security/canonical.ts"
 import { toBase64url } from "../../src/security/digest.ts"
 import { generateKeys, keyId, type KeyPair } from "../../src/security/keys.ts"
-import { hostedBackendId, localBackendId, peerIdOf } from "../../src/security/peerId.ts"
+import { companionBackendId, hostedBackendId, localBackendId, peerIdOf } from "../../src/security/peerId.ts"
 import { dataKey, type DataKey, kidOf } from "../../src/security/sealing.ts"
 import { secretKey } from "../../src/security/secretKey.ts"
 import { sign, signObject } from "../../src/security/signing.ts"
@@ -12,6 +12,7 @@ import type { Device, TenantRecord } from "../../src/hosted/TenantRecord.ts"
 
 /** Locals there can be at once, over all tenants. */
 export const localsMax = 5
+export const companionsMax = 2
 const long = "2031-01-01T00:00:00.000Z"
 const short = "2026-11-22T09:00:00.000Z"
 
@@ -44,11 +45,14 @@ const makeWho = (pair: KeyPair, backendId: string, type: Identity["backend_type"
   }
 }
 
-const pairs = await Effect.runPromise(Effect.forEach(Array.from({ length: localsMax + 1 }, () => 0), () => generateKeys, { concurrency: 2 }))
+const pairs = await Effect.runPromise(Effect.forEach(Array.from({ length: localsMax + companionsMax + 1 }, () => 0), () => generateKeys, { concurrency: 2 }))
 
-export const hosted = makeWho(pairs[localsMax]!, hostedBackendId("simulation"), "hosted")
+export const hosted = makeWho(pairs[localsMax + companionsMax]!, hostedBackendId("simulation"), "hosted")
 const locals = pairs.slice(0, localsMax).map((pair, i) => makeWho(pair, localBackendId("machine", `${i}`), "local"))
 export const whoIs = (local: number): Who => locals[local]!
+const companions = pairs.slice(localsMax, localsMax + companionsMax).map((pair) => makeWho(pair, Result.getOrThrow(companionBackendId("ios", pair.publicPem)), "companion"))
+export const whoIsCompanion = (number: number): Who => companions[number]!
+export const whoHas = (backendId: string): Who => [...locals, ...companions].find(({ self }) => self.identity.backend_id === backendId)!
 
 export const storeKey = secretKey(new Uint8Array(32).fill(7))
 
@@ -61,22 +65,30 @@ export interface Tenant {
   readonly locals: ReadonlyArray<number>
 }
 
-export const makeTenant = (letter: string, members: ReadonlyArray<number>): Tenant => {
+/** A companion's number, and the local whose it is, if it is one's. */
+export interface Surface {
+  readonly number: number
+  readonly of: number | undefined
+}
+
+export const makeTenant = (letter: string, members: ReadonlyArray<number>, surfaces: ReadonlyArray<Surface>, ends: (local: number) => string): Tenant => {
   const id = `t_${letter.repeat(16)}`
   const bytes = new Uint8Array(32).fill(letter.charCodeAt(0))
-  const devices = members.map((local): Device => {
-    const { self } = whoIs(local)
-    return {
-      backend_id: self.identity.backend_id,
-      peer_id: peerIdOf(id, self.identity.backend_id),
-      secret: toBase64url(bytes),
-      identity: self.identity,
-      keys: [{ keyId: self.keyId, publicKey: self.identity.public_key }],
-      transport_keys: [],
-      registered_at: short,
-      expires_at: long
-    }
+  const device = ({ self }: Who, expires_at: string, more: Pick<Device, "companion_of"> = {}): Device => ({
+    backend_id: self.identity.backend_id,
+    peer_id: peerIdOf(id, self.identity.backend_id),
+    secret: toBase64url(bytes),
+    identity: self.identity,
+    keys: [{ keyId: self.keyId, publicKey: self.identity.public_key }],
+    transport_keys: [],
+    registered_at: short,
+    expires_at,
+    ...more
   })
+  const devices = [
+    ...members.map((local) => device(whoIs(local), ends(local))),
+    ...surfaces.map(({ number, of }) => device(whoIsCompanion(number), long, of === undefined ? {} : { companion_of: whoIs(of).self.identity.backend_id }))
+  ]
   return {
     id,
     key: dataKey(kidOf(id, 1), bytes),

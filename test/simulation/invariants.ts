@@ -10,9 +10,12 @@
  * 6. After quiet all digests are equal.
  * 7. The winner is the write with the greatest stamp.
  * 8. Nothing has left that the settings at the time of sending forbade.
+ * 9. A companion's chain is its own: no side names a commit that its companion did not make.
+ * 10. Telemetry that was acknowledged is stored, and nothing of it twice.
+ * 11. Nothing of a peer that was shut out enters the log, a second after its revocation was answered.
  *
- * 2, 3 and 4 are looked at with every write to a store, 8 with every request, 5 with every read, 1 at every step
- * and whenever a machine starts; 1, 2, 6 and 7 over everything once it is quiet (`quiet.ts`).
+ * 2, 3, 4 and 11 are looked at with every write to a store, 8 and 9 with every request, 5 with every read, 1 at every step
+ * and whenever a machine starts; 1, 2, 6, 7 and 10 over everything once it is quiet (`quiet.ts`).
  */
 import { Option, Result, SubscriptionRef } from "effect"
 import { apply, effective, empty, type State } from "../../projections/settings/apply.ts"
@@ -23,7 +26,9 @@ import { compare, type Stamp } from "../../streams/Stamp.ts"
 import type { Mark } from "../../src/hosted/LogMark.ts"
 import { makeMemoryStore, type MemoryStore } from "../../src/nats/memoryStore.ts"
 import { openEnvelope } from "../../src/security/envelopes.ts"
-import { unframe } from "../../src/security/commit.ts"
+import { companionEventIds } from "../../src/local/companionFrame.ts"
+import type { Stored } from "../../src/nats/EventLog.ts"
+import { parseCommit, unframe } from "../../src/security/commit.ts"
 import type { Tenant } from "./identities.ts"
 import type { Kernel } from "./kernel.ts"
 import type { HubCopy } from "./hub.ts"
@@ -43,6 +48,8 @@ export interface Acknowledged {
 
 export class Invariants {
   readonly acknowledged = new Map<string, Acknowledged>()
+  /** Telemetry events that a local said it has. */
+  readonly telemetry = new Map<string, Local>()
   readonly #kernel: Kernel
   readonly #tenants: ReadonlyMap<string, Tenant>
   readonly #seen = new Map<string, Stamp>()
@@ -67,10 +74,15 @@ export class Invariants {
 
   /** 2, 3, 4. */
   logWritten(store: MemoryStore): void {
-    if (this.#log.store !== store) this.#log = new LogCheck(this.#kernel, store)
+    if (this.#log.store !== store) this.#log = new LogCheck(this.#kernel, store, this.#log.shutOut)
     this.#log.readOn()
     for (const [id, stamp] of this.#log.stamps) this.#stamps.set(id, stamp)
     for (const id of this.#log.stamps.keys()) this.#everInLog.add(id)
+  }
+
+  /** 11. */
+  shutOut(peer: string): void {
+    this.#kernel.after(flowMillis, () => void this.#log.shutOut.add(peer))
   }
 
   isInLog(id: string): boolean {
@@ -81,8 +93,12 @@ export class Invariants {
   journalWritten(name: string, store: MemoryStore): void {
     const at = this.#journalOf(store)
     for (const stored of store.from(at.seq + 1, Number.MAX_SAFE_INTEGER)) {
-      const envelope = Result.getOrThrow(decode(stored.data))
       at.seq = stored.seq
+      if (isFramed(stored)) {
+        for (const id of companionEventIds(stored.data)) at.ids.add(id)
+        continue
+      }
+      const envelope = Result.getOrThrow(decode(stored.data))
       if (envelope.lamport <= at.lamport) this.#kernel.fail(4, `${name}: lamport ${envelope.lamport} at journal ${stored.seq}, after ${at.lamport}`)
       at.lamport = envelope.lamport
       at.ids.add(envelope.id)
@@ -104,6 +120,7 @@ export class Invariants {
   /** A client was told that these are stored. */
   told(by: string, tenant: string, drafts: ReadonlyArray<Draft>, written: ReadonlyArray<Written>): void {
     written.forEach(({ id, stamp }, i) => {
+      this.#stamps.set(id, stamp)
       this.acknowledged.set(id, { by, tenant, id, excused: false })
       const draft = drafts[i]!
       if (draft.fact.type === "settings.changed") this.#settings.set(by, [...this.#settings.get(by) ?? [], { draft, stamp, at: this.#kernel.now }])
@@ -126,8 +143,7 @@ export class Invariants {
     const checked = this.#relayed.get(local.journal) ?? 0
     if (to <= checked) return
     this.#relayed.set(local.journal, to)
-    for (const { data } of local.journal.from(checked + 1, to)) {
-      const { id } = Result.getOrThrow(decode(data))
+    for (const id of local.journal.from(checked + 1, to).flatMap(idsIn)) {
       if (this.#everInLog.has(id) || this.#stays.has(id)) continue
       // asked late, and kept: tables that were emptied need a while to find it out again
       for (const stays of local.withheld) this.#stays.add(stays)
@@ -147,7 +163,9 @@ export class Invariants {
 
   /** Whether a data directory may be put back: nothing that others have read may be gone everywhere else. */
   mayForget(local: Local, copy: LocalCopy): boolean {
-    const kept = new Set(copy.journal.messages.map(({ data }) => Result.getOrThrow(decode(data)).id))
+    const kept = new Set(copy.journal.messages.flatMap(idsIn))
+    // a companion lets go of what this machine told it is here: no part claims to bring that back
+    if (local.journal.from(1, Number.MAX_SAFE_INTEGER).some((stored) => isFramed(stored) && idsIn(stored).some((id) => !kept.has(id)))) return false
     return [...this.#journalOf(local.journal).ids].every((id) => kept.has(id) || this.isInLog(id) || !this.#everInLog.has(id))
   }
 
@@ -190,6 +208,9 @@ export class Invariants {
     const frame = unframe(commit)
     if (Result.isFailure(frame)) return this.#kernel.fail(8, `${local.name} sends what is no commit`)
     // forbidden is what was so before this moment and is so still: arriving settings take an instant to be heard
+    // a companion gates for itself, and what it signed is sent on as it came
+    const parsed = parseCommit(frame.success.record)
+    if (Result.isSuccess(parsed) && parsed.success.record.author !== local.machine.peer) return
     const inForce = [this.#sampled(local), settingsIn(local)].map((held) => effective(this.#withOwn(local, held)))
     for (const bytes of frame.success.events) {
       const opened = this.open(local.tenant.id, Result.getOrThrow(decode(bytes)))
@@ -225,8 +246,13 @@ export class Invariants {
   }
 }
 
+const isFramed = ({ subject }: Stored): boolean => subject.startsWith("journal.commit.")
+const idsIn = (stored: Stored): ReadonlyArray<string> => isFramed(stored) ? companionEventIds(stored.data) : [Result.getOrThrow(decode(stored.data)).id]
+
 const shown = ({ lamport, source, time }: Stamp): string => `(${lamport}, ${time}, ${source.slice(0, 20)})`
 
+/** Every hosted process has heard of a revocation by then. */
+const flowMillis = 1000
 /** Longer than it takes a process to act on what its tables have just taken in. */
 const hearingMillis = 20
 

@@ -11,6 +11,9 @@ import type { LeafLink } from "../../src/nats/leafLink.ts"
 import { openMemoryLog } from "../../src/nats/memoryLog.ts"
 import { emptyImage, makeMemoryStore, type MemoryImage, type MemoryStore } from "../../src/nats/memoryStore.ts"
 import type { ServerState } from "../../src/nats/ServerProcess.ts"
+import { syncingOnLocal } from "../../src/local/syncing.ts"
+import type { CompanionStore } from "../../src/local/companions.ts"
+import type { Door } from "./companion.ts"
 import { connectionOf, Feed, type Hub, type Machine } from "./hub.ts"
 import { registeredAt, registrationEnds, hosted, type Tenant, type Who, whoIs } from "./identities.ts"
 import { type Kernel, Process } from "./kernel.ts"
@@ -35,6 +38,8 @@ export interface LocalWatch {
   readonly journalWritten: (local: Local) => void
   readonly sending: (local: Local, commit: Uint8Array) => void
   readonly started: (local: Local) => void
+  /** It registers again. Answers whether hosted took it. */
+  readonly renewing: (local: Local) => Effect.Effect<boolean>
 }
 
 interface World {
@@ -58,13 +63,17 @@ export class Local {
   paired: Paired
   tables: Database = takeDatabase()
   linkUp = true
+  /** Somebody began to shut it out; it was, and may not come back. */
+  revoking = false
+  revoked = false
   /** Milliseconds its clock is wrong by. */
   skew = 0
   process: Process | undefined
   /** Set while the backend answers. */
-  parts: LocalParts & { readonly sqlite: Sqlite["Service"] } | undefined
+  parts: LocalParts & { readonly sqlite: Sqlite["Service"]; readonly door: Door } | undefined
   readonly #telemetry: MemoryStore
   #journals: ReadonlyArray<string> = []
+  readonly #companions: CompanionStore
   #link: LocalParts["link"] | undefined
   #starts = 0
   /** First sequence of the journal that is not on the disk yet. */
@@ -81,6 +90,10 @@ export class Local {
     this.feed = new Feed(kernel, hub, this.machine, weather)
     hub.feeds.set(peer, this.feed)
     this.journal = this.#open(emptyImage(kernel.now))
+    // hosted knows them: they registered on both sides
+    const mine = tenant.record.devices.filter(({ companion_of }) => companion_of === this.who.self.identity.backend_id)
+      .map(({ backend_id, expires_at, identity, peer_id }) => ({ backend_id, expires_at, identity, peer_id }))
+    this.#companions = { of: (peer) => mine.find(({ peer_id }) => peer_id === peer), all: () => mine, keep: () => Effect.void }
     this.#telemetry = makeMemoryStore(streams.telemetryOut.name, emptyImage(kernel.now))
     this.paired = {
       with: {
@@ -113,7 +126,7 @@ export class Local {
         source: this.who.self.identity.backend_id,
         journalLog: wiring.journal(journal, (from, millis) => this.#notSynced(from, millis)),
         telemetryOut,
-        telemetryCursor: yield* telemetryOut.openCursor(telemetryConsumer.name),
+        telemetryCursor: wiring.telemetryCursor(yield* telemetryOut.openCursor(telemetryConsumer.name)),
         cursor: wiring.cursor(yield* journal.openCursor(relayConsumer.name)),
         journalsStore: {
           load: Effect.andThen(disk, Effect.sync(() => this.#journals)),
@@ -131,14 +144,14 @@ export class Local {
           return connection.request(...args)
         }) },
         mirror: this.feed.mirrorFor(process),
-        companions: { of: () => undefined, all: () => [], keep: () => Effect.void },
+        companions: this.#companions,
         server: {
           state: yield* SubscriptionRef.make<ServerState>({ _tag: "running", pid: 1, clientPort: 1, ports: { client: 1 }, restarts }),
           lastLines: Effect.succeed([])
         },
         store: { save: (paired: Paired) => Effect.andThen(disk, Effect.sync(() => { this.paired = paired })) },
-        // registrations here outlast every schedule
-        renew: Effect.succeed(true),
+        // over HTTP, whatever the link does
+        renew: watch.renewing(this),
         keepRegistered: Effect.never,
         leave: Effect.void
       }
@@ -146,7 +159,12 @@ export class Local {
       process.supervise("journal projection", projectJournal(parts.reading))
       process.supervise("link", runLinked(linked, () => {}))
       this.feed.reconnect()
-      this.parts = { ...parts, sqlite }
+      const door: Door = {
+        commit: syncingOnLocal({ ...linked, mirror: () => linked.mirror.log }).commit,
+        settings: () => parts.tables.settings,
+        lamport: () => Effect.sync(() => parts.clock.seen)
+      }
+      this.parts = { ...parts, door, sqlite }
       watch.started(this)
       return yield* Effect.never
     }).pipe(Effect.provide(tables)))
@@ -169,7 +187,7 @@ export class Local {
   }
 
   setLink(up: boolean): void {
-    if (this.linkUp === up) return
+    if (this.linkUp === up || this.revoked) return
     this.linkUp = up
     if (up) this.feed.reconnect()
     if (this.#link !== undefined) this.process?.run(SubscriptionRef.set(this.#link, { up, since: this.#world.kernel.now }), () => {})
@@ -179,6 +197,11 @@ export class Local {
   get settled(): Effect.Effect<void> {
     const { journal, projections } = this.parts!
     return Effect.suspend(() => projections.reached(journalCursor, journal.acknowledged()))
+  }
+
+  /** Telemetry events that hosted has not said it stored. */
+  get untold(): number {
+    return this.#telemetry.size().lastSeq - (this.#telemetry.positions.get(telemetryConsumer.name) ?? 0)
   }
 
   /** Events that its tables say stay here for good. */

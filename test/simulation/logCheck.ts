@@ -28,7 +28,7 @@ interface Line {
 
 const decoder = new TextDecoder()
 
-/** Follows one log from its beginning and says what is wrong with every message as it is written: invariants 2, 3, 4. */
+/** Follows one log from its beginning and says what is wrong with every message as it is written: invariants 2, 3, 4, 11. */
 export class LogCheck {
   readonly store: MemoryStore | undefined
   /** Every event that is there, by id. */
@@ -40,9 +40,13 @@ export class LogCheck {
   #pending: Array<{ readonly hash: string; readonly lamport: number; readonly id: string }> = []
   #seq = 0
 
-  constructor(kernel: Kernel, store?: MemoryStore) {
+  /** Peers of which nothing may come any more. */
+  readonly shutOut: Set<string>
+
+  constructor(kernel: Kernel, store?: MemoryStore, shutOut = new Set<string>()) {
     this.#kernel = kernel
     this.store = store
+    this.shutOut = shutOut
   }
 
   readOn(): void {
@@ -63,6 +67,7 @@ export class LogCheck {
     const chain = `${tenant}.${record.author}`
     const head = this.#heads.get(chain)
     const at = `commit of ${record.author} at ${seq}`
+    if (this.shutOut.has(record.author)) this.#kernel.fail(11, `${at}, which was shut out`)
     if (record.prev !== (head?.digest ?? genesis)) this.#kernel.fail(3, `${at} does not follow its author's last one`)
     const from = head?.journal === record.journal ? head.to + 1 : 1
     if (record.from !== from) this.#kernel.fail(3, `${at} begins at ${record.from}, not at ${from}`)

@@ -11,6 +11,10 @@ export const plants: Readonly<Record<string, Wiring>> = {
     ...asItIs,
     cursor: (cursor) => ({ ...cursor, read: Stream.tap(cursor.read, (batch) => cursor.ack(batch.at(-1)!.seq)) })
   },
+  "telemetry's cursor saved when events are read, before they are stored": {
+    ...asItIs,
+    telemetryCursor: (cursor) => ({ ...cursor, read: Stream.tap(cursor.read, (batch) => cursor.ack(batch.at(-1)!.seq)) })
+  },
   "a missing fence: the expected last sequence is not sent": {
     ...asItIs,
     log: (log) => ({ ...log, append: (batch) => log.append(batch.map(({ data, subject }) => ({ data, subject }))) })

@@ -8,10 +8,13 @@ import { selfTenant } from "../../streams/Backend.ts"
 import { decode } from "../../streams/Envelope.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { parseLog, subjects } from "../../streams/subjects.ts"
+import { decodeTelemetry } from "../../streams/telemetry.ts"
 import { Client } from "./client.ts"
+import { Companion } from "./companion.ts"
 import type { Hosted } from "./hosted.ts"
 import type { Tenant } from "./identities.ts"
 import { Local } from "./local.ts"
+import { revoke } from "./membership.ts"
 import type { World } from "./world.ts"
 
 /** Everybody has asked the hosted side where it is at least once within this: a mirror may have a hole that nothing else shows. */
@@ -27,9 +30,17 @@ export const quiet = (world: World): void => {
   kernel.trace.note("world", "quiet")
   for (const backend of world.backends) if (backend.process === undefined) backend.start()
   for (const local of world.locals) local.setLink(true)
+  for (const companion of world.companions) companion.online = true
+  // a registration is not renewed where clocks do not agree
+  for (const backend of world.backends) backend.skew = 0
   world.until(() => world.backends.every(({ parts }) => parts !== undefined))
+  for (const local of world.locals) {
+    if (!local.revoking || local.revoked) continue
+    revoke(world, local, world.hosted[0])
+    world.until(() => local.revoked)
+  }
   if (world.settingsChanged) {
-    for (const backend of [...world.locals, world.hosted[0]!]) {
+    for (const backend of [...world.locals.filter(({ revoked }) => !revoked), world.hosted[0]!]) {
       for (const tenant of backend instanceof Local ? [backend.tenant] : world.tenants) {
         new Client(world, backend, tenant).settings({ sync_conversations: true, allowed_surfaces: null, redact_pii: true })
       }
@@ -39,24 +50,31 @@ export const quiet = (world: World): void => {
   for (const local of world.locals) world.invariants.sample(local)
   kernel.pass(restMin)
   let waited = restMin
-  while (kernel.failure === undefined && waited < restMax && world.backends.some((backend) => unrest(world, backend) !== undefined)) {
+  while (kernel.failure === undefined && waited < restMax && everybody(world).some((one) => unrest(world, one) !== undefined)) {
     kernel.pass(lookEvery)
     for (const local of world.locals) world.invariants.sample(local)
     waited += lookEvery
   }
-  for (const backend of world.backends) {
-    const why = unrest(world, backend)
-    if (why !== undefined) kernel.fail(6, `${backend.name} does not come to rest in ${restMax / 1000} s: ${why}`)
+  for (const one of everybody(world)) {
+    const why = unrest(world, one)
+    if (why !== undefined) kernel.fail(6, `${one.name} does not come to rest in ${restMax / 1000} s: ${why}`)
   }
   for (const local of world.locals) {
+    if (local.revoked) continue
     const needs = local.parts === undefined ? undefined : SubscriptionRef.getUnsafe(local.parts.state.needs)
     if (needs !== undefined) kernel.fail(0, `${local.name} needs a person: ${needs}`)
   }
+  if (kernel.failure === undefined) telemetryThere(world)
   if (kernel.failure === undefined) for (const tenant of world.tenants) compareAll(world, tenant)
 }
 
-/** What a backend still has to do, if anything. */
-const unrest = (world: World, backend: Local | Hosted): string | undefined => {
+/** Those that were not shut out. */
+const members = (world: World) => world.backends.filter((backend) => !(backend instanceof Local) || !backend.revoked)
+const everybody = (world: World) => [...members(world), ...world.companions.filter(({ home }) => home?.revoked !== true)]
+
+/** What somebody still has to do, if anything. */
+const unrest = (world: World, backend: Local | Hosted | Companion): string | undefined => {
+  if (backend instanceof Companion) return backend.unrest
   const { parts } = backend
   if (parts === undefined) return "it does not run"
   const at = Effect.runSync(parts.projections.positions)
@@ -67,6 +85,7 @@ const unrest = (world: World, backend: Local | Hosted): string | undefined => {
   const end = world.hub.log.from(1, Number.MAX_SAFE_INTEGER, subjects.logTenant(backend.tenant.id)).at(-1)?.seq ?? 0
   const written = backend.journal.size().lastSeq
   const relayed = SubscriptionRef.getUnsafe(backend.parts!.state.relayed).to
+  if (backend.untold > 0) return `${backend.untold} of its telemetry events are not stored`
   if (relayed < written) return `${relayed} of ${written} were relayed`
   if ((at.get(journalCursor)?.seq ?? 0) < written) return `its tables are at ${at.get(journalCursor)?.seq} of ${written} of its journal`
   const log = at.get(logCursor)
@@ -76,13 +95,21 @@ const unrest = (world: World, backend: Local | Hosted): string | undefined => {
 
 const compareAll = (world: World, tenant: Tenant): void => {
   const { kernel } = world
-  const backends = world.backends.filter((backend) => !(backend instanceof Local) || backend.tenant === tenant)
+  const backends = members(world).filter((backend) => !(backend instanceof Local) || backend.tenant === tenant)
   const digests = backends.map((backend) => digestOf(world, backend, tenant))
   backends.forEach(({ name }, i) => {
     if (digests[i] !== digests[0]) kernel.fail(6, `${name} shows something else than ${backends[0]!.name}`)
   })
   everythingThere(world, tenant, backends)
   winners(world, tenant, backends)
+}
+
+/** 10. */
+const telemetryThere = (world: World): void => {
+  const ids = world.hub.telemetry.from(1, Number.MAX_SAFE_INTEGER).map(({ data }) => Result.getOrThrow(decodeTelemetry(data)).id)
+  const stored = new Set(ids)
+  if (stored.size < ids.length) world.kernel.fail(10, `${ids.length - stored.size} telemetry events are stored twice`)
+  for (const [id, local] of world.invariants.telemetry) if (!stored.has(id) && !local.revoked) world.kernel.fail(10, `telemetry event ${id} of ${local.name} is not stored`)
 }
 
 const nameIn = (backend: Local | Hosted, tenant: Tenant): string => backend instanceof Local ? selfTenant : tenant.id
@@ -98,9 +125,13 @@ const digestOf = (world: World, backend: Local | Hosted, tenant: Tenant): string
 
 /** 1: every acknowledged event is in the log, or stays where it was written because the settings wanted it so. */
 const everythingThere = (world: World, tenant: Tenant, backends: ReadonlyArray<Local | Hosted>): void => {
-  const withheld = new Map(backends.map((backend) => [backend.name, backend instanceof Local ? backend.withheld : new Set<string>()]))
+  const withheld = new Map<string, ReadonlySet<string>>([
+    ...backends.map((backend) => [backend.name, backend instanceof Local ? backend.withheld : new Set<string>()] as const),
+    ...world.companions.map(({ name, stays }) => [name, stays] as const)
+  ])
+  const gone = new Set([...world.locals.filter(({ revoked }) => revoked), ...world.companions.filter(({ home }) => home?.revoked === true)].map(({ name }) => name))
   for (const event of world.invariants.acknowledged.values()) {
-    if (event.tenant !== tenant.id || event.excused || world.invariants.isInLog(event.id)) continue
+    if (event.tenant !== tenant.id || event.excused || gone.has(event.by) || world.invariants.isInLog(event.id)) continue
     if (withheld.get(event.by)?.has(event.id) !== true) world.kernel.fail(1, `acknowledged event ${event.id} of ${event.by} is not in the log`)
   }
 }

@@ -1,4 +1,9 @@
+import type { RateLimits } from "../../src/hosted/RateBudget.ts"
 import type { Dice } from "../property/projections/rig.ts"
+
+const unlimited: RateLimits = { syncsPerMinute: 1e6, telemetryPerMinute: 1e6, backlogBytesPerMinute: 1e12 }
+/** So little that a busy minute passes it. */
+const tight: RateLimits = { syncsPerMinute: 12, telemetryPerMinute: 20, backlogBytesPerMinute: 20_000 }
 
 /** How bad it is in one schedule: the network, the disks, the clocks. All good when it has calmed down. */
 export class Weather {
@@ -9,6 +14,8 @@ export class Weather {
   readonly #slow: number
   readonly #failing: number
   readonly #strikes: number
+  /** What a peer may send in a minute. */
+  readonly limits: RateLimits
   /** What machines' clocks count in, milliseconds: coarse ones make equal times common. */
   readonly tickMillis: number
 
@@ -19,6 +26,7 @@ export class Weather {
     this.#slow = dice.pick([0, 0.05, 0.3])
     this.#failing = dice.pick([0, 0, 0.03])
     this.#strikes = dice.pick([0, 0, 0.001, 0.01])
+    this.limits = dice.pick([unlimited, unlimited, tight])
     this.tickMillis = dice.pick([1, 100, 10_000, 60_000])
   }
 

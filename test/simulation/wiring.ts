@@ -11,6 +11,8 @@ export interface Wiring {
   readonly journal: (log: EventLog, unsynced: Unsynced) => EventLog
   /** The relay's position in the journal. */
   readonly cursor: (cursor: Cursor) => Cursor
+  /** And in what it emitted of telemetry. */
+  readonly telemetryCursor: (cursor: Cursor) => Cursor
   readonly log: (log: EventLog) => EventLog
   readonly sqlite: (sqlite: Sqlite["Service"]) => Sqlite["Service"]
   readonly projections: ReadonlyArray<Projection>
@@ -19,6 +21,7 @@ export interface Wiring {
 export const asItIs: Wiring = {
   journal: (log) => log,
   cursor: (cursor) => cursor,
+  telemetryCursor: (cursor) => cursor,
   log: (log) => log,
   sqlite: (sqlite) => sqlite,
   projections: allProjections

@@ -1,15 +1,20 @@
 import { Exit } from "effect"
 import type { Draft } from "../../streams/Backend.ts"
+import { isoTime } from "../../streams/time.ts"
+import { Companion, type Side } from "./companion.ts"
 import { Hosted } from "./hosted.ts"
 import { Hub, type HubCopy } from "./hub.ts"
-import { localsMax, makeTenant, registrationEnds, type Tenant, whoIs } from "./identities.ts"
+import { companionsMax, localsMax, makeTenant, registrationEnds, type Surface, type Tenant, whoHas } from "./identities.ts"
 import { Invariants } from "./invariants.ts"
 import { Kernel, type Process } from "./kernel.ts"
 import { Local, type LocalCopy } from "./local.ts"
+import { renewal } from "./membership.ts"
 import { Weather } from "./weather.ts"
 import type { Wiring } from "./wiring.ts"
 
 const patienceMillis = 60_000
+/** How companions sync. */
+const ways: ReadonlyArray<ReadonlyArray<Side>> = [["local"], ["hosted"], ["local", "hosted"]]
 
 /** Everything there is in one schedule: tenants with their locals, hosted processes, the hub between them. */
 export class World {
@@ -20,6 +25,7 @@ export class World {
   readonly tenants: ReadonlyArray<Tenant>
   readonly hosted: ReadonlyArray<Hosted>
   readonly locals: ReadonlyArray<Local>
+  readonly companions: ReadonlyArray<Companion>
   readonly invariants: Invariants
   /** Copies somebody made, to be put back later. */
   readonly localCopies = new Map<Local, LocalCopy>()
@@ -33,7 +39,11 @@ export class World {
     this.weather = new Weather(dice)
     this.hub = new Hub(kernel)
     const members = dice.chance(0.2) ? [[0, 1], [2, 3, 4].slice(0, 2 + dice.below(2))] : [[0, 1, 2].slice(0, 2 + dice.below(2))]
-    this.tenants = members.map((locals, i) => makeTenant("ab"[i]!, locals.filter((local) => local < localsMax)))
+    const phones = Array.from({ length: dice.pick([0, 0, 0, 1, companionsMax]) }, (_, number) => ({ number, tenant: dice.below(members.length), sides: dice.pick(ways) }))
+    const surfacesOf = (tenant: number) => phones.filter((phone) => phone.tenant === tenant).map(({ number, sides }): Surface => ({ number, of: sides.includes("local") ? members[tenant]![0] : undefined }))
+    // one registration ends while we look, and has to be renewed
+    const ending = dice.chance(0.3) ? { local: 0, at: isoTime(kernel.now + 5000 + dice.below(60_000)) } : undefined
+    this.tenants = members.map((locals, i) => makeTenant("ab"[i]!, locals.filter((local) => local < localsMax), surfacesOf(i), (local) => local === ending?.local ? ending.at : registrationEnds))
     const invariants = this.invariants = new Invariants(kernel, this.tenants)
     this.hub.watch((store) => invariants.logWritten(store))
     this.hosted = Array.from({ length: 1 + dice.below(2) }, (_, i) => new Hosted(this, i))
@@ -45,6 +55,10 @@ export class World {
     for (const other of others) other.start()
     this.locals = this.tenants.flatMap((tenant) => tenant.locals.map((number) => new Local({ ...this, strike: this.strike, watch: this.#watch }, number, tenant, first!.parts!.logIdentity(tenant.id))))
     for (const local of this.locals) local.start()
+    this.companions = phones.map(({ number, sides, tenant }) => {
+      const at = this.tenants[tenant]!
+      return new Companion(this, number, at, sides.includes("local") ? this.locals.find((local) => local.tenant === at) : undefined, sides)
+    })
     this.until(() => this.backends.every(({ parts }) => parts !== undefined))
     this.weather.calm = false
   }
@@ -57,6 +71,7 @@ export class World {
     return {
       journalWritten: (local: Local) => this.invariants.journalWritten(local.name, local.journal),
       sending: (local: Local, commit: Uint8Array) => this.invariants.sending(local, commit),
+      renewing: (local: Local) => renewal(this, local),
       started: (local: Local) => {
         this.invariants.started(local)
         this.invariants.relayed(local)
@@ -96,9 +111,9 @@ export class World {
     }
     for (const tenant of this.tenants) {
       step(first.process!, tenants.ofUserOrNew(tenant.record.user_id, () => tenant.record, tenant.id))
-      const drafts = tenant.record.devices.map(({ identity, peer_id }, i): Draft => {
-        const { challenge, proof } = whoIs(tenant.locals[i]!)
-        return { fact: { type: "peer.registered", data: { peer_id, identity, challenge, proof, expires_at: registrationEnds } }, subject: peer_id, surface: "hosted", id: this.newId() }
+      const drafts = tenant.record.devices.map(({ backend_id, expires_at, identity, peer_id }): Draft => {
+        const { challenge, proof } = whoHas(backend_id)
+        return { fact: { type: "peer.registered", data: { peer_id, identity, challenge, proof, expires_at } }, subject: peer_id, surface: "hosted", id: this.newId() }
       })
       step(first.process!, own.write(tenant.id, drafts))
     }

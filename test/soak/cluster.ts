@@ -3,32 +3,43 @@
  * locals of two users. Every ten seconds one server or process, chosen by the seed, is killed with SIGKILL and started
  * again after a moment. Then everything must be there once, and the same everywhere.
  *
- * `npm run cluster -- [--minutes 10] [--seed 1] [--out FILE]`; exit code 0: as expected.
+ * `npm run cluster -- [--minutes 10] [--seed 1] [--faults kill] [--out FILE]`; exit code 0: as expected. `--faults kill,disk,partition`:
+ * servers also lose their disks and are cut off from everybody else, which needs root on Linux.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
-import { makeCluster } from "../support/cluster.ts"
+import { makeCluster, serverUsers } from "../support/cluster.ts"
+import { clusterKinds } from "../support/faults/clusterKinds.ts"
+import { enterOwnNetwork, openIsolation } from "../support/faults/line.ts"
 import { whole } from "../support/load.ts"
 import { agreed, digestOf, makeWorld } from "../support/world.ts"
 import { missing, writing } from "../support/writing.ts"
 import { random } from "../property/projections/rig.ts"
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" }, seed: { type: "string", default: "1" }, out: { type: "string" } } })
+const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" }, seed: { type: "string", default: "1" }, faults: { type: "string", default: "kill" }, out: { type: "string" } } })
 const minutes = Number(values.minutes)
 const seed = Number(values.seed)
 const say = (line: string) => void process.stdout.write(`${line}\n`)
-const sleep = (ms: number) => new Promise((wait) => setTimeout(wait, ms))
+const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
 const killEveryMs = 10_000
 const partitions = 4
 const settleMs = 120_000
 /** What a person may wait for an answer, in milliseconds. */
 const stallMax = 5000
 
+const wanted = values.faults.split(",")
+const kinds = clusterKinds.filter(({ kind }) => wanted.includes(kind))
+const unknown = wanted.filter((name) => !clusterKinds.some(({ kind }) => kind === name))
+if (unknown.length > 0) throw new Error(`no such fault: ${unknown.join(", ")}; there are ${clusterKinds.map(({ kind }) => kind).join(", ")}`)
+const needsLine = kinds.some((kind) => kind.needsLine)
+if (needsLine) enterOwnNetwork()
+
 const began = performance.now()
 const at = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
 const dice = random(seed)
 const world = await makeWorld()
-const cluster = await makeCluster(world, partitions)
+const isolation = needsLine ? openIsolation(serverUsers) : undefined
+const cluster = await makeCluster(world, partitions, undefined, undefined, needsLine)
 try {
   const hosted = []
   for (const name of ["h1", "h2"]) hosted.push(await world.hosted(name, { cluster: cluster.file, args: ["--syncs-per-minute", "1000000"] }))
@@ -51,30 +62,29 @@ try {
   const loads = locals.map((local) => ({ local, load: writing(local) }))
   const parts = [...cluster.servers, ...hosted, cluster.admin]
   const kills: Array<string> = []
-  /** Longest waits in the ten seconds after a kill, in milliseconds, by what was killed: `h` is a hosted process. */
+  /** Longest waits in the ten seconds after a kill, in milliseconds, by what happened: `h` is a hosted process that was killed. */
   const byKind: Record<string, { answer: number; commit: number }> = {}
   const until = performance.now() + minutes * 60_000
   while (performance.now() < until) {
     const next = performance.now() + killEveryMs
-    const part = dice.pick(parts)
     const before = loads.map(({ load }) => load.acknowledged.length)
-    await part.kill()
-    await sleep(200 + dice.below(2500))
-    await part.start()
-    kills.push(part.name)
+    let draw = dice.below(kinds.reduce((sum, { weight }) => sum + weight, 0))
+    const { kind: name, strike } = kinds.find(({ weight }) => (draw -= weight) < 0)!
+    const what = await strike({ cluster, parts, isolation, dice, sleep })
+    kills.push(what)
     await sleep(Math.max(0, next - performance.now()))
-    const kind = part.name.replace(/\d$/, "").replace(/-$/, "")
+    const kind = name === "kill" ? what.replace(/^killed /, "").replace(/\d$/, "").replace(/-$/, "") : name
     for (const { load } of loads) {
       const { answer, commit } = load.lap()
       const worst = byKind[kind] ??= { answer: 0, commit: 0 }
       byKind[kind] = { answer: Math.max(worst.answer, Math.round(answer)), commit: Math.max(worst.commit, Math.round(commit)) }
     }
-    say(`${at()}: killed ${part.name}; writes since ${loads.map(({ load }, i) => load.acknowledged.length - before[i]!).join(" ")}; longest answer ${longestOf("answer")} ms, longest without a commit ${longestOf("commit")} ms`)
+    say(`${at()}: ${what}; writes since ${loads.map(({ load }, i) => load.acknowledged.length - before[i]!).join(" ")}; longest answer ${longestOf("answer")} ms, longest without a commit ${longestOf("commit")} ms`)
   }
   await Promise.all(loads.map(({ load }) => load.stop()))
   say(`${at()}: load ended; waiting for all to agree`)
 
-  const result = { seed, minutes, kills: kills.length, acknowledged: 0, lost: 0, doubled: 0, problems: 0, longest_answer_ms: longestOf("answer"), longest_without_commit_ms: longestOf("commit"), by_kind: byKind, digests_equal: true }
+  const result = { seed, minutes, faults: kills.length, acknowledged: 0, lost: 0, doubled: 0, problems: 0, longest_answer_ms: longestOf("answer"), longest_without_commit_ms: longestOf("commit"), by_kind: byKind, digests_equal: true }
   for (const { locals, tenant, user } of users) {
     const { digest, doubled, problems } = await whole(tenant, h1, locals, settleMs)
     const acknowledged = loads.filter(({ local }) => locals.includes(local)).flatMap(({ load }) => load.acknowledged)
@@ -90,7 +100,7 @@ try {
   }
   say(JSON.stringify(result))
   say([
-    `${result.acknowledged} acknowledged writes through ${result.kills} kills: ${result.lost} lost, ${result.doubled} doubled, ${result.problems} problems in any chain, digests ${result.digests_equal ? "equal" : "NOT EQUAL"}`,
+    `${result.acknowledged} acknowledged writes through ${result.faults} faults: ${result.lost} lost, ${result.doubled} doubled, ${result.problems} problems in any chain, digests ${result.digests_equal ? "equal" : "NOT EQUAL"}`,
     `longest wait for a write's answer: ${result.longest_answer_ms} ms`,
     `longest time between two commits of one local that hosted acknowledged: ${result.longest_without_commit_ms} ms (a new leader of a stream is elected by nats-server after 4 to 9 s)`
   ].join("\n"))

@@ -6,11 +6,10 @@
  *
  * Exit code 0: every run was sound. What this machine cannot do is left out by name.
  */
-import { spawnSync } from "node:child_process"
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { faultKinds } from "../support/faults/kinds.ts"
-import { lineLacks, ownNetwork, upLoopback } from "../support/faults/line.ts"
+import { enterOwnNetwork, lineLacks } from "../support/faults/line.ts"
 import { runPlan, type Run } from "../support/faults/run.ts"
 import { planOf } from "../support/faults/schedule.ts"
 
@@ -18,11 +17,7 @@ const { values } = parseArgs({ options: { runs: { type: "string", default: "10" 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 
 const lacks = lineLacks()
-if (lacks === undefined && process.env[ownNetwork] !== "1") {
-  const { status } = spawnSync("unshare", ["-n", "-m", process.execPath, ...process.argv.slice(1)], { stdio: "inherit", env: { ...process.env, [ownNetwork]: "1" } })
-  process.exit(status ?? 1)
-}
-if (process.env[ownNetwork] === "1") upLoopback()
+if (lacks === undefined) enterOwnNetwork()
 const only = values.only?.split(",").map((name) => name.trim())
 const can = (kind: (typeof faultKinds)[number]) => (only === undefined || only.includes(kind.kind)) && (kind.needsLine === undefined || lacks === undefined)
 for (const kind of faultKinds) if (kind.needsLine && lacks !== undefined) say(`left out: ${kind.kind}: ${lacks}`)

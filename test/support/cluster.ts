@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { appendFileSync, globSync, readFileSync, rmSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
+import { asUser } from "./faults/line.ts"
 import type { SmallDisks } from "./smallDisks.ts"
 import { main, run, until, type Version, type World } from "./world.ts"
 
@@ -21,6 +22,8 @@ export interface Part {
 }
 
 export interface ServerPart extends Part {
+  /** The user it runs as: our own, unless each has one of its own. */
+  readonly uid: number
   readonly clientPort: number
   /** Started the next time by this binary, and with these lines in its configuration. */
   readonly replace: (binary: string, lines: string) => void
@@ -51,8 +54,11 @@ interface Told {
 
 export const clusterHome = (world: World): string => join(world.dir, "hub")
 
+/** Users that are nobody: the servers', where each has one of its own. */
+export const serverUsers = [60_001, 60_002, 60_003]
+
 /** `maestra hosted cluster init`, then its three nats-servers, each a child of ours, and the admin role as a process of its own. */
-export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks, version: Version = { main }): Promise<Cluster> => {
+export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks, version: Version = { main }, ownUsers = false): Promise<Cluster> => {
   const home = clusterHome(world)
   const enter = disks?.enter ?? []
   const see = disks?.see ?? ((path: string) => path)
@@ -60,12 +66,13 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
   const made = await run([...enter, process.execPath, version.main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
   if (made.code !== 0) throw new Error(`cluster init: ${made.err}`)
   const told: Told = JSON.parse(made.out)
-  const servers = told.servers.map(({ client_port, name }): ServerPart => {
+  const servers = told.servers.map(({ client_port, name }, at): ServerPart => {
+    const uid = ownUsers ? serverUsers[at]! : process.getuid?.() ?? 0
     const folder = join(told.dir, name)
     let binary = world.secrets["NATS_SERVER"]!
     const part = partOf({
       name,
-      command: () => [...enter, binary, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
+      command: () => [...enter, ...(ownUsers ? asUser(uid) : []), binary, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
       env: {},
       isReady: () => greets(client_port),
       log: () => readFileSync(see(join(folder, "server.log")), "utf8")
@@ -74,7 +81,7 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
       binary = path
       appendFileSync(see(join(folder, "nats.conf")), lines)
     }
-    return { ...part, replace, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
+    return { ...part, uid, replace, clientPort: client_port, holds: (ending) => globSync(`store/jetstream/**/${ending}`, { cwd: folder }).length > 0, wipe: () => ["store", "jwt"].forEach((what) => rmSync(join(folder, what), { recursive: true, force: true })) }
   })
   const watches = disks === undefined ? [] : told.servers.map(({ name }) => {
     let said = ""

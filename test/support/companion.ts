@@ -12,6 +12,8 @@ export interface Wire {
   readonly cut: Set<string>
   /** Bodies sent to `/sync`, in order. */
   readonly synced: Array<string>
+  /** The requests to `/sync` once more, as a network does that holds one up and lets it go later. */
+  readonly late: Array<() => Promise<Response>>
   /** The answer gets lost on its way back, this many times. */
   loseAnswers: number
 }
@@ -20,11 +22,15 @@ export const makeWire = (): Wire => {
   const wire: Wire = {
     cut: new Set(),
     synced: [],
+    late: [],
     loseAnswers: 0,
     fetch: async (input, init) => {
       const url = new URL(String(input))
       if (wire.cut.has(url.origin)) throw new TypeError("fetch failed")
-      if (url.pathname.startsWith("/sync/")) wire.synced.push(String(init?.body))
+      if (url.pathname.startsWith("/sync/")) {
+        wire.synced.push(String(init?.body))
+        wire.late.push(() => fetch(input, init))
+      }
       const answer = await fetch(input, init)
       if (url.pathname.startsWith("/sync/") && wire.loseAnswers > 0) {
         wire.loseAnswers--

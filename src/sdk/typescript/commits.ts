@@ -97,7 +97,7 @@ export const rewind = (book: Book, n: number, sides: ReadonlyArray<string>, asid
     if (n > 0 && last === undefined) return
     const taken = await book.commitsAfter(n, meta.commits - n)
     // a side that took one before the other refused it will name it as its head until it has set it aside
-    const removed = taken.flatMap((commit): ReadonlyArray<Entry> => [[bookKeys.commit(commit.n), undefined], [bookKeys.takenBack(commit.digest), commit.n]])
+    const removed = taken.flatMap((commit): ReadonlyArray<Entry> => [[bookKeys.commit(commit.n), undefined], [bookKeys.takenBack(commit.digest), commit]])
     const states = await Promise.all(sides.map(async (name): Promise<Entry> => {
       const state = await book.side(name)
       return [bookKeys.side(name), { ...state, acked: Math.min(state.acked, n) } satisfies SideState]
@@ -124,8 +124,28 @@ export const reopen = (book: Book, head: string, sides: ReadonlyArray<string>): 
     return true
   })
 
-/** Whether this head is a commit that was made here and taken back. */
-export const wasTakenBack = async (book: Book, head: string): Promise<boolean> => await book.storage.read(bookKeys.takenBack(await recordDigest(head))) !== undefined
+/** The commit that was made here and taken back, where this head is one. */
+export const takenBack = async (book: Book, head: string): Promise<KeptCommit | undefined> =>
+  await book.storage.read(bookKeys.takenBack(await recordDigest(head))) as KeptCommit | undefined
+
+/**
+ * A log holds a commit that was taken back: a request that was on its way all the time. It stands, and the chain goes on
+ * from it; what was made in its place since is taken back instead.
+ */
+export const adopt = (book: Book, commit: KeptCommit, side: string, sides: ReadonlyArray<string>): Promise<void> =>
+  book.alone(async () => {
+    const meta = await book.meta()
+    const since = await book.commitsAfter(commit.n - 1, Math.max(0, meta.commits - commit.n + 1))
+    const removed = since.flatMap((made): ReadonlyArray<Entry> => [[bookKeys.commit(made.n), undefined], [bookKeys.takenBack(made.digest), made]])
+    const states = await Promise.all(sides.map(async (name): Promise<Entry> => {
+      const state = await book.side(name)
+      return [bookKeys.side(name), { ...state, acked: name === side ? commit.n : Math.min(state.acked, commit.n - 1) } satisfies SideState]
+    }))
+    await book.storage.write([
+      ...removed, ...states, [bookKeys.takenBack(commit.digest), undefined], [bookKeys.commit(commit.n), commit],
+      [bookKeys.meta, { ...meta, commits: commit.n, committed: commit.to, prev: commit.digest } satisfies Meta]
+    ])
+  })
 
 /** Where a head stands among the commits kept here: its number, 0 for none yet, `undefined` where it is unknown. */
 export const placeOf = async (book: Book, head: string | null): Promise<number | undefined> => {

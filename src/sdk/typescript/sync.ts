@@ -8,7 +8,7 @@ import { keyIdOf } from "../../security/portable/keys.ts"
 import { signObject } from "../../security/portable/signing.ts"
 import type { SideName, SideSynced } from "./api.ts"
 import { type Book, bookKeys, type KeptCommit, type SideState } from "./Book.ts"
-import { makeCommits, placeOf, reopen, rewind, wasTakenBack } from "./commits.ts"
+import { adopt, makeCommits, placeOf, reopen, rewind, takenBack } from "./commits.ts"
 import { type Link, type LinkState, sidesOf, urlOf } from "./Link.ts"
 import type { Change } from "./model.ts"
 import { makeNames } from "./Names.ts"
@@ -154,8 +154,14 @@ const reconcile = async (book: Book, side: SideName, sides: ReadonlyArray<SideNa
     await book.alone(async () => book.storage.write([[bookKeys.side(side), { ...await book.side(side), acked: at } satisfies SideState]]))
     return { again: true, waitMillis: 0 }
   }
+  const back = head === null || at !== undefined ? undefined : await takenBack(book, head)
+  // what the log holds stands; a local backend among two may still have to set it aside
+  if (back !== undefined && (side === "hosted" || sides.length === 1)) {
+    await adopt(book, back, side, sides)
+    return { again: true, waitMillis: 0 }
+  }
   // a head that this storage does not know: the storage was lost, or restored from a copy
-  if (head !== null && at === undefined && !(await wasTakenBack(book, head)) && await reopen(book, head, sides)) return { again: true, waitMillis: 0 }
+  if (head !== null && at === undefined && back === undefined && await reopen(book, head, sides)) return { again: true, waitMillis: 0 }
   // behind what is kept here: it hears of the rest through its own log
   return { again: false, waitMillis: busyMillis }
 }

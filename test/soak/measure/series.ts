@@ -11,7 +11,7 @@ export interface Verdict {
   readonly first: number
   readonly last: number
   readonly mean: number
-  /** By least squares, after the warm-up. */
+  /** By least squares, after the warm-up; of memory, over its lowest points. */
   readonly per_hour: number
   readonly flat: boolean
 }
@@ -20,18 +20,27 @@ export interface Verdict {
 const shareMax = 0.1
 const noise = { MB: 12, count: 6, "bytes/event": 100 } as const
 
+/** Memory is collected now and then, and rises in between: whether it grows is told by the lowest of each part of the watch. */
+const troughs = 6
+
 /** Does it grow? Judged on what comes after the warm-up: caches fill first. */
 export const judge = ({ name, points, unit }: Series, warmUpMinutes: number): Verdict => {
   const settled = points.filter(([minutes]) => minutes >= warmUpMinutes)
   const values = settled.map(([, value]) => value)
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length
   const span = settled.at(-1)![0] - settled[0]![0]
-  const slope = slopeOf(settled)
+  const slope = slopeOf(unit === "MB" ? lowest(settled) : settled)
   const rounded = (value: number) => Math.round(value * 100) / 100
   return {
     name, unit, first: rounded(values[0]!), last: rounded(values.at(-1)!), mean: rounded(mean), per_hour: rounded(slope * 60),
     flat: slope * span <= Math.max(shareMax * mean, noise[unit])
   }
+}
+
+/** The lowest point of each part. */
+const lowest = (points: Series["points"]): Series["points"] => {
+  const size = Math.ceil(points.length / troughs)
+  return Array.from({ length: Math.ceil(points.length / size) }, (_, part) => points.slice(part * size, (part + 1) * size).reduce((low, point) => point[1] < low[1] ? point : low))
 }
 
 /** Least squares, per minute. */

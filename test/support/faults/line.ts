@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
 
 /** The leaf links' way through a network namespace of this run's own, which can be spoiled. */
@@ -23,7 +23,19 @@ export const lineLacks = (): string | undefined => {
 
 const run = (name: string, ...args: ReadonlyArray<string>) => void execFileSync(found(name)!, args, { stdio: ["ignore", "ignore", "pipe"] })
 
-/** Take the loopback of this namespace into use. `port`: of the link, where what is spoiled passes. */
+/** Start this program again in a network and with mounts of its own, unless it is there already; then bring up its loopback. */
+export const enterOwnNetwork = (): void => {
+  if (process.env[ownNetwork] !== "1") {
+    const lacks = lineLacks()
+    if (lacks !== undefined) throw new Error(`no network of our own: ${lacks}`)
+    const { status } = spawnSync("unshare", ["-n", "-m", process.execPath, ...process.argv.slice(1)], { stdio: "inherit", env: { ...process.env, [ownNetwork]: "1" } })
+    process.exit(status ?? 1)
+  }
+  // packets as small as a real line's
+  run("ip", "link", "set", "lo", "mtu", "1500", "up")
+}
+
+/** `port`: of the link, where what is spoiled passes. */
 export const openLine = (port: number): Line => {
   run("nft", "add table inet maestra")
   run("nft", "add chain inet maestra out { type filter hook output priority 0; }")
@@ -47,5 +59,24 @@ export const openLine = (port: number): Line => {
   }
 }
 
-/** Bring up the loopback of a fresh namespace, with packets as small as a real line's. */
-export const upLoopback = (): void => run("ip", "link", "set", "lo", "mtu", "1500", "up")
+/** Processes that are told apart by the user they run as, and can be cut off from everybody. */
+export interface Isolation {
+  /** Nothing of this user's arrives anywhere, and nothing reaches it, until the answer is called. */
+  readonly cutOff: (uid: number) => () => void
+}
+
+/** Mark every connection of these users from now on, whoever opened it: what is cut off later is known by its mark. */
+export const openIsolation = (uids: ReadonlyArray<number>): Isolation => {
+  run("nft", "add table inet apart")
+  for (const chain of ["marks", "cuts"]) run("nft", `add chain inet apart ${chain} { type filter hook output priority ${chain === "marks" ? 0 : 1}; }`)
+  for (const uid of uids) run("nft", `add rule inet apart marks meta skuid ${uid} ct mark set ${uid}`)
+  return {
+    cutOff: (uid) => {
+      for (const what of ["ct mark", "meta skuid"]) run("nft", `add rule inet apart cuts ${what} ${uid} drop`)
+      return () => run("nft", "flush chain inet apart cuts")
+    }
+  }
+}
+
+/** Run what follows as this user, who may open every file of ours. */
+export const asUser = (uid: number): ReadonlyArray<string> => ["setpriv", "--reuid", String(uid), "--clear-groups", "--inh-caps", "+dac_override,+dac_read_search,+fowner", "--ambient-caps", "+dac_override,+dac_read_search,+fowner", "--"]

@@ -46,7 +46,8 @@ const surfaces: ReadonlyArray<SurfaceKind> = ["web", "ios", "android"]
 
 /** Who writes from a phone or a browser, how much one may write, on which disks: dice of its own, so that the faults of a seed stay. */
 const aroundOf = (seed: number, faults: Plan["faults"]): Pick<Shape, "surface" | "tight" | "smallDisks"> => {
-  const dice = random(seed + 7_000_000)
+  // far from the first dice, and each seed far from the next
+  const dice = random(Math.imul(seed + 1, 0x9e3779b1) >>> 0)
   const surface = dice.pick(surfaces)
   const tight = dice.chance(0.3)
   // a companion lets go of what its sides hold, and the log's disk may lose it then: ARCHITECTURE.md, "Not yet"

@@ -62,6 +62,8 @@ export interface Stage {
   readonly close: () => Promise<void>
 }
 
+const renewEveryMs = 15 * 60_000
+
 const names = ["ada", "bob", "cat"] as const
 /** Writers write faster than people. */
 const unlimited = ["--syncs-per-minute", "1000000", "--telemetry-per-minute", "1000000"]
@@ -71,6 +73,13 @@ const tightLimits = ["--syncs-per-minute", "120", "--telemetry-per-minute", "240
 /** `more`: further environment of each backend, by its name. */
 export const makeStage = async (shape: Shape, more: (name: string) => Readonly<Record<string, string>> = () => ({})): Promise<Stage> => {
   const world = await makeWorld()
+  return stageIn(world, shape, more).catch(async (error: Error) => {
+    await world.close().catch(() => {})
+    throw error
+  })
+}
+
+const stageIn = async (world: World, shape: Shape, more: (name: string) => Readonly<Record<string, string>>): Promise<Stage> => {
   const clocks = join(world.dir, "clocks")
   mkdirSync(clocks)
   const clockOf = (name: string) => join(clocks, name)
@@ -88,7 +97,7 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
   const all = [...hosted, ...locals]
   const browser = await makeRawPeer("browser")
   const code = await enrol(hub, "ada")
-  const session = await tokenFor(hub, browser, code)
+  let session = await tokenFor(hub, browser, code)
   const joined = await registerRaw(hub, browser, session)
   if (joined.status > 299) throw new Error(`the browser cannot register: ${joined.text}`)
   const downOnPurpose = new Set<Backend>()
@@ -106,6 +115,8 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
     }, 60_000, () => `${backend.name} does not come up again: ${why}`)
     downOnPurpose.delete(backend)
   }
+  // a session does not last as long as a soak
+  const renewing = setInterval(() => void tokenFor(hub, browser, code).then((next) => { session = next }, () => {}), renewEveryMs)
   const watch = setInterval(() => {
     for (const backend of all) {
       if (backend.running() || downOnPurpose.has(backend)) continue
@@ -128,6 +139,7 @@ export const makeStage = async (shape: Shape, more: (name: string) => Readonly<R
     isClockOff: (backend) => performance.now() - (clockSetAt.get(backend) ?? -Infinity) < 3000,
     close: async () => {
       clearInterval(watch)
+      clearInterval(renewing)
       for (const backend of all) downOnPurpose.add(backend)
       await Promise.all(all.map((backend) => backend.stop()))
       for (const disk of unmount) disk()
