@@ -1,9 +1,13 @@
 // Goal: two hosted processes on one hub serve one log: no event twice, no gap in any chain, either may die.
 // Method: a second real process joins by the first one's cluster file; two locals import at once; one process is killed.
 import { cpSync, rmSync } from "node:fs"
+import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { join } from "node:path"
+import { freshProof } from "../../src/security/proofs.ts"
+import { encodeBearer } from "../../src/security/sessionToken.ts"
 import { conversations, importing, messagesOf, whole } from "../support/load.ts"
+import { enrol, makeRawPeer, registerRaw, tokenFor } from "../support/rawPeer.ts"
 import { type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
@@ -55,6 +59,34 @@ describe("two hosted processes on one hub", () => {
       seen = await Promise.all([first, second].map(known))
       return seen[0] === seen[1] && !seen[0]!.includes("null")
     }, 30_000, () => `one knows other positions than the other: ${seen.join(" ")}`)
+  })
+
+  it("take a fresh proof once, and a ticket once, whichever of them is asked", { timeout }, async () => {
+    const device = await makeRawPeer("prover")
+    const code = await enrol(first, "dora")
+    const token = await tokenFor(first, device, code)
+    const { peer_id = "" } = (await registerRaw(first, device, token)).json
+    const authorization = `Bearer ${encodeBearer(token)}`
+    // the other hears of the device a moment later
+    await until(async () => (await fetch(`${second.url()}/conversations`, { headers: { authorization } })).status === 200, 10_000)
+    const path = "/privacy-settings"
+    const proof = () => Effect.runPromise(freshProof(device.pair.privateKey, { peerId: peer_id, time: new Date().toISOString() }, { method: "GET", path, body: new Uint8Array() }))
+    const ask = async (hosted: Backend, header: string) => (await fetch(hosted.url() + path, { headers: { authorization, "maestra-proof": header } })).status
+    const header = await proof()
+    expect(await ask(first, header)).toBe(200)
+    expect(await ask(second, header)).toBe(403)
+    const other = await proof()
+    expect((await Promise.all([ask(first, other), ask(second, other)])).toSorted()).toEqual([200, 403])
+
+    const bought = await fetch(`${first.url()}/telemetry/${peer_id}/ticket`, { method: "POST", headers: { authorization } })
+    const { ticket } = (await bought.json()) as { readonly ticket: string }
+    const opens = (hosted: Backend) => new Promise<boolean>((done) => {
+      const socket = new WebSocket(`${hosted.url().replace("http", "ws")}/telemetry/${peer_id}?ticket=${ticket}`)
+      socket.onopen = () => { socket.close(); done(true) }
+      socket.onerror = () => done(false)
+    })
+    expect(await opens(second)).toBe(true)
+    expect([await opens(first), await opens(second)]).toEqual([false, false])
   })
 
   it("take turns: no event twice, no gap, one digest", { timeout }, async () => {
