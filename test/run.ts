@@ -75,6 +75,7 @@ if (what !== "check" && what !== "all") {
 }
 stopOnSignals(say)
 await look("types", ["tsc", "-p", ".", "--diagnostics"], /^Files:\s+(\d+)/m)
+await look("types of the web app", ["tsc", "-p", "src/web", "--diagnostics"], /^Files:\s+(\d+)/m)
 await look("Effect diagnostics", ["effect-tsgo", "diagnostics", "--project", "tsconfig.json", "--format", "text", "--strict"], /Checked (\d+) files/)
 await look("lint", ["oxlint", "-c", "oxlint.json", "--deny-warnings", "src", "streams", "projections", "test"], / on (\d+) files/)
 probe(outcome, what === "all" ? ["fast", "server"] : ["fast"])

@@ -34,6 +34,9 @@ export const packages: ReadonlyArray<readonly [name: RegExp, rooms: ReadonlyArra
   [/^libphonenumber-js(\/|$)/, ["src/privacy"]],
   [/^tar-stream$/, ["src/gateway", "src/cli"]],
   [/^qrcode-terminal$/, ["src/cli"]],
+  [/^(react|react-dom|react-markdown|remark-gfm)(\/|$)/, ["src/web"]],
+  [/^@(mantine|tabler|tanstack|fontsource-variable|vitejs)\//, ["src/web"]],
+  [/^vite$/, ["src/web"]],
   [/^uuid$/, ["src/security", "src/local", "src/hosted", "src/gateway", "src/sdk"]],
   [/^@effect\/platform-node(\/|$)/, ["src/security", "src/nats", "src/local", "src/hosted", "src/gateway", "src/cli"]],
   // started where servers are supervised, by the demo, and where the OS keychain may never answer

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path/posix"
 import * as map from "./map.ts"
 import { importsOf, isIn, roomOf, sources } from "./sources.ts"
 
-const files = sources(["src/**/*.ts", "streams/**/*.ts", "projections/**/*.ts"])
+const files = sources(["src/**/*.{ts,tsx}", "streams/**/*.ts", "projections/**/*.ts"])
 
 /** What is wrong with importing `target` from a file, or nothing. */
 const objection = (path: string, target: string): string | undefined => {
@@ -14,7 +14,7 @@ const objection = (path: string, target: string): string | undefined => {
   const inRooms = (rooms: ReadonlyArray<string>) => rooms.some((other) => isIn(path, other))
   if (target.startsWith(".")) {
     const to = join(dirname(path), target)
-    if (!/\.(ts|json)$/.test(target)) return `${target} does not end in .ts`
+    if (!/\.(tsx?|json|css)$/.test(target)) return `${target} does not say what kind of file it is`
     // a room inside another may not climb into it unless its own row says so
     const allowed = isIn(to, room) || map.reach[room]!.some((other) => isIn(to, other))
     return allowed ? undefined : `${room} may not import ${roomOf(to) ?? to}`

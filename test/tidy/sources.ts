@@ -12,7 +12,7 @@ export interface Source {
   readonly text: string
 }
 
-const ignored = /(^|\/)(node_modules|\.git|\.maestra-demo|\.cache|coverage)(\/|$)/
+const ignored = /(^|\/)(node_modules|\.git|\.maestra-demo|\.cache|coverage|dist)(\/|$)/
 
 /** Files as text; no compiler, so no compiler upgrade can blind the tests that read them. */
 export const sources = (pattern: string | ReadonlyArray<string>): ReadonlyArray<Source> =>

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as map from "./map.ts"
 import { isIn, sources, withoutComments } from "./sources.ts"
 
-const source = sources(["src/**/*.ts", "streams/**/*.ts", "projections/**/*.ts"])
+const source = sources(["src/**/*.{ts,tsx}", "streams/**/*.ts", "projections/**/*.ts"])
 const tests = sources("test/**/*.ts")
 const everything = sources(["**/*.*", "infra/**", ".ci/*", ".gitignore", ".npmrc", "LICENSE"])
 

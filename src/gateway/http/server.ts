@@ -29,6 +29,7 @@ import { telemetryHandlers } from "./handlers/telemetry.ts"
 import { type CertificateFiles, tlsFront } from "./tlsFront.ts"
 import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
 import { tokenHandlers } from "./handlers/tokens.ts"
+import { webApp } from "./webApp.ts"
 
 /** Version of this program, as `/health` says it. */
 const version = "0.1.0"
@@ -99,7 +100,7 @@ const serve = <E, R>(
     const { address } = yield* HttpServer.HttpServer
     return guard(policy("port" in address ? address.port : listen.port), yield* Closing, yield* Audit)
   }))
-  const app = Layer.mergeAll(routes, guarded).pipe(Layer.provide(accessLayer(trust)))
+  const app = Layer.mergeAll(routes, webApp, guarded).pipe(Layer.provide(accessLayer(trust)))
   const serving = HttpRouter.serve(app, {
     disableLogger: true,
     disableListenLog: true,

@@ -45,3 +45,5 @@ export const defaultPlatform: Platform = {
     return { send: (text) => socket.send(text), close: () => socket.close() }
   }
 }
+
+export { isoTime } from "../../../streams/time.ts"

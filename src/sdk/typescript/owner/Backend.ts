@@ -21,7 +21,8 @@ export interface LocalBackend {
   readonly unpair: () => Promise<Said>
   readonly privacy: () => Promise<PrivacySettings>
   readonly changePrivacy: (change: Partial<PrivacySettings>) => Promise<PrivacySettings>
-  readonly telemetryHours: (since: string) => Promise<Page<TelemetryHour>>
+  /** Figures by the hour, from an ISO time on; `cursor` is the last answer's `next`. */
+  readonly telemetryHours: (since: string, cursor?: string) => Promise<Page<TelemetryHour>>
   readonly debug: () => Promise<Readonly<Record<string, unknown>>>
   readonly listen: (listening: Listening) => Promise<void>
 }
@@ -41,7 +42,7 @@ export const localBackend = (access: Access, surface: string): LocalBackend => {
     unpair: () => request("POST", "/unpair"),
     privacy: () => request("GET", "/privacy-settings"),
     changePrivacy: (change) => request("PUT", "/privacy-settings", { body: change }),
-    telemetryHours: (since) => hoursOf(request, { since }),
+    telemetryHours: (since, cursor) => hoursOf(request, { since, cursor }),
     debug: () => request("GET", "/debug"),
     listen: (listening) => listen(access, listening)
   }
@@ -50,7 +51,7 @@ export const localBackend = (access: Access, surface: string): LocalBackend => {
 /** More hours than a person looks at; the rest is behind the cursor. */
 const hoursMax = 500
 
-const hoursOf = async (request: Request, query: Readonly<Record<string, string>>): Promise<Page<TelemetryHour>> => {
+const hoursOf = async (request: Request, query: Readonly<Record<string, string | undefined>>): Promise<Page<TelemetryHour>> => {
   const { hours, next_cursor } = await request<{ readonly hours: ReadonlyArray<TelemetryHour>; readonly next_cursor: string | null }>("GET", "/telemetry/rollups", { query: { ...query, limit: hoursMax } })
   return { items: hours, next: next_cursor }
 }

@@ -6,6 +6,7 @@ import { MaestraError } from "../problems.ts"
 export interface Access {
   /** Scheme, host and port, without a slash at the end. */
   readonly url: string
+  /** Read at each request: where it is renewed, the next request has the new one. */
   readonly token: string
   readonly fetch?: typeof fetch
 }
@@ -25,9 +26,9 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
 export type Request = <A>(method: Method, path: string, asked?: Asked) => Promise<A>
 
 /** A caller of one backend with one token. */
-export const requestsTo = ({ fetch: fetching = defaultPlatform.fetch, token, url }: Access): Request =>
+export const requestsTo = (access: Access): Request =>
   async <A>(method: Method, path: string, { body, query = {}, ...more }: Asked = {}) =>
-    await call(fetching, `${url}${path}${queryOf(query)}`, { method, bearer: token, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...more }) as A
+    await call(access.fetch ?? defaultPlatform.fetch, `${access.url}${path}${queryOf(query)}`, { method, bearer: access.token, ...(body === undefined ? {} : { body: JSON.stringify(body) }), ...more }) as A
 
 /** One request whose answer comes in parts. */
 export const streamFrom = async ({ fetch: fetching = defaultPlatform.fetch, token, url }: Access, method: Method, path: string, { query = {}, ...more }: Omit<Sent, "method" | "bearer"> & Pick<Asked, "query"> = {}): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> => {

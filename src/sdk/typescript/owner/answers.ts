@@ -111,7 +111,11 @@ export interface LocalPeer {
   readonly backend_id: string
   readonly backend_type: string
   readonly status: "registered" | "revoked"
+  readonly key_id: string
+  readonly registered_at: string
+  /** A paired device has vouched for it. */
   readonly confirmed: boolean
+  readonly revoked: { readonly at: string; readonly cause: string } | null
   readonly last_seen: string | null
   readonly log_seq: number | null
   readonly expires_at: string | null

@@ -19,13 +19,14 @@ export interface Listening {
  * Everything that happens at a backend, until `signal`, each event once. A stream that breaks off or falls silent is resumed
  * right behind the last event. Ends by itself where the token does not hold any more.
  */
-export const listen = ({ fetch: fetching, token, url }: Access, { from, onEvent, onLive, platform = defaultPlatform, signal, tenant }: Listening): Promise<void> => {
+export const listen = (access: Access, { from, onEvent, onLive, platform = defaultPlatform, signal, tenant }: Listening): Promise<void> => {
+  const { fetch: fetching, url } = access
   let live = false
   const turn = (up: boolean) => {
     if (up !== live) onLive(up)
     live = up
   }
-  return follow({ platform: fetching === undefined ? platform : { ...platform, fetch: fetching }, url, bearer: async () => token, ...(tenant === undefined ? {} : { query: { tenant } }) }, {
+  return follow({ platform: fetching === undefined ? platform : { ...platform, fetch: fetching }, url, bearer: async () => access.token, ...(tenant === undefined ? {} : { query: { tenant } }) }, {
     ...(from === undefined ? {} : { from }),
     onEvent: ({ subject, type }, id) => onEvent({ id, type, subject }),
     onState: (problem) => turn(problem === undefined)

@@ -1,0 +1,49 @@
+import { Button, Code, PasswordInput, Paper, Stack, Text, Title } from "@mantine/core"
+import { type FormEvent, useState } from "react"
+import { MaestraError } from "../../sdk/typescript/problems.ts"
+import { Mark } from "../shell/Mark.tsx"
+import classes from "./Locked.module.css"
+import { enter } from "./session.ts"
+
+const sentences = {
+  local: { title: "Open it from a terminal", why: "Only the person at this machine gets in. This command prints an address that lets this browser in, good once and for five minutes:", command: "npx maestra local open" },
+  hosted: { title: "For operators", why: "Paste an admin token. The first one lies in the data directory; this makes another:", command: "npx maestra hosted tokens create NAME" }
+}
+
+/** Nobody is let in yet: how to come in, and what went wrong with the last try. */
+export const Locked = ({ problem, side }: { readonly side: string; readonly problem: Error | null }) => {
+  const said = side === "hosted" ? sentences.hosted : sentences.local
+  return (
+    <main className={classes["locked"]}>
+      <Paper className={classes["card"]} withBorder>
+        <Stack gap="md">
+          <Mark />
+          <Title order={1}>{said.title}</Title>
+          {problem === null ? null : <Text role="alert" className={classes["problem"]}>{problem.message} {problem instanceof MaestraError ? problem.hint : ""}</Text>}
+          <Text c="dimmed">{said.why}</Text>
+          <Code block>{said.command}</Code>
+          <TokenForm side={side} />
+        </Stack>
+      </Paper>
+    </main>
+  )
+}
+
+const TokenForm = ({ side }: { readonly side: string }) => {
+  const [token, setToken] = useState("")
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (token.trim() !== "") enter(token.trim())
+  }
+  return (
+    <form onSubmit={submit}>
+      <Stack gap="sm">
+        <PasswordInput
+          label={side === "hosted" ? "Admin token" : "Or paste the local token"}
+          description={side === "hosted" ? "hosted/admin-token of the data directory" : "local/token of the data directory"}
+          value={token} onChange={(event) => setToken(event.currentTarget.value)} autoComplete="off" />
+        <Button type="submit" variant={side === "hosted" ? "filled" : "default"} disabled={token.trim() === ""}>Let me in</Button>
+      </Stack>
+    </form>
+  )
+}

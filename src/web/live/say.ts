@@ -1,0 +1,11 @@
+import { notifications } from "@mantine/notifications"
+import { MaestraError } from "../../sdk/typescript/problems.ts"
+
+const closeButtonProps = { "aria-label": "Dismiss" }
+
+/** Tell the person that something was done. */
+export const say = (message: string): void => void notifications.show({ message, autoClose: 4000, closeButtonProps })
+
+/** Tell the person that something was not done, and what to do. */
+export const sayProblem = (error: Error): void =>
+  void notifications.show({ color: "red", title: error.message, message: error instanceof MaestraError ? error.hint : "", autoClose: 9000, closeButtonProps })

@@ -1,0 +1,81 @@
+import { IconArrowsExchange, IconChartLine, IconDevices, IconGitMerge, IconMessages, IconShieldLock } from "@tabler/icons-react"
+import { useQueryClient } from "@tanstack/react-query"
+import { lazy, Suspense, useEffect, useMemo, useState } from "react"
+import { MaestraError } from "../../sdk/typescript/problems.ts"
+import { leave } from "../access/session.ts"
+import { useRoute } from "../navigation/route.ts"
+import { Catch } from "../parts/Catch.tsx"
+import { Loading } from "../parts/Loading.tsx"
+import { type Place, Shell } from "../shell/Shell.tsx"
+import { StatePill } from "../shell/StatePill.tsx"
+import { Unreachable } from "../shell/Unreachable.tsx"
+import { ConversationIndex } from "./conversations/ConversationIndex.ts"
+import { Conversations } from "./conversations/Conversations.tsx"
+import { Indexed } from "./conversations/indexed.ts"
+import { followEvents } from "./followEvents.ts"
+import { here, HereContext } from "./LocalBackend.ts"
+import { because, moods, useStatus } from "./status.ts"
+
+const Conflicts = lazy(() => import("./conflicts/Conflicts.tsx"))
+const Sync = lazy(() => import("./sync/Sync.tsx"))
+const Devices = lazy(() => import("./devices/Devices.tsx"))
+const Privacy = lazy(() => import("./privacy/Privacy.tsx"))
+const Telemetry = lazy(() => import("./telemetry/Telemetry.tsx"))
+
+/** Everything a person does with the backend on this machine. */
+const LocalApp = () => {
+  const queries = useQueryClient()
+  const [live, setLive] = useState(true)
+  const { backend, index } = useMemo(() => {
+    const owner = here()
+    return { backend: owner, index: new ConversationIndex(owner.conversations) }
+  }, [])
+  useEffect(() => {
+    void index.load()
+    return followEvents(backend, { index, queries, onLive: setLive, onShut: leave })
+  }, [backend, index, queries])
+  return (
+    <HereContext value={backend}>
+      <Indexed value={index}>
+        <Screens live={live} />
+      </Indexed>
+    </HereContext>
+  )
+}
+export default LocalApp
+
+const Screens = ({ live }: { readonly live: boolean }) => {
+  const [at = "conversations", id] = useRoute()
+  const status = useStatus()
+  const gone = !live && status.error instanceof MaestraError && status.error.kind === "unreachable"
+  const state = status.data === undefined || gone
+    ? <StatePill mood="waiting" word={gone ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : "…"} to="sync" />
+    : <StatePill {...moods[status.data.state]} line={because(status.data)} to="sync" />
+  return (
+    <Shell places={placesOf(status.data?.conflicts ?? 0)} at={at} state={state} banner={gone ? <Unreachable /> : null}>
+      <Catch key={at}>
+        <Suspense fallback={<Loading />}>{screenAt(at, id)}</Suspense>
+      </Catch>
+    </Shell>
+  )
+}
+
+const placesOf = (conflicts: number): ReadonlyArray<Place> => [
+  { path: "conversations", label: "Conversations", short: "Chats", icon: IconMessages },
+  { path: "conflicts", label: "Conflicts", icon: IconGitMerge, count: conflicts },
+  { path: "sync", label: "Sync", icon: IconArrowsExchange },
+  { path: "devices", label: "Devices", icon: IconDevices },
+  { path: "privacy", label: "Privacy", icon: IconShieldLock },
+  { path: "telemetry", label: "Telemetry", icon: IconChartLine }
+]
+
+const screenAt = (at: string, id: string | undefined) => {
+  switch (at) {
+    case "conflicts": return <Conflicts />
+    case "sync": return <Sync />
+    case "devices": return <Devices />
+    case "privacy": return <Privacy />
+    case "telemetry": return <Telemetry />
+    default: return <Conversations id={id} />
+  }
+}

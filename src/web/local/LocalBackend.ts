@@ -1,0 +1,25 @@
+import { createContext, useContext } from "react"
+import { type Access, companionCode, type LocalBackend, localBackend, renewOwnerSession, type Upkeep, upkeepOf } from "../../sdk/typescript/owner/index.ts"
+import { heldToken } from "../access/session.ts"
+
+/** Where what is written here was written. */
+const surface = "web"
+
+/** The backend that served this page, as the person at its machine. */
+export interface Here extends LocalBackend, Pick<Upkeep, "exportStream"> {
+  readonly companionCode: () => ReturnType<typeof companionCode>
+  readonly renew: () => ReturnType<typeof renewOwnerSession>
+}
+
+export const here = (): Here => {
+  const access: Access = { url: location.origin, get token() { return heldToken() } }
+  return { ...localBackend(access, surface), ...upkeepOf(access, { surface }), companionCode: () => companionCode(access), renew: () => renewOwnerSession(access) }
+}
+
+export const HereContext = createContext<Here | undefined>(undefined)
+
+export const useLocal = (): Here => {
+  const backend = useContext(HereContext)
+  if (backend === undefined) throw new Error("this screen stands outside the local app")
+  return backend
+}

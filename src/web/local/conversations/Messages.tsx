@@ -1,0 +1,55 @@
+import { IconPencil } from "@tabler/icons-react"
+import { useVirtualizer } from "@tanstack/react-virtual"
+import { useEffect, useLayoutEffect, useRef, useState } from "react"
+import type { Conversation, Message } from "../../../sdk/typescript/owner/index.ts"
+import { Empty } from "../../parts/Empty.tsx"
+import { HistoryDrawer } from "./HistoryDrawer.tsx"
+import { MessageView } from "./MessageView.tsx"
+import classes from "./Reading.module.css"
+
+/** Pixels from the end within which the reader counts as being there, and stays there. */
+const atEndWithin = 120
+/** Height of a message before it was measured, pixels. */
+const guess = 110
+
+/** Messages in reading order, the end in sight. */
+export const Messages = ({ conversation: { conversation_id: id, messages } }: { readonly conversation: Conversation }) => {
+  const [looksInto, setLooksInto] = useState<Message | undefined>(undefined)
+  return (
+    <>
+      {messages.length === 0
+        ? <div className={classes["messages"]}><Empty icon={<IconPencil size={28} stroke={1.5} />} title="No messages">Write the first one below.</Empty></div>
+        : <Rows id={id} messages={messages} onHistory={setLooksInto} />}
+      <HistoryDrawer conversation={id} message={looksInto} close={() => setLooksInto(undefined)} />
+    </>
+  )
+}
+
+const Rows = ({ id, messages, onHistory }: { readonly id: string; readonly messages: ReadonlyArray<Message>; readonly onHistory: (message: Message) => void }) => {
+  const scroller = useRef<HTMLDivElement>(null)
+  const rows = useVirtualizer({ count: messages.length, getScrollElement: () => scroller.current, estimateSize: () => guess, overscan: 4, getItemKey: (at) => messages[at]!.id, paddingStart: 12, paddingEnd: 12 })
+  const stays = useRef(true)
+  const last = messages[messages.length - 1]?.id
+  useLayoutEffect(() => {
+    rows.scrollToIndex(messages.length - 1, { align: "end" })
+    // once, where the reader enters
+    // oxlint-disable-next-line react-hooks/exhaustive-deps
+  }, [])
+  useEffect(() => {
+    if (stays.current) rows.scrollToIndex(messages.length - 1, { align: "end" })
+    // oxlint-disable-next-line react-hooks/exhaustive-deps
+  }, [last])
+  return (
+    <div
+      ref={scroller} className={classes["messages"]} tabIndex={0} role="region" aria-label="Messages"
+      onScroll={({ currentTarget: { clientHeight, scrollHeight, scrollTop } }) => { stays.current = scrollHeight - scrollTop - clientHeight < atEndWithin }}>
+      <ol className={classes["all"]} style={{ height: rows.getTotalSize() }}>
+        {rows.getVirtualItems().map(({ index: at, key, start }) => (
+          <li key={key} ref={rows.measureElement} data-index={at} aria-posinset={at + 1} aria-setsize={messages.length} className={classes["slot"]} style={{ transform: `translateY(${start}px)` }}>
+            <MessageView conversation={id} message={messages[at]!} onHistory={onHistory} />
+          </li>
+        ))}
+      </ol>
+    </div>
+  )
+}

@@ -1,0 +1,40 @@
+import { useQuery } from "@tanstack/react-query"
+import type { LocalStatus } from "../../sdk/typescript/owner/index.ts"
+import { useLocal } from "./LocalBackend.ts"
+
+/** While the page is looked at, milliseconds. */
+const askEveryMillis = 1500
+
+/** How this machine stands, asked again and again. */
+export const useStatus = () => {
+  const backend = useLocal()
+  return useQuery({ queryKey: ["status"], queryFn: () => backend.status(), refetchInterval: askEveryMillis, retry: false })
+}
+
+export type Mood = "well" | "busy" | "waiting" | "alarm"
+
+/** The states of DESIGN.md 5, as a person meets them. */
+export const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood; readonly word: string }>> = {
+  in_step: { mood: "well", word: "In step" },
+  sending: { mood: "busy", word: "Sending" },
+  receiving: { mood: "busy", word: "Receiving" },
+  offline: { mood: "waiting", word: "Offline" },
+  paused: { mood: "waiting", word: "Paused" },
+  needs_you: { mood: "alarm", word: "Needs you" },
+  not_paired: { mood: "waiting", word: "Only on this machine" }
+}
+
+const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`
+
+/** One line below the word: the figure that explains it. */
+export const because = (status: LocalStatus): string => {
+  switch (status.state) {
+    case "in_step": return "Everything here is everywhere it belongs"
+    case "sending": return `${count(status.pending, status.pending === 1 ? "change" : "changes")} on the way`
+    case "receiving": return status.behind > 0 ? `${count(status.behind, status.behind === 1 ? "change" : "changes")} to come` : "Asking how far hosted is"
+    case "offline":
+    case "paused": return status.pending === 0 ? "Nothing waits" : `${count(status.pending, status.pending === 1 ? "change waits" : "changes wait")}`
+    case "needs_you": return status.needs ?? status.sentence
+    case "not_paired": return "Pair it to keep your devices in step"
+  }
+}

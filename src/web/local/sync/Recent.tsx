@@ -1,0 +1,52 @@
+import { Table } from "@mantine/core"
+import { useQuery } from "@tanstack/react-query"
+import { Ago } from "../../parts/Ago.tsx"
+import { Section } from "../../parts/Page.tsx"
+import { useLocal } from "../LocalBackend.ts"
+
+interface Facts {
+  readonly network_status?: { readonly link: string; readonly since: string; readonly reason?: string }
+  readonly sbt_status?: string
+  readonly sbt_expires_in?: number | null
+  readonly recent_errors?: ReadonlyArray<{ readonly at: string; readonly what: string }>
+}
+
+/** What the relay notes, in a sentence; what is not here is one already. */
+const sentences: Readonly<Record<string, string>> = {
+  timed_out: "Hosted did not answer in time. Sent again.",
+  busy: "Hosted was busy. Sent again.",
+  no_responders: "Nobody answered at hosted. Sent again.",
+  rate_limited: "More than hosted takes in a minute. Waited.",
+  expired: "The session had ended. Renewed.",
+  withheld: "Settings had changed meanwhile. Gated again.",
+  chain_mismatch: "Hosted and this machine disagreed about what was sent. Compared."
+}
+
+const askEveryMillis = 5000
+const hour = 3600
+
+/** The link, the session, and what went wrong lately. */
+export const Recent = () => {
+  const backend = useLocal()
+  const { data } = useQuery({ queryKey: ["debug"], queryFn: () => backend.debug(), refetchInterval: askEveryMillis })
+  if (data === undefined) return null
+  const { network_status: link, recent_errors: errors = [], sbt_expires_in: left, sbt_status: session } = data as Facts
+  return (
+    <Section title="Behind it">
+      <Table.ScrollContainer minWidth={320} type="native" tabIndex={0} role="region" aria-label="Behind it">
+        <Table verticalSpacing="xs">
+          <Table.Tbody>
+            {link === undefined ? null : <Fact name="Link to hosted">{link.link === "up" ? "Up" : "Down"} since <Ago at={link.since} />{link.reason === undefined ? "" : `: ${link.reason}`}</Fact>}
+            {session === undefined ? null : <Fact name="Session">{session}{typeof left === "number" && left > 0 ? `, renewed within ${left > hour ? `${Math.round(left / hour)} hours` : `${Math.round(left / 60)} minutes`}` : ""}</Fact>}
+            {errors.slice(0, 10).map(({ at, what }) => <Fact key={`${at} ${what}`} name={<Ago at={at} />}>{sentences[what] ?? what}</Fact>)}
+            {errors.length === 0 ? <Fact name="Lately">Nothing went wrong</Fact> : null}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Section>
+  )
+}
+
+const Fact = ({ children, name }: { readonly name: React.ReactNode; readonly children: React.ReactNode }) => (
+  <Table.Tr><Table.Th scope="row" w={150} fw={500} c="dimmed">{name}</Table.Th><Table.Td>{children}</Table.Td></Table.Tr>
+)

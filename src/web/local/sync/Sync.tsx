@@ -1,0 +1,88 @@
+import { Button, Skeleton, Switch } from "@mantine/core"
+import { IconRefresh } from "@tabler/icons-react"
+import { useMutation, useQueryClient } from "@tanstack/react-query"
+import type { LocalStatus } from "../../../sdk/typescript/owner/index.ts"
+import { say, sayProblem } from "../../live/say.ts"
+import { hrefOf } from "../../navigation/route.ts"
+import { Ago } from "../../parts/Ago.tsx"
+import { Failure } from "../../parts/Failure.tsx"
+import { Note } from "../../parts/Note.tsx"
+import { Figure, Figures, Page } from "../../parts/Page.tsx"
+import { useLocal } from "../LocalBackend.ts"
+import { because, moods, useStatus } from "../status.ts"
+import { Recent } from "./Recent.tsx"
+import classes from "./Sync.module.css"
+import { Way } from "./Way.tsx"
+
+/** Is it in step, and if not, why not and what to do. */
+const Sync = () => {
+  const { data, error, refetch } = useStatus()
+  if (data === undefined) return <Page title="Sync">{error === null ? <Skeleton height={260} radius="lg" /> : <Failure error={error} again={() => void refetch()} />}</Page>
+  return (
+    <Page title="Sync" actions={data.state === "not_paired" ? undefined : <Resync />}>
+      <Standing status={data} />
+      <Figures>
+        <Figure label="To send" value={data.pending.toLocaleString("en")} line={data.pending === 0 ? "Nothing waits here" : "Safe here until it is sent"} {...(data.pending > 1000 ? { tone: "warm" as const } : {})} />
+        <Figure label="To receive" value={data.behind.toLocaleString("en")} line={data.behind === 0 ? "Nothing waits there" : "Waits at hosted"} />
+        <Figure label="Last sent" value={data.last_sync === null ? "Never" : <Ago at={data.last_sync} />} />
+        <Figure label="Held here" value={data.messages.toLocaleString("en")} line={`messages in ${data.conversations.toLocaleString("en")} conversations`} />
+      </Figures>
+      <SetAside status={data} />
+      <Recent />
+    </Page>
+  )
+}
+export default Sync
+
+const Standing = ({ status }: { readonly status: LocalStatus }) => (
+  <section className={classes["standing"]} data-mood={moods[status.state].mood} aria-label="How things stand">
+    <div className={classes["words"]}>
+      <h2 className={classes["word"]}>{moods[status.state].word}</h2>
+      <p className={classes["why"]}>{because(status)}</p>
+      {status.sentence === because(status) || status.state === "in_step" ? null : <p className={classes["sentence"]}>{status.sentence}</p>}
+      {status.state === "not_paired" ? <Button component="a" href={hrefOf("devices")} size="sm" mt="sm">Pair this machine</Button> : null}
+    </div>
+    <Way status={status} />
+    {status.state === "not_paired" ? null : <Pause status={status} />}
+  </section>
+)
+
+const Pause = ({ status }: { readonly status: LocalStatus }) => {
+  const backend = useLocal()
+  const queries = useQueryClient()
+  const turn = useMutation({
+    mutationFn: (pause: boolean) => pause ? backend.pause() : backend.resume(),
+    onSuccess: async ({ sentence }) => {
+      say(sentence)
+      await queries.invalidateQueries({ queryKey: ["status"] })
+    },
+    onError: sayProblem
+  })
+  return (
+    <div className={classes["pause"]}>
+      <Switch
+        label="Pause syncing" description="Nothing leaves or arrives; work goes on here. Resuming sends what waited."
+        checked={turn.isPending ? turn.variables : status.paused} disabled={turn.isPending} onChange={(event) => turn.mutate(event.currentTarget.checked)} />
+    </div>
+  )
+}
+
+const Resync = () => {
+  const backend = useLocal()
+  const resync = useMutation({ mutationFn: () => backend.resync(), onSuccess: ({ sentence }) => say(sentence), onError: sayProblem })
+  return <Button variant="default" size="xs" leftSection={<IconRefresh size={15} />} loading={resync.isPending} onClick={() => resync.mutate()}>Compare everything again</Button>
+}
+
+/** What was kept and does not go on by itself. */
+const SetAside = ({ status: { conflicts, disk, quarantined, set_aside } }: { readonly status: LocalStatus }) => (
+  <>
+    {conflicts === 0 ? null : (
+      <Note title={conflicts === 1 ? "One message was changed on two devices" : `${conflicts} messages were changed on two devices`}>
+        <a href={hrefOf("conflicts")}>Choose which version stays</a>
+      </Note>
+    )}
+    {set_aside === 0 ? null : <Note title={`${set_aside} set aside`}>Hosted would not have them. They are kept here; <code>npx maestra debug</code> says why.</Note>}
+    {quarantined === 0 ? null : <Note tone="alarm" title={`${quarantined} in quarantine`}>Signatures that do not hold. <code>npx maestra verify</code> names the places.</Note>}
+    {disk.state === "ok" ? null : <Note tone={disk.state === "full" ? "alarm" : "warm"} title={disk.state === "full" ? "The disk is full" : "The disk is nearly full"}>Make room. What was written is safe, and writing goes on by itself.</Note>}
+  </>
+)

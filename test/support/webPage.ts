@@ -1,0 +1,60 @@
+import axe from "axe-core"
+import { execFileSync } from "node:child_process"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+
+/** What the gateway serves, from the source as it is now. */
+export const buildWeb = (): void =>
+  void execFileSync(process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--config", "src/web/vite.config.ts", "--logLevel", "error"], { cwd: root, env: { ...process.env, NODE_ENV: "production" }, stdio: "ignore" })
+
+/** A page of the web app, and everything it did that it must not do. */
+export interface Watched {
+  readonly page: Page
+  /** Errors in the console, uncaught errors, dialogs, requests to anybody else. */
+  readonly wrongs: Array<string>
+  readonly close: () => Promise<void>
+}
+
+/** What a browser reports of answers that are part of the test: a backend that is away, a code used twice. */
+const expected = /Failed to load resource/
+
+/** A fresh profile at `url`. */
+export const watchPage = async (browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Watched> => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+  const page = await context.newPage()
+  const wrongs: Array<string> = []
+  page.on("console", (message) => {
+    if (message.type() === "error" && !expected.test(message.text())) wrongs.push(`console: ${message.text()}`)
+  })
+  page.on("pageerror", (error) => wrongs.push(`uncaught: ${error.message}`))
+  page.on("dialog", (dialog) => {
+    wrongs.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on("request", (request) => {
+    const asked = new URL(request.url())
+    if (asked.origin !== new URL(url).origin && asked.protocol !== "blob:" && asked.protocol !== "data:") wrongs.push(`request: ${request.url()}`)
+  })
+  await page.goto(url)
+  return { page, wrongs, close: () => context.close() }
+}
+
+/** Serious and critical findings on the page as it is, a line each. */
+export const audit = async (page: Page): Promise<ReadonlyArray<string>> => {
+  await page.evaluate(axe.source)
+  const { violations }: Pick<axe.AxeResults, "violations"> = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+  return violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ failureSummary, html }) => `${html.slice(0, 200)} ${failureSummary ?? ""}`).join(" | ")}`)
+}
+
+/** With MAESTRA_SCREENSHOTS naming a folder, the page as it is, for a person to look at. */
+export const keepPicture = async (page: Page, name: string): Promise<void> => {
+  const folder = process.env["MAESTRA_SCREENSHOTS"]
+  if (folder === undefined) return
+  mkdirSync(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`) })
+}
