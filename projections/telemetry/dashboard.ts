@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Sqlite } from "../Sqlite.ts"
 
 /** What telemetry adds up to, in the units of the wire. */
-export interface Figures {
+interface Figures {
   readonly events: number
   /** Mean of those that named one. */
   readonly latency_ms: number | null
@@ -45,7 +45,7 @@ export const dashboardBy = Effect.fnUntraced(function*(group: Group, { fromHour,
      from telemetry_hour ${tenant === undefined ? "indexed by telemetry_hour_recent where hour >= ?1 and ?2 is null" : "where hour >= ?1 and tenant = (select id from tenant where name = ?2)"}
      group by 1 order by ${order} limit ${limit}`,
     fromHour, tenant ?? null)
-  return rows.map(({ costNanos, events, key, latencyEvents, latencyMicros, tokens }) => ({
+  return rows.map(({ costNanos, events, key, latencyEvents, latencyMicros, tokens }): Figures & { readonly key: string } => ({
     key,
     events,
     latency_ms: latencyEvents === 0 ? null : latencyMicros / latencyEvents / 1000,

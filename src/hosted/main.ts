@@ -13,6 +13,7 @@ import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { damage } from "../../projections/syncState/queries.ts"
 import { gaugesOf } from "../observing/gauges.ts"
+import { type PartError, whyOf } from "../observing/startErrors.ts"
 import { logPartitions, streams } from "../../streams/definitions.ts"
 import { compareStreams } from "../nats/compareStreams.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
@@ -48,10 +49,10 @@ export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, Hos
   Layer.effectContext(start(options)).pipe(
     Layer.provideMerge(projectionsLayer(join(options.dataDir, "hosted.sqlite"))),
     Layer.provide(Layer.effectDiscard(claimDirectory(options))),
-    Layer.catch((error) => Layer.effectContext(Effect.fail(startError(error)))))
+    Layer.catch((error) => Layer.effectContext(Effect.fail(startError(error, join(options.dataDir, "hosted.sqlite"))))))
 
-const startError = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): HostedStartError =>
-  error._tag === "HostedStartError" && error instanceof HostedStartError ? error : new HostedStartError({ why: error._tag, hint: error.hint ?? error.message })
+const startError = (error: PartError, tables: string): HostedStartError =>
+  error._tag === "HostedStartError" && error instanceof HostedStartError ? error : new HostedStartError({ why: whyOf(error, tables), hint: error.hint ?? error.message })
 
 /** Tables that are far behind hold no write up for longer. */
 const settleMax = Duration.seconds(2)

@@ -1,6 +1,7 @@
-import { Effect, Option, SubscriptionRef } from "effect"
+import { Clock, Effect, Option, SubscriptionRef } from "effect"
 import { streams } from "../../streams/definitions.ts"
 import type { Check } from "../../streams/Observing.ts"
+import { isoTime } from "../../streams/time.ts"
 import { compareStreams } from "../nats/compareStreams.ts"
 import type { Base } from "./Base.ts"
 
@@ -16,6 +17,10 @@ export const localChecks = (base: Pick<Base, "agent" | "state" | "tables" | "cur
     checks.push(Option.isSome(position)
       ? { level: "ok", name: "relay's position", detail: `at ${position.value}` }
       : { level: "fail", name: "relay's position", detail: "its consumer does not answer: somebody deleted it, or nats-server is away", todo: "`maestra resync` makes it again; nothing is lost." })
+    const expires = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.expires_at
+    if (expires !== undefined && expires <= isoTime(yield* Clock.currentTimeMillis)) {
+      checks.push({ level: "warn", name: "session", detail: `ended at ${expires}`, todo: "It renews by itself as soon as hosted answers; if hosted does, see whether a clock is wrong." })
+    }
     const needs = SubscriptionRef.getUnsafe(state.needs)
     if (needs !== undefined) checks.push({ level: "fail", name: "sending", detail: `stopped: ${needs}`, todo: "Do what it says, then `maestra local resume`." })
     const skew = state.skewMillis

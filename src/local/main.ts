@@ -15,6 +15,7 @@ import { TenantData } from "../../streams/TenantData.ts"
 import { TelemetrySink } from "../../streams/telemetry.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { gaugesOf } from "../observing/gauges.ts"
+import { type PartError, whyOf } from "../observing/startErrors.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
@@ -53,10 +54,10 @@ export const localBackend = (options: LocalOptions): Layer.Layer<Provided, Local
   Layer.effectContext(start(options)).pipe(
     Layer.provideMerge(projectionsLayer(join(options.dataDir, "local.sqlite"))),
     Layer.provide(keystoreLayer({ file: join(options.dataDir, "keystore.json") })),
-    Layer.catch((error) => Layer.effectContext(Effect.fail(startError(error)))))
+    Layer.catch((error) => Layer.effectContext(Effect.fail(startError(error, join(options.dataDir, "local.sqlite"))))))
 
-const startError = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): LocalStartError =>
-  error._tag === "LocalStartError" && error instanceof LocalStartError ? error : new LocalStartError({ why: error._tag, hint: error.hint ?? error.message })
+const startError = (error: PartError, tables: string): LocalStartError =>
+  error._tag === "LocalStartError" && error instanceof LocalStartError ? error : new LocalStartError({ why: whyOf(error, tables), hint: error.hint ?? error.message })
 
 const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   const base = yield* openBase(options)

@@ -77,6 +77,8 @@ describe.skipIf(!canMount)(`a full disk (${cannotMount})`, () => {
     expect(said).toMatchObject({ code: 1 })
     expect(said.err).toContain("disk is full")
     expect((await status(local)).sentence).toContain("needs you: the disk is full")
+    const seen = [await local.cli("status"), await local.cli("doctor")].map(({ err, out }) => out + err)
+    for (const screen of seen) expect(screen).toMatch(/disk[\s\S]*make room/i)
     expect(await shown(local)).toContain("before")
     const before = cpuMillis(local.pid())
     // processor time needs some time to be measured over

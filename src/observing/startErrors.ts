@@ -1,0 +1,22 @@
+/** What a part that could not start is known by. */
+export interface PartError {
+  readonly _tag: string
+  readonly hint?: string
+  readonly message: string
+}
+
+const field = (error: PartError, name: string): string => {
+  const value: unknown = Reflect.get(error, name)
+  return typeof value === "string" ? value : ""
+}
+
+/** What the commonest faults of a start are called by people; `tables` is the file of the tables. */
+const sentences: Readonly<Record<string, (error: PartError, tables: string) => string>> = {
+  SqliteFailed: (error, tables) => `the tables in ${tables} cannot be used: ${field(error, "reason")}`,
+  ServerTooOld: (error) => `${field(error, "path")} is nats-server ${field(error, "version")}, and 2.15.1 or newer is needed`,
+  KeychainLocked: () => "the keychain of this system is locked",
+  NoKeystore: () => "its keys are in a keychain that cannot be opened, and no passphrase is set"
+}
+
+/** Why a start failed, for a person. What nobody foresaw goes by its name. */
+export const whyOf = (error: PartError, tables: string): string => sentences[error._tag]?.(error, tables) ?? error._tag
