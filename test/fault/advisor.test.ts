@@ -3,7 +3,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { makeAdvisor } from "../../src/local/advisor.ts"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { advisorKeyOf, makeAdvisor } from "../../src/local/advisor.ts"
+import { keyFileLayer } from "../../src/security/keyFile.ts"
+import { Keystore } from "../../src/security/Keystore.ts"
 import { listOf, makeRig, problemOf, type Rig } from "../support/gatewayRig.ts"
 import { completion, modelServer, pieces, type Play, status } from "../support/modelServer.ts"
 import { keyInMemory } from "../support/memoryVisitors.ts"
@@ -92,6 +97,27 @@ describe("POST /api/maestra/advisor/ask", () => {
       for (const body of [{}, { question: 1 }, { question: "?", stream: "yes" }, { question: "?", model: "" }]) assert.strictEqual(problemOf(yield* ask(rig, body)), "400 invalid-request")
       const session = yield* Effect.promise(() => rig.ask("PUT", "/api/maestra/advisor/key", { key: "sk-2" }, { authorization: "Bearer session" }))
       assert.strictEqual(problemOf(session), "403 operator-only")
+    }))
+})
+
+describe("the model server's key", () => {
+  it.live("is kept in this backend's keystore, goes to the server from there, and is gone when it is taken back", () =>
+    Effect.gen(function*() {
+      const server = yield* modelServer
+      const folder = yield* Effect.acquireRelease(Effect.sync(() => mkdtempSync(join(tmpdir(), "advisor-"))), (path) => Effect.sync(() => rmSync(path, { recursive: true })))
+      const file = join(folder, "keystore.json")
+      const askOnce = (change?: string) =>
+        Effect.gen(function*() {
+          const key = advisorKeyOf(yield* Keystore, "b")
+          if (change !== undefined) yield* key.set(Redacted.make(change))
+          yield* makeAdvisor({ url: server.url, model: "m" }, { key, sink: { emit: () => Effect.void } }).ask({ messages: [] }, undefined)
+          // opened anew each time, as after a restart
+        }).pipe(Effect.provide(keyFileLayer(file, { kind: "passphrase", passphrase: Redacted.make("pw") })))
+      yield* askOnce("sk-kept")
+      yield* askOnce()
+      assert.notInclude(readFileSync(file, "utf8"), "sk-kept")
+      yield* askOnce("")
+      assert.deepStrictEqual(server.heard.map(({ authorization }) => authorization), ["Bearer sk-kept", "Bearer sk-kept", undefined])
     }))
 })
 
