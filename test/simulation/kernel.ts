@@ -117,10 +117,10 @@ export class Process {
       Context.add(Clock.Clock, {
         currentTimeMillisUnsafe: time,
         currentTimeMillis: Effect.sync(time),
-        currentTimeNanosUnsafe: () => BigInt(time()) * 1_000_000n,
-        currentTimeNanos: Effect.sync(() => BigInt(time()) * 1_000_000n),
-        monotonicTimeNanosUnsafe: () => BigInt(kernel.now) * 1_000_000n,
-        monotonicTimeNanos: Effect.sync(() => BigInt(kernel.now) * 1_000_000n),
+        currentTimeNanosUnsafe: () => nanos(time()),
+        currentTimeNanos: Effect.sync(() => nanos(time())),
+        monotonicTimeNanosUnsafe: () => nanos(kernel.now),
+        monotonicTimeNanos: Effect.sync(() => nanos(kernel.now)),
         sleep: (duration) => this.wait(Duration.toMillis(duration))
       }),
       Context.add(Random.Random, {
@@ -168,6 +168,9 @@ export class Process {
     this.alive = false
   }
 }
+
+/** A jittered wait ends between two milliseconds. */
+const nanos = (millis: number): bigint => BigInt(Math.floor(millis)) * 1_000_000n
 
 const before = (a: Timer, b: Timer): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
