@@ -60,6 +60,15 @@ const expectWhole = async () => {
 }
 
 describe("a cluster", () => {
+  it("has one audit, one chain for each tenant, whichever process writes", { timeout }, async () => {
+    await Promise.all(Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? first : second).http("POST", "/enroll", { user: "ada" })))
+    const checked = (await second.http("POST", "/audit/verify")).text.trimEnd().split("\n").at(-1)!
+    const { result } = JSON.parse(checked) as { readonly result: { readonly ok: boolean; readonly chains: ReadonlyArray<{ readonly tenant: string | null; readonly last: number }> } }
+    expect(result.ok).toBe(true)
+    // made, two codes and two registrations, and these
+    expect(result.chains.find((chain) => chain.tenant === tenant)?.last).toBeGreaterThanOrEqual(5 + 12)
+  })
+
   it("goes on when a hosted process is killed, within five seconds", { timeout }, async () => {
     const loads = await underLoad(() => second.kill())
     for (const { longest } of loads) expect(longest.commit).toBeLessThan(takeoverMax)
