@@ -54,6 +54,7 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
     mirror: jetStreamMirror({ local: base.agent, peer }, { peer: peer_id, log }),
     renew: renew(base),
     keepRegistered: keepRegistered(base),
+    quarantined: (what, seq) => base.audit.service.count({ type: "commit.quarantined", data: { reason: what, seq } }),
     leave: turn(base, true).pipe(Effect.orDie)
   }, asking)
 }, Effect.scoped)
@@ -67,6 +68,8 @@ export interface LinkedBase extends
   readonly connection: Connection
   readonly mirror: Mirror
   readonly companions: CompanionStore
+  /** Told of what in the log does not hold. */
+  readonly quarantined: MirrorContext["quarantined"]
   readonly server: Pick<ServerProcess, "lastLines" | "state">
   readonly store: Pick<PairingStore, "save">
   readonly renew: Effect.Effect<boolean>
@@ -159,6 +162,7 @@ const mirrorOf = (base: LinkedBase): MirrorContext => {
   return {
     ...mirror,
     state, source, projections, dataKeys, clock,
+    quarantined: base.quarantined,
     paired: () => pairedNow(base).with,
     remembered: Effect.all({ heads: tables.heads, keys: tables.keys }).pipe(Effect.map(({ heads, keys }) => ({
       heads: heads.map(([, author, head]) => [tenant, author, head] as const),

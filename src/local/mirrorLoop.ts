@@ -29,6 +29,8 @@ export interface MirrorContext extends Mirror {
     readonly heads: Iterable<readonly [string, string, ChainHead]>
     readonly keys: Iterable<readonly [string, string, AuthorEntry]>
   }>
+  /** Told of what in the log does not hold. */
+  readonly quarantined: (what: string, seq: number) => Effect.Effect<void>
   /** Our own forms of these events, to tell how the ones in the log differ. */
   readonly own: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
   /** Completes when the tables hold what the journal holds now. */
@@ -150,7 +152,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
     entries.sort((a, b) => a.seq - b.seq)
-    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(traced("maestra.project", () => tracesOf(entries)), Effect.orDie, Effect.tap(() => arrived(opened)))
+    const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(traced("maestra.project", () => tracesOf(entries)), Effect.orDie, Effect.tap(() => arrived(opened)), Effect.tap(() => quarantine(context, opened)))
     // never back: behind emptied tables nothing is taken until reading begins again
     after = Math.max(after, position.seq)
     for (const item of opened) {
@@ -197,6 +199,9 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     Stream.runDrain)
   return "damaged"
 })
+
+const quarantine = ({ quarantined }: MirrorContext, items: ReadonlyArray<LogEntry>): Effect.Effect<void> =>
+  Effect.forEach(items, (item) => item.kind === "problem" ? quarantined(item.what, item.seq) : Effect.void, { discard: true })
 
 /** How old events of others were when they could be read here. */
 const arrived = (items: ReadonlyArray<LogEntry>): Effect.Effect<void> => Effect.map(Clock.currentTimeMillis, (now) => {

@@ -153,7 +153,8 @@ export class Local {
         // over HTTP, whatever the link does
         renew: watch.renewing(this),
         keepRegistered: Effect.never,
-        leave: Effect.void
+        leave: Effect.void,
+        quarantined: () => Effect.void
       }
       process.supervise("journal", parts.journal.run)
       process.supervise("journal projection", projectJournal(parts.reading))

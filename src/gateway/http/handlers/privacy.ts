@@ -1,7 +1,8 @@
 import { Clock, DateTime, Effect, Result, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { Registrar } from "../../../../streams/Backend.ts"
+import { Registrar, selfTenant } from "../../../../streams/Backend.ts"
+import { Audit } from "../../../../streams/Audit.ts"
 import { TenantData } from "../../../../streams/TenantData.ts"
 import { defaults, type Settings } from "../../../../streams/events/settings.ts"
 import { readImport } from "../../import/lines.ts"
@@ -31,6 +32,7 @@ export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(fu
   const reads = yield* Reads
   const recording = yield* Recording
   const data = yield* TenantData
+  const audit = yield* Audit
   const { identity: { backend_id, backend_type } } = yield* Registrar
 
   const settingsOf = (tenant: string) => Effect.andThen(recording.settled(tenant), refused(reads.settings(tenant)))
@@ -45,6 +47,7 @@ export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(fu
       Effect.gen(function*() {
         const { tenant } = yield* Caller
         yield* recording.settled(tenant)
+        yield* audit.record({ type: "data.exported", ...(tenant === selfTenant ? {} : { tenant }), data: {} })
         // counted first: how much is still to come is told by nothing else
         const { conversations, messages } = yield* refused(reads.counted(tenant))
         const bytes = exportAll(reads, { tenant, userId: yield* data.userOf(tenant), backendId: backend_id, side: backend_type === "hosted" ? "hosted" : "local" }, yield* Clock.currentTimeMillis)
