@@ -25,7 +25,7 @@ let page: Page
 beforeAll(async () => {
   if (browserMissing) return
   world = await makeWorld()
-  buildWeb()
+  await buildWeb()
   browser = await startBrowser()
   const linked = await linkedHosted(world)
   link = linked.link

@@ -1,15 +1,34 @@
 import axe from "axe-core"
 import { execFileSync } from "node:child_process"
-import { mkdirSync } from "node:fs"
+import { existsSync, globSync, mkdirSync, rmdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import { until } from "./world.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-/** What the gateway serves, from the source as it is now. */
-export const buildWeb = (): void =>
-  void execFileSync(process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--config", "src/web/vite.config.ts", "--logLevel", "error"], { cwd: root, env: { ...process.env, NODE_ENV: "production" }, stdio: "ignore" })
+const built = join(root, "dist/web/index.html")
+const building = join(root, "dist.building")
+
+/** What is built from them. */
+const sources = ["src/web/**/*", "src/sdk/**/*", "src/privacy/**/*", "streams/**/*", "package-lock.json"]
+const newest = (): number => Math.max(...sources.flatMap((pattern) => globSync(pattern, { cwd: root })).map((path) => statSync(join(root, path)).mtimeMs))
+
+/** What the gateway serves, from the source as it is now. One test file builds it while others wait. */
+export const buildWeb = async (): Promise<void> => {
+  if (existsSync(built) && statSync(built).mtimeMs >= newest() && !existsSync(building)) return
+  try {
+    mkdirSync(building)
+  } catch {
+    return until(() => !existsSync(building), 120_000)
+  }
+  try {
+    execFileSync(process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--config", "src/web/vite.config.ts", "--logLevel", "error"], { cwd: root, env: { ...process.env, NODE_ENV: "production" }, stdio: "ignore" })
+  } finally {
+    rmdirSync(building)
+  }
+}
 
 /** A page of the web app, and everything it did that it must not do. */
 export interface Watched {

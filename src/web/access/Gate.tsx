@@ -8,6 +8,7 @@ import { Locked } from "./Locked.tsx"
 import { enter, useToken } from "./session.ts"
 
 const LocalApp = lazy(() => import("../local/LocalApp.tsx"))
+const HostedApp = lazy(() => import("../hosted/HostedApp.tsx"))
 
 const Waiting = () => <Center h="100%"><Loader aria-label="Loading" /></Center>
 
@@ -37,5 +38,5 @@ export const Gate = () => {
   if (health.isError) return <Failure error={health.error} again={() => void health.refetch()} whole />
   if (health.data === undefined || (entry.isPending && code !== undefined)) return <Waiting />
   if (token === null) return <Locked side={health.data.backend_type} problem={entry.error} />
-  return <Suspense fallback={<Waiting />}><LocalApp /></Suspense>
+  return <Suspense fallback={<Waiting />}>{type === "hosted" ? <HostedApp /> : <LocalApp />}</Suspense>
 }

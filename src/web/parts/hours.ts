@@ -25,13 +25,17 @@ const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", hour
 const wholeDay = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" })
 
 /** One bar for each step of a span, empty ones too. */
-export const barsOf = (rows: ReadonlyArray<TelemetryHour>, span: Span, now: number, valueOf: (row: TelemetryHour) => number): ReadonlyArray<Bar> => {
+export const barsOf = (rows: ReadonlyArray<TelemetryHour>, span: Span, now: number, valueOf: (row: TelemetryHour) => number): ReadonlyArray<Bar> =>
+  barsOver(rows.map((row) => [row.hour, valueOf(row)] as const), span, now)
+
+/** The same from hours and their values. */
+export const barsOver = (rows: ReadonlyArray<readonly [hour: string, value: number]>, span: Span, now: number): ReadonlyArray<Bar> => {
   const since = sinceOf(span, now)
   const format = span.step === 1 ? clock : span.step < 24 ? day : wholeDay
   const values = Array.from({ length: span.hours / span.step }, () => 0)
-  for (const row of rows) {
-    const at = Math.floor((millisOfHour(row.hour) - since) / hourMillis / span.step)
-    if (at >= 0 && at < values.length) values[at]! += valueOf(row)
+  for (const [hour, value] of rows) {
+    const at = Math.floor((millisOfHour(hour) - since) / hourMillis / span.step)
+    if (at >= 0 && at < values.length) values[at]! += value
   }
   return values.map((value, at) => ({ label: format.format(since + at * span.step * hourMillis), value }))
 }

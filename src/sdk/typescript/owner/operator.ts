@@ -1,10 +1,21 @@
 import { segmentOf } from "../../../../streams/paths.ts"
+import type { Alert, AuditEntry, Dashboard, HostedPeer, HostedStatus, PeerDebug, PeerMetrics } from "./observed.ts"
 import { type Access, requestsTo } from "./Requests.ts"
 
 /** A hosted backend, for its operator: with an admin token. One tenant's data is read by `conversationsOf` and `upkeepOf`, which name it. */
 export interface HostedBackend {
-  readonly status: () => Promise<Readonly<Record<string, unknown>>>
-  readonly peers: () => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  readonly status: () => Promise<HostedStatus>
+  readonly peers: () => Promise<ReadonlyArray<HostedPeer>>
+  /** How syncing goes, of every peer. */
+  readonly metrics: () => Promise<ReadonlyArray<PeerMetrics>>
+  /** Why a peer is not in step. */
+  readonly debug: (peer: string) => Promise<PeerDebug>
+  /** What telemetry adds up to, over so many hours. */
+  readonly dashboard: (hours: number) => Promise<Dashboard>
+  /** Those that fire first, then those resolved lately. */
+  readonly alerts: () => Promise<ReadonlyArray<Alert>>
+  /** The newest of who did what, oldest first. */
+  readonly audit: (limit: number) => Promise<ReadonlyArray<AuditEntry>>
   /** A one-time code for one more device of a user. */
   readonly enroll: (user: string) => Promise<{ readonly code: string; readonly user_id: string; readonly tenant: string; readonly expires_at: string }>
   /** Nothing flows to or from it any more, within a second. */
@@ -15,7 +26,12 @@ export const hostedBackend = (access: Access): HostedBackend => {
   const request = requestsTo(access)
   return {
     status: () => request("GET", "/status"),
-    peers: async () => (await request<{ readonly peers: ReadonlyArray<Readonly<Record<string, unknown>>> }>("GET", "/peers")).peers,
+    peers: async () => (await request<{ readonly peers: ReadonlyArray<HostedPeer> }>("GET", "/peers")).peers,
+    metrics: async () => (await request<{ readonly peers: ReadonlyArray<PeerMetrics> }>("GET", "/sync/metrics")).peers,
+    debug: (peer) => request("GET", `/debug/sync/${segmentOf(peer)}`),
+    dashboard: (hours) => request("GET", "/dashboard/telemetry", { query: { hours } }),
+    alerts: async () => (await request<{ readonly alerts: ReadonlyArray<Alert> }>("GET", "/alerts")).alerts,
+    audit: async (limit) => (await request<{ readonly entries: ReadonlyArray<AuditEntry> }>("GET", "/audit", { query: { limit } })).entries,
     enroll: (user) => request("POST", "/enroll", { body: { user } }),
     revoke: (peer, cause) => request("DELETE", `/peers/${segmentOf(peer)}`, { query: { cause } })
   }

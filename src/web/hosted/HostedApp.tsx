@@ -1,0 +1,64 @@
+import { IconBell, IconChartLine, IconDevices, IconFileText, IconServer } from "@tabler/icons-react"
+import { useEffect, useMemo } from "react"
+import { MaestraError } from "../../sdk/typescript/problems.ts"
+import { leave } from "../access/session.ts"
+import { useRoute } from "../navigation/route.ts"
+import { Catch } from "../parts/Catch.tsx"
+import { type Place, Shell } from "../shell/Shell.tsx"
+import { StatePill } from "../shell/StatePill.tsx"
+import { Alerts } from "./Alerts.tsx"
+import { Audit } from "./Audit.tsx"
+import { Operated, operated, useAsked } from "./Operated.ts"
+import { Peer } from "./Peer.tsx"
+import { Peers } from "./Peers.tsx"
+import { Streams } from "./Streams.tsx"
+import { Telemetry } from "./Telemetry.tsx"
+
+/** Everything an operator looks at on a hosted backend. */
+const HostedApp = () => {
+  const backend = useMemo(operated, [])
+  return <Operated value={backend}><Screens /></Operated>
+}
+export default HostedApp
+
+const Screens = () => {
+  const [at = "telemetry", peer] = useRoute()
+  const alerts = useAsked(["alerts"], (backend) => backend.alerts())
+  const status = useAsked(["status"], (backend) => backend.status())
+  const refused = status.error instanceof MaestraError && status.error.status === 401
+  useEffect(() => {
+    if (refused) leave()
+  }, [refused])
+  const firing = (alerts.data ?? []).filter(({ status: state }) => state === "firing")
+  const critical = firing.some(({ severity }) => severity === "critical")
+  const state = status.data === undefined
+    ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line="…" to="streams" />
+    : firing.length > 0
+    ? <StatePill mood={critical ? "alarm" : "waiting"} word={firing.length === 1 ? "One alert" : `${firing.length} alerts`} line={firing[0]!.summary} to="alerts" />
+    : <StatePill mood="well" word="All well" line={`${counted(status.data.peers, "device", "devices")}, ${counted(status.data.tenants.length, "person", "people")}`} to="peers" />
+  return (
+    <Shell places={placesOf(firing.length)} at={at} state={state} banner={null}>
+      <Catch key={`${at} ${peer ?? ""}`}>{screenAt(at, peer)}</Catch>
+    </Shell>
+  )
+}
+
+const counted = (n: number, one: string, many: string): string => `${n.toLocaleString("en")} ${n === 1 ? one : many}`
+
+const placesOf = (firing: number): ReadonlyArray<Place> => [
+  { path: "telemetry", label: "Telemetry", icon: IconChartLine },
+  { path: "peers", label: "Peers", icon: IconDevices },
+  { path: "alerts", label: "Alerts", icon: IconBell, count: firing },
+  { path: "audit", label: "Audit", icon: IconFileText },
+  { path: "streams", label: "Streams", icon: IconServer }
+]
+
+const screenAt = (at: string, peer: string | undefined) => {
+  switch (at) {
+    case "peers": return peer === undefined ? <Peers /> : <Peer id={peer} />
+    case "alerts": return <Alerts />
+    case "audit": return <Audit />
+    case "streams": return <Streams />
+    default: return <Telemetry />
+  }
+}
