@@ -24,7 +24,7 @@ import type { AlertSettings } from "../observing/settings.ts"
 import type { Signer } from "../security/BackendIdentity.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
 import type { SecretKey } from "../security/secretKey.ts"
-import { alertBucket, watcherBucket } from "./alerting.ts"
+import { alertBucket, watcherBucket, whenNeeded } from "./alerting.ts"
 import { hostedAudit } from "./audit.ts"
 import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { hubName, keepCertificates, loopbackOnly, type Network, startHub } from "./Hub.ts"
@@ -265,8 +265,8 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }),
     alerting: {
       alerts: options.alerts,
-      store: yield* jetStreamKeyValue(service, { ...alertBucket, replicas }),
-      watcher: yield* jetStreamKeyValue(service, { ...watcherBucket, replicas }),
+      store: whenNeeded(alertBucket.bucket, jetStreamKeyValue(service, { ...alertBucket, replicas })),
+      watcher: whenNeeded(watcherBucket.bucket, jetStreamKeyValue(service, { ...watcherBucket, replicas })),
       log: guarded(jetStreamLog(service, streams.alerts.name)),
       name: uuidV7(),
       ownsHub: attached.server !== undefined

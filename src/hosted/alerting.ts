@@ -4,7 +4,7 @@ import { type Alert, AlertState, type Fact, noAlerts } from "../../streams/alert
 import { subjects } from "../../streams/subjects.ts"
 import { millisOf } from "../../streams/time.ts"
 import type { EventLog } from "../nats/EventLog.ts"
-import type { KeyValue } from "../nats/keyValue.ts"
+import { type KeyValue, KeyValueUnavailable } from "../nats/keyValue.ts"
 import { type AlertStore, makeAlerting } from "../observing/alerting.ts"
 import type { AlertSettings } from "../observing/settings.ts"
 import type { Base } from "./Base.ts"
@@ -19,13 +19,32 @@ const triesMin = 10
 /** A machine that was last seen longer ago is switched off, and no matter for the operator. */
 const missedFor = Duration.hours(24)
 
+/** What alerts ask of a bucket. */
+export type AlertBucket = Pick<KeyValue, "get" | "create" | "update" | "delete">
+
+/** A bucket that is made when it is first needed: a hub that is slow to make it holds up no start. */
+export const whenNeeded = (bucket: string, open: Effect.Effect<KeyValue, { readonly _tag: string }>): AlertBucket => {
+  let held: KeyValue | undefined
+  const there = Effect.suspend(() => held === undefined
+    ? open.pipe(
+      Effect.tap((made) => Effect.sync(() => { held = made })),
+      Effect.mapError((cause) => new KeyValueUnavailable({ bucket, cause })))
+    : Effect.succeed(held))
+  return {
+    get: (name) => Effect.flatMap(there, (made) => made.get(name)),
+    create: (name, value) => Effect.flatMap(there, (made) => made.create(name, value)),
+    update: (name, value, revision) => Effect.flatMap(there, (made) => made.update(name, value, revision)),
+    delete: (name) => Effect.flatMap(there, (made) => made.delete(name))
+  }
+}
+
 const key = "state"
 const StateJson = Schema.fromJsonString(AlertState)
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 /** Read before it is written, and written only if nobody else did meanwhile. */
-export const keyValueStore = (bucket: KeyValue): AlertStore => {
+export const keyValueStore = (bucket: AlertBucket): AlertStore => {
   let revision = 0
   return {
     load: bucket.get(key).pipe(
@@ -59,7 +78,7 @@ export const keyValueStore = (bucket: KeyValue): AlertStore => {
  * Which of several hosted processes judges: whoever holds the key, for as long as it renews it. The process with the
  * hub of its own, which alone sees the hub's disk, takes it from the others.
  */
-export const makeWatch = (bucket: KeyValue, options: { readonly name: string; readonly first: boolean }): Effect.Effect<boolean> => {
+export const makeWatch = (bucket: AlertBucket, options: { readonly name: string; readonly first: boolean }): Effect.Effect<boolean> => {
   const mine = encoder.encode(options.name)
   let held: number | undefined
   const take = Effect.gen(function*() {
@@ -111,8 +130,8 @@ const recordOf = ({ id, kind, resolved_at, raised_at, status, subject, tenant, t
 
 export interface HostedAlerting {
   readonly alerts: AlertSettings
-  readonly store: KeyValue
-  readonly watcher: KeyValue
+  readonly store: AlertBucket
+  readonly watcher: AlertBucket
   readonly log: EventLog
   /** This process, among others. */
   readonly name: string
