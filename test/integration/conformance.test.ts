@@ -5,9 +5,10 @@ import { spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { cases } from "../conformance/cases.ts"
 import { Client } from "../conformance/Client.ts"
-import { companionCode, pairingCode } from "../support/companion.ts"
+import { MaestraError } from "../../src/sdk/typescript/problems.ts"
+import { companionCode, openSurface, pairingCode } from "../support/companion.ts"
 import { shown } from "../support/linked.ts"
-import { agreed, type Backend, makeWorld, type World } from "../support/world.ts"
+import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
 
 const python = spawnSync("python3", ["--version"]).status === 0 && spawnSync("openssl", ["version"]).status === 0
 const script = fileURLToPath(new URL("../conformance/client.py", import.meta.url))
@@ -33,6 +34,24 @@ describe.each([["hosted", "ios"], ["local", "android"]] as const)("%s, to %s", (
       : await Client.make(local.url(), await companionCode(local), platform)
   })
   it.each(cases)("$name", ({ run }) => run(client))
+})
+
+describe("the SDK beyond the limit", () => {
+  it("more syncs than a minute allows: it hears how long to wait, waits that long, and nothing is lost", async () => {
+    const phone = await openSurface("android")
+    phone.wire.cut.add(hosted.url())
+    await phone.joinLocal(local.url(), await companionCode(local))
+    let refused: unknown
+    for (let n = 0; n < 400 && refused === undefined; n++) refused = await phone.sync().then(() => undefined, (cause: unknown) => cause)
+    assert.instanceOf(refused, MaestraError)
+    assert.deepInclude(refused, { kind: "later", status: 429, type: "urn:maestra:problem:rate-limited" })
+    assert.isAbove((refused as MaestraError).retryMillis, 0)
+    await phone.append("busy", { role: "user", content: "said while it had to wait" })
+    phone.start()
+    await until(async () => (await phone.get("busy"))?.messages[0]?.reached !== "here", 30_000)
+    await phone.close()
+    assert.deepStrictEqual((await shown(local, "busy", tenant)).messages.map(({ content }) => content), ["said while it had to wait"])
+  })
 })
 
 describe.skipIf(!python)(`another language${python ? "" : " (skipped: no python3 or no openssl)"}`, () => {
