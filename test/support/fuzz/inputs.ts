@@ -26,7 +26,7 @@ const nasty: ReadonlyArray<(dice: Dice) => unknown> = [
   ({ pick }) => pick(["\u0000", "\ud800", "\udc00x", "\u202e", "\ufeff", "a\r\nb", "..", "*", ">", "a.b", "__proto__", "constructor", "NaN", "null", "'; drop table event; --", "%00", "%2e%2e%2f"]),
   ({ pick }) => pick(["2026-02-30T00:00:00.000Z", "9999-99-99T99:99:99.999Z", "2026-11-22T10:00:00Z", "-000001-01-01T00:00:00.000Z", "0000-00-00T00:00:00.000Z"]),
   ({ pick, roll }) => pick(["x", "é", "😀", "\n", "\""]).repeat(roll(70_000)),
-  ({ roll }) => deep(roll(2000)),
+  ({ roll }) => deep(1 + roll(2000)),
   ({ roll }) => Array.from({ length: roll(2000) }, (_, i) => i),
   ({ roll }) => Object.fromEntries(Array.from({ length: roll(300) }, (_, i) => [`k${i}`, i])),
   () => JSON.parse("{\"__proto__\":{\"polluted\":true},\"constructor\":{\"prototype\":{}}}")
