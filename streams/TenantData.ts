@@ -1,7 +1,16 @@
 import { Context, type Effect } from "effect"
+import type { CommandFailed } from "./Backend.ts"
 
-/** What a backend knows of a tenant as a whole: whose it is. */
+/** What a run of retention removed from the log. */
+export interface Expired {
+  readonly conversations: number
+  readonly events: number
+}
+
+/** What a backend does with a tenant's data as a whole. */
 export class TenantData extends Context.Service<TenantData, {
   /** The person's name at the hosted side; `null` where this backend is not paired, or never heard of the tenant. */
   readonly userOf: (tenant: string) => Effect.Effect<string | null>
+  /** Hosted: remove now what has been kept long enough, of one tenant or of all. */
+  readonly expire: (tenant: string | undefined) => Effect.Effect<Expired, CommandFailed>
 }>()("streams/TenantData") {}

@@ -29,6 +29,7 @@ export const subjects = {
   journalCommit: (author: string) => join("journal", "commit", author),
   telemetryOut: (type: string) => join("telemetry", typeToken(type)),
   logConversation: (tenant: string, conversation: string) => join("log", tenant, "conv", conversation),
+  logConversations: (tenant: string) => `${join("log", tenant, "conv")}.*`,
   logSettings: (tenant: string) => join("log", tenant, "settings"),
   logPeer: (tenant: string, peer: string) => join("log", tenant, "peer", peer),
   logCommit: (tenant: string, author: string) => join("log", tenant, "commit", author),

@@ -42,7 +42,7 @@ const absorbWrites = Effect.fnUntraced(function*(tx: Transaction, events: Readon
     const conversation = conversationOf(loaded, name)
     const { opened, seq } = name.event
     // retention was here first, as when the log is read before the journal: then only names are learnt from it
-    const expired = seq !== null && seq < conversation.expired
+    const expired = seq !== null && seq < conversation.expired && name.event.withheld === null
     writes.push({ event: name.event, fact: opened.fact as WriteFact, conversation, message: undefined, expired })
   }
   yield* findMessages(tx, loaded, writes, later)

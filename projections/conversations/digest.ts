@@ -127,7 +127,7 @@ interface PastCells {
   readonly source: string
 }
 
-/** The writes of one conversation that left this machine, or still may. */
+/** The writes of one conversation that left this machine, or still may, and that retention has left in the log. */
 export const sharedHistory = `
   select w.id as ref, m.shared as message, w.kind, hex(w.event) as event, w.content is not null as content,
     w.lamport, w.time, (select text from word where id = w.source) as source
@@ -135,7 +135,7 @@ export const sharedHistory = `
   join write w on w.conversation = c.id
   join event e on e.tenant = c.tenant and e.id = w.event
   left join message m on m.id = w.message
-  where c.id = ? and (e.withheld is null or e.seq is not null)`
+  where c.id = ? and (e.withheld is null or e.seq >= c.expired)`
 
 interface PastWrite extends Write {
   readonly ref: number

@@ -53,7 +53,9 @@ export const view = (state: State, options: { readonly withheld: boolean } = { w
     if (!isConversation(fact) && !isMessage(fact)) continue
     const said = Option.getOrElse(HashMap.get(state.said, id), (): Said => ({}))
     const key = names.conversation(opened.envelope.subject)
-    if (said.seq !== undefined && said.seq < (expired.get(key) ?? 0)) continue
+    const left = said.seq !== undefined && said.seq < (expired.get(key) ?? 0)
+    // what is withheld stays on this machine, and only here
+    if (left && (said.withheld !== true || !options.withheld)) continue
     if (!options.withheld && said.withheld === true && said.seq === undefined) continue
     const group = grouped.get(key) ?? { own: [], messages: new Map<string, Array<FullWrite<MessageFact>>>() }
     grouped.set(key, group)

@@ -87,3 +87,22 @@ export const withheldFor = Effect.fnUntraced(function*(tenant: string, why: stri
 export const readWithheld = `
   select hex(id) as id from event indexed by event_withheld
   where tenant = (select id from tenant where name = ?1) and withheld is not null and withheld = ?2 and seq is null order by ref`
+
+/** Which of these events are here, and whether this source wrote them. */
+export const heldOf = Effect.fnUntraced(function*(tenant: string, source: string, eventIds: ReadonlyArray<string>) {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ id: string; own: number }>(readHeld, tenant, rowsOf(eventIds), source)
+  return new Map(rows.map(({ id, own }) => [eventIdOf(id), own === 1] as const))
+})
+
+export const readHeld = `
+  select hex(e.id) as id, coalesce((select w.source = s.id from write w join word s on s.tenant = e.tenant and s.text = ?3 where w.id = e.ref), 0) as own
+  from jsonb_each(?2) j
+  cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)`
+
+/** Conversations that retention took something from, by their name in the log, and up to where. */
+export const expiredOf = Effect.fnUntraced(function*(tenant: string) {
+  const sqlite = yield* Sqlite
+  return yield* sqlite.all<{ conversation: string; before: number }>(
+    "select shared as conversation, expired as before from conversation where tenant = (select id from tenant where name = ?) and expired > 0", tenant)
+})

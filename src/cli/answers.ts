@@ -151,6 +151,8 @@ export const PrivacySettings = Schema.Struct({
   default_region: Schema.NullOr(Schema.String)
 })
 
+export const ExpiredAnswer = Schema.Struct({ conversations: Schema.Finite, events: Schema.Finite })
+
 /** The answer of a command that only has something to say. */
 export const Told = Schema.Struct({ sentence: Schema.String })
 

@@ -1,4 +1,4 @@
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { fromLog, tracesOf } from "../../projections/fromLog.ts"
 import type { Projections } from "../../projections/runner.ts"
 import type { Envelope, Opened } from "../../streams/Envelope.ts"
@@ -8,7 +8,7 @@ import type { EventLog } from "../nats/EventLog.ts"
 import type { AuthorEntry } from "../security/AuthorKeys.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { type ChainHead, LogReader } from "../security/LogReader.ts"
-import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
+import { type LogEntry, makeJudge, readLogInTurns } from "../security/openLog.ts"
 
 /** What this process knows of one tenant's end of the log. */
 interface End {
@@ -117,8 +117,13 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
   const reader = new LogReader(new AuthorKeys(context.hosted, keys), heads)
   const isOwn = () => false
   let after = from
+  const judge = makeJudge(reader, Effect.map(Effect.option(context.log.info), Option.match({ onNone: () => undefined, onSome: ({ lastSeq }) => lastSeq })))
   yield* context.log.read({ from: from + 1 }).pipe(
-    Stream.mapEffect((batch) => readLogInTurns(reader, batch, { open: context.open, isOwn })),
+    Stream.mapEffect((batch) =>
+      Effect.gen(function*() {
+        const items = yield* readLogInTurns(reader, batch, { open: context.open, isOwn })
+        return [...items, ...yield* judge(batch.at(-1)!.seq)]
+      })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
     Stream.runForEach((items) => {

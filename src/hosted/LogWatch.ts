@@ -6,8 +6,8 @@ import { patterns } from "../../streams/subjects.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
 import { AuthorKeys } from "../security/AuthorKeys.ts"
 import { digestOf } from "../security/digest.ts"
-import { LogReader } from "../security/LogReader.ts"
-import { readLogInTurns } from "../security/openLog.ts"
+import { LogReader, type Problem } from "../security/LogReader.ts"
+import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
 import type { Parts } from "./Base.ts"
 import { metadataOf, nextEpoch } from "./LogMark.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
@@ -92,20 +92,28 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
   const reader = new LogReader(new AuthorKeys(hosted, keys))
   const places = new Set<number>()
   let wrong: string | undefined
-  yield* log.readRange({ from: 1, through: lastSeq }).pipe(
-    Stream.runForEach((batch) =>
-      Effect.timed(readLogInTurns(reader, batch, { open: keyring.open, isOwn: saysNothingOfKeys })).pipe(
-        Effect.flatMap(([took, items]) => {
-          for (const item of items) {
-            if (item.kind !== "problem") continue
-            wrong ??= item.detail
-            places.add(item.seq)
-          }
-          return Effect.sleep(Duration.times(took, restTimes))
-        }))))
+  const note = (items: ReadonlyArray<LogEntry | Problem>) => {
+    for (const item of items) {
+      if (item.kind !== "problem") continue
+      wrong ??= item.detail
+      places.add(item.seq)
+    }
+  }
+  const readOn = (from: number, through: number) =>
+    log.readRange({ from, through }).pipe(
+      Stream.runForEach((batch) =>
+        Effect.timed(readLogInTurns(reader, batch, { open: keyring.open, isOwn: teachesNothing })).pipe(
+          Effect.flatMap(([took, items]) => {
+            note(items)
+            return Effect.sleep(Duration.times(took, restTimes))
+          }))))
+  yield* readOn(1, lastSeq)
   // the server finds out about a spoiled file by reading it, and forgets what lies behind
   const after = (yield* log.info).lastSeq
   if (after < lastSeq) return endsBefore(after)
+  // what was purged meanwhile was announced before it was
+  if (reader.absences.some) yield* readOn(lastSeq + 1, after)
+  note(reader.missing())
   const damage = places.size === 0 ? "" : digestOf(new TextEncoder().encode([...places].join()))
   // read as it came, a record did not follow; read again, it does: what it should have followed is gone without a trace
   const mine = [...(yield* ask(problemPlaces(ofTheLog)))].flatMap(([tenant, at]) => partitions.of(tenant) === partition ? [...at] : [])
@@ -123,8 +131,8 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
 /** What is wrong with the log itself, whoever reads it: not what one reader has no key or version for. */
 const ofTheLog = ["gap", "quarantined", "uncovered"] as const
 
-/** Nothing is opened that teaches the reader no key. */
-const saysNothingOfKeys = ({ type }: Envelope) => !type.startsWith("peer.") && type !== "key.rotated"
+/** Nothing is opened that teaches the reader neither keys nor what was purged. */
+const teachesNothing = ({ type }: Envelope) => !type.startsWith("peer.") && type !== "key.rotated" && type !== "conversation.expired"
 
 /** In each epoch once: what this side wrote itself has no other author to send it again. */
 const completeOwn = Effect.fnUntraced(function*(base: Parts, partition: Partition, own: OwnCommits) {

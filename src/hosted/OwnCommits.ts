@@ -28,6 +28,11 @@ export interface OwnContext extends Pick<IngestContext, "heads" | "committer" | 
 /** The hosted backend's own writes: commits by author `hosted`, in the same chain whichever process makes them. */
 export interface OwnCommits {
   readonly write: (tenant: string, drafts: ReadonlyArray<Draft>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>
+  /**
+   * One event that holds only as long as nobody else writes to its conversation: fenced on the place of the last event
+   * there. `undefined`: somebody did, or the log does not say; nothing more is tried.
+   */
+  readonly writeIf: (tenant: string, draft: Draft, expectedLast: number) => Effect.Effect<Written | undefined, WriteInvalid>
   /** Events of this author that the log lost, once more as they were: ids and stamps are theirs. In the order of their lamports. */
   readonly again: (tenant: string, events: ReadonlyArray<Opened>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>
 }
@@ -43,7 +48,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     return held
   }
 
-  const attempt = Effect.fnUntraced(function*(tenant: string, make: Make, ids: ReadonlyArray<string>) {
+  const attempt = Effect.fnUntraced(function*(tenant: string, make: Make, ids: ReadonlyArray<string>, expectedLast?: number) {
     const key = context.dataKey(tenant)
     if (key === undefined) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "enrol the user first" })
     const { identity, keys } = context
@@ -55,7 +60,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     const sealed = make({ source, time, lamport }).map(({ envelope, fact }) => {
       const bytes = sealEnvelope(envelope, key)
       const opened: Opened = { envelope: { ...envelope, datacontenttype: "application/jose" }, fact }
-      return { subject: logSubjectOf(tenant, fact.type satisfies EventType, envelope.subject), bytes, hash: digestOf(bytes), opened }
+      return { subject: logSubjectOf(tenant, fact.type satisfies EventType, envelope.subject), bytes, hash: digestOf(bytes), opened, ...(expectedLast === undefined ? {} : { expectedLast }) }
     })
     const from = (head?.to ?? 0) + 1
     const record = yield* identity.signCommit({
@@ -92,18 +97,27 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
       turnOf(tenant).withPermits(1))
 
   return {
+    writeIf: (tenant, draft, expectedLast) =>
+      Effect.suspend(() => onceWith((ids) => attempt(tenant, drafted([draft], ids), ids, expectedLast))).pipe(turnOf(tenant).withPermits(1)),
     write: (tenant, drafts) =>
       Effect.suspend(() => {
         if (drafts.length === 0) return Effect.succeed([])
         if (drafts.length > commitEventsMax) return Effect.fail(new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${commitEventsMax} at most` }))
         // the ids stay the same over the attempts, so a commit whose answer got lost is found again by them
         const ids = drafts.map((draft) => draft.id ?? uuidV7())
-        return commit(tenant, ids, ({ lamport, source, time }) =>
-          drafts.map((draft, index) => ({ fact: draft.fact, envelope: plain(draft.fact, { ...draft, id: ids[index]!, source, time, lamport: lamport + 1 + index }) })))
+        return commit(tenant, ids, drafted(drafts, ids))
       }),
     again: (tenant, events) => commit(tenant, events.map(({ envelope }) => envelope.id), () => events)
   } satisfies OwnCommits
 })
+
+/** One try, with a fresh id. */
+const onceWith = (attempt: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>) =>
+  attempt([uuidV7()]).pipe(Effect.map(([written]) => written), Effect.catchTag("StoreUnavailable", () => Effect.undefined))
+
+/** New events, their ids chosen before: a commit whose answer got lost is found again by them. */
+const drafted = (drafts: ReadonlyArray<Draft>, ids: ReadonlyArray<string>): Make => ({ lamport, source, time }) =>
+  drafts.map((draft, index) => ({ fact: draft.fact, envelope: plain(draft.fact, { ...draft, id: ids[index]!, source, time, lamport: lamport + 1 + index }) }))
 
 /** The events of a commit, given how the log stands as it is made. */
 type Make = (now: { readonly source: string; readonly time: string; readonly lamport: number }) => ReadonlyArray<Opened>

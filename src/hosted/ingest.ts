@@ -174,7 +174,7 @@ export const extend = Effect.fnUntraced(function*(
   if (decision._tag === "mismatch") return mismatch(place)
 
   const messages = [
-    ...admitted.events.map(({ bytes, subject }) => ({ subject, data: bytes })),
+    ...admitted.events.map(({ bytes, expectedLast, subject }) => ({ subject, data: bytes, ...(expectedLast === undefined ? {} : { expectedLast }) })),
     { subject: subjects.logCommit(tenant, author), data: parsed.bytes, expectedLast: place.fence }
   ]
   context.offered(admitted)

@@ -37,6 +37,8 @@ import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
+import { keepRetention } from "./retention.ts"
+import { hostedTenantData } from "./tenantData.ts"
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
@@ -71,6 +73,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const own = yield* ownOf(base, ingest)
   yield* supervise(options, "keys", keepKeys({ ...base, own }))
   // whoever joined another's hub follows that one's word
+  if (base.marks !== undefined) yield* supervise(options, "retention", keepRetention(base, own))
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
   yield* supervise(options, "observing", keepLooking(base))
   const alerting = yield* hostedAlerting(base, base.alerting)
@@ -125,7 +128,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     Context.add(AdminTokens, adminTokens(base.admin)),
     Context.add(Keys, hostedKeys({ ...base, own })),
     Context.add(Observing, observing),
-    Context.add(TenantData, TenantData.of({ userOf: (tenant) => Effect.sync(() => base.tenants.peek(tenant)?.user_id ?? null) })),
+    Context.add(TenantData, TenantData.of(hostedTenantData(base, own))),
     Context.add(Alerts, alerts),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,

@@ -121,7 +121,7 @@ export interface Found {
 export const openParts = Effect.fn("openParts")(function*(found: Found, told: (done: number, of: number) => Effect.Effect<void>) {
   const { cursor, journalLog } = found
   const projections = yield* Projections
-  const tables = yield* tablesOf
+  const tables = yield* tablesOf(found.source)
   const state = yield* makeState(found.link, found.known, found.paused, yield* cursor.position)
   const clock: LamportClock = { seen: yield* tables.greatestLamport }
   const dataKeys = (kid: string): DataKey | undefined =>

@@ -23,6 +23,10 @@ export interface Tables {
   readonly problemPlaces: Effect.Effect<ReadonlySet<number>>
   /** Our own forms of events: what was written here. Only those that were written here. */
   readonly ownForms: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
+  /** Which of these events are here, and whether they were written here. */
+  readonly held: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, boolean>>
+  /** Conversations that retention took something from, by their name in the log, and up to which place. */
+  readonly expired: Effect.Effect<ReadonlyArray<{ readonly conversation: string; readonly before: number }>>
   readonly counts: Effect.Effect<{ readonly conversations: number; readonly messages: number; readonly conflicts: number; readonly quarantined: number; readonly setAside: number }>
   readonly digest: Effect.Effect<string>
   /** Keep what the hosted side said of the peers' places: the tiers of messages follow from them. */

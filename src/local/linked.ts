@@ -86,7 +86,7 @@ export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (
     runRelay(relay),
     runTelemetryRelay({ ...relay, cursor: base.telemetryCursor, source: base.source, dataKeys: () => relay.secrets().dataKeys }),
     runForwarding(relay),
-    runMirror(mirrorOf(base)),
+    runMirror(mirrorOf(base, relay)),
     base.keepRegistered,
     keepReporting(relay),
     watch(base.state, movementOf(base)),
@@ -156,7 +156,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
   }
 }
 
-const mirrorOf = (base: LinkedBase): MirrorContext => {
+const mirrorOf = (base: LinkedBase, relay: LinkedContext): MirrorContext => {
   const { clock, dataKeys, journal, mirror, projections, seen, source, state, tables } = base
   const { tenant } = pairedNow(base).with
   return {
@@ -169,6 +169,9 @@ const mirrorOf = (base: LinkedBase): MirrorContext => {
       keys: keys.map(([, author, entry]) => [tenant, author, entry] as const)
     }))),
     own: tables.ownForms,
+    held: tables.held,
+    expired: tables.expired,
+    logEnd: endOf(relay),
     journalRead: Effect.suspend(() => projections.reached(journalCursor, journal.acknowledged())),
     head: (seq, digest) => {
       if (seq >= seen.log_seq) Object.assign(seen, { log_seq: seq, head: digest })
@@ -180,12 +183,16 @@ const mirrorOf = (base: LinkedBase): MirrorContext => {
 const comparisonOf = ({ journalLog, projections, state, tables }: LinkedBase, relay: LinkedContext): CompareContext => ({
   state, tables,
   journal: journalLog,
-  logEnd: Effect.option(askHead(relay)).pipe(Effect.map(Option.match({
-    onNone: () => undefined,
-    onSome: (answer) => answer?.verdict === "head" && answer.log_epoch === relay.paired().log_epoch ? answer.tenant_last_seq : undefined
-  }))),
+  logEnd: endOf(relay),
   logRead: (seq) => projections.reached(logCursor, seq)
 })
+
+/** Where the log ends over there, in the epoch this machine knows. */
+const endOf = (relay: LinkedContext) =>
+  Effect.option(askHead(relay)).pipe(Effect.map(Option.match({
+    onNone: () => undefined,
+    onSome: (answer) => answer?.verdict === "head" && answer.log_epoch === relay.paired().log_epoch ? answer.tenant_last_seq : undefined
+  })))
 
 const movementOf = ({ journal, seen, state }: LinkedBase): Effect.Effect<Movement> =>
   Effect.sync(() => {

@@ -5,7 +5,7 @@ import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
 import { Keys, Nonces, Tickets } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
-import { Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
+import { CommandFailed, Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { Alerts } from "../../streams/alerts.ts"
 import { Limits } from "../../streams/RateLimits.ts"
@@ -115,7 +115,8 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
     Context.add(TenantData, TenantData.of({
-      userOf: () => Effect.sync(() => Option.getOrUndefined(SubscriptionRef.getUnsafe(base.state.paired))?.with.user_id ?? null)
+      userOf: () => Effect.sync(() => Option.getOrUndefined(SubscriptionRef.getUnsafe(base.state.paired))?.with.user_id ?? null),
+      expire: () => Effect.fail(new CommandFailed({ status: 409, type: "hosted-only", hint: "Retention is the hosted side's: this machine keeps what was written on it." }))
     })),
     Context.add(Advisor, makeAdvisor(options.advisor, { key: base.advisorKey, sink: base.sink })),
     Context.add(Maintenance, Maintenance.of(maintainLocal({ ...base, journal: base.journalLog, mirror: tail.mirror })))

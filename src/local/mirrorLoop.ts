@@ -1,11 +1,12 @@
 import { Clock, Duration, Effect, Option, Result, Stream, SubscriptionRef } from "effect"
-import type { Shared } from "../../projections/Entry.ts"
+import type { Shared, WithheldEntry } from "../../projections/Entry.ts"
 import { fromLog, tracesOf } from "../../projections/fromLog.ts"
 import type { Projections } from "../../projections/runner.ts"
 import { selfTenant } from "../../streams/Backend.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
 import { count, observe } from "../../streams/metrics.ts"
 import { millisOf } from "../../streams/time.ts"
+import { subjects } from "../../streams/subjects.ts"
 import { traced } from "../../streams/tracing.ts"
 import type { LogUnavailable } from "../nats/EventLog.ts"
 import type { Mirror } from "../nats/mirror.ts"
@@ -13,9 +14,10 @@ import { type AuthorEntry, AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
 import { type ChainHead, LogReader } from "../security/LogReader.ts"
-import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
+import { type LogEntry, makeJudge, readLogInTurns } from "../security/openLog.ts"
 import type { LamportClock } from "./Journal.ts"
 import type { PairedWith } from "./Pairing.ts"
+import { expiredWhy } from "./prepare.ts"
 import { awaitBump, awaitRef, bump, note, type State } from "./State.ts"
 
 export interface MirrorContext extends Mirror {
@@ -33,8 +35,14 @@ export interface MirrorContext extends Mirror {
   readonly quarantined: (what: string, seq: number) => Effect.Effect<void>
   /** Our own forms of these events, to tell how the ones in the log differ. */
   readonly own: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
+  /** Which of these events are here, and whether they were written here. */
+  readonly held: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, boolean>>
+  /** What retention took from conversations so far, by their name in the log. */
+  readonly expired: Effect.Effect<ReadonlyArray<{ readonly conversation: string; readonly before: number }>>
   /** Completes when the tables hold what the journal holds now. */
   readonly journalRead: Effect.Effect<void>
+  /** The end of the log over there as it is now, where it can be heard. */
+  readonly logEnd: Effect.Effect<number | undefined>
   readonly head: (seq: number, digest: string) => void
   /** Reading begins at the beginning. */
   readonly restarted: () => void
@@ -134,6 +142,8 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   const hosted = { backendId: paired.hosted.backend_id, keys: keysOfIdentity(paired.hosted) }
   const reader = new LogReader(new AuthorKeys(hosted, keys), from === 0 ? [] : heads)
   const isOwn = (envelope: Envelope) => envelope.source === context.source
+  /** How own events that had to be opened differ from what was written here. */
+  const forms = new Map<string, Shared>()
   let damaged = false
   let after = from
 
@@ -141,7 +151,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     if (items.length === 0) return
     damaged = mend && items.some(({ kind }) => kind === "problem")
     if (damaged) return
-    const opened = yield* openOwn(context, items)
+    const opened = yield* openOwn(context, items, forms)
     for (const item of opened) learnClock(context, item)
     const entries = fromLog(opened, {
       tenant: () => selfTenant,
@@ -151,10 +161,14 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
       const shared = entry.kind === "event" && entry.own ? forms.get(entry.opened.envelope.id) : undefined
       return shared === undefined || entry.kind !== "event" ? entry : { ...entry, shared }
     })
+    // told before what it is about, and the sort is stable
+    const kept = yield* keptHere(context, opened)
+    entries.unshift(...kept)
     entries.sort((a, b) => a.seq - b.seq)
     const position = yield* projections.keepAbsorbing({ cursor: logCursor, epoch, entries, after }).pipe(traced("maestra.project", () => tracesOf(entries)), Effect.orDie, Effect.tap(() => arrived(opened)), Effect.tap(() => quarantine(context, opened)))
     // never back: behind emptied tables nothing is taken until reading begins again
     after = Math.max(after, position.seq)
+    yield* purgeMirror(context, expirationsIn(opened))
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)
@@ -164,34 +178,15 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     }
   })
 
-  /** How own events that had to be opened differ from what was written here. */
-  const forms = new Map<string, Shared>()
-  const openOwn = Effect.fnUntraced(function*(context: MirrorContext, items: ReadonlyArray<LogEntry>) {
-    forms.clear()
-    const unsure = items.flatMap((item) => item.kind === "commit" ? item.events.flatMap((event) => event._tag === "own" && !context.state.onTheirWay.has(event.envelope.id) ? [event.envelope.id] : []) : [])
-    if (unsure.length === 0) return items
-    const own = yield* context.own(unsure)
-    return items.map((item): LogEntry => {
-      if (item.kind === "problem") return item
-      return {
-        ...item,
-        events: item.events.map((event) => {
-          if (event._tag !== "own" || context.state.onTheirWay.has(event.envelope.id)) return event
-          const opened = openEnvelope(event.envelope, context.dataKeys)
-          if (Result.isFailure(opened)) return event
-          const here = own.get(event.envelope.id)
-          if (here !== undefined) {
-            const shared = compare(here, opened.success.envelope.subject, opened.success.fact.data)
-            if (shared !== undefined) forms.set(event.envelope.id, shared)
-          }
-          return { _tag: "opened" as const, seq: event.seq, opened: opened.success }
-        })
-      }
-    })
-  })
-
+  const judge = makeJudge(reader, context.logEnd)
+  // a crash may have come between an announcement and its purge
+  yield* purgeMirror(context, yield* context.expired)
   yield* context.log.read({ from: from + 1 }).pipe(
-    Stream.mapEffect((batch) => readLogInTurns(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn })),
+    Stream.mapEffect((batch) =>
+      Effect.gen(function*() {
+        const items = yield* readLogInTurns(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn })
+        return [...items, ...yield* judge(batch.at(-1)!.seq)]
+      })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
     Stream.mapEffect(takeBatch),
@@ -214,6 +209,56 @@ const arrived = (items: ReadonlyArray<LogEntry>): Effect.Effect<void> => Effect.
       observe("maestra_arrival_age_seconds", {}, Math.max(0, now - millisOf(time)) / 1000)
     }
   }
+})
+
+/** Own events whose way out nobody remembers are opened, to tell how they differ from what was written here. */
+const openOwn = Effect.fnUntraced(function*(context: MirrorContext, items: ReadonlyArray<LogEntry>, forms: Map<string, Shared>) {
+  forms.clear()
+  const unsure = items.flatMap((item) => item.kind === "commit" ? item.events.flatMap((event) => event._tag === "own" && !context.state.onTheirWay.has(event.envelope.id) ? [event.envelope.id] : []) : [])
+  if (unsure.length === 0) return items
+  const own = yield* context.own(unsure)
+  return items.map((item): LogEntry => {
+    if (item.kind === "problem") return item
+    return {
+      ...item,
+      events: item.events.map((event) => {
+        if (event._tag !== "own" || context.state.onTheirWay.has(event.envelope.id)) return event
+        const opened = openEnvelope(event.envelope, context.dataKeys)
+        if (Result.isFailure(opened)) return event
+        const here = own.get(event.envelope.id)
+        if (here !== undefined) {
+          const shared = compare(here, opened.success.envelope.subject, opened.success.fact.data)
+          if (shared !== undefined) forms.set(event.envelope.id, shared)
+        }
+        return { _tag: "opened" as const, seq: event.seq, opened: opened.success }
+      })
+    }
+  })
+})
+
+type Expirations = ReadonlyArray<{ readonly conversation: string; readonly before: number; readonly purged?: ReadonlyArray<readonly [number, string | null]>; readonly seq?: number }>
+
+const expirationsIn = (items: ReadonlyArray<LogEntry>): Expirations =>
+  items.flatMap((item) => item.kind !== "commit" ? [] : item.events.flatMap((event) =>
+    event._tag === "opened" && event.opened.fact.type === "conversation.expired"
+      ? [{ conversation: event.opened.envelope.subject, before: event.opened.fact.data.before_seq, purged: event.opened.fact.data.purged ?? [], seq: event.seq }]
+      : []))
+
+/** What was written here stays here when hosted lets it go, and is not sent again. */
+const keptHere = Effect.fnUntraced(function*(context: MirrorContext, items: ReadonlyArray<LogEntry>) {
+  const out: Array<WithheldEntry> = []
+  for (const { purged = [], seq = 0 } of expirationsIn(items)) {
+    const held = yield* context.held(purged.flatMap(([, id]) => id === null ? [] : [id]))
+    const eventIds = [...held].flatMap(([id, own]) => own ? [id] : [])
+    if (eventIds.length > 0) out.push({ kind: "withheld", seq, tenant: selfTenant, eventIds, why: expiredWhy })
+  }
+  return out
+})
+
+/** The mirror does not follow the hub's purges by itself. */
+const purgeMirror = Effect.fnUntraced(function*(context: MirrorContext, expirations: Expirations) {
+  const { tenant } = context.paired()
+  for (const { before, conversation } of expirations) yield* context.log.purge({ subject: subjects.logConversation(tenant, conversation), before })
 })
 
 const compare = (here: Shared, subject: string, data: unknown): Shared | undefined => {

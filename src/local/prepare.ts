@@ -118,6 +118,9 @@ export const prepare = (pending: ReadonlyArray<Pending>, context: PrepareContext
 /** `skip` says this of events the log holds: not withheld, just not sent twice. */
 export const alreadyThere = "already in the log"
 
+/** Why an event that retention took from the log is kept here: written here, and not to be sent again. */
+export const expiredWhy = "expired"
+
 type One =
   | { readonly _tag: "send"; readonly id: string; readonly lamport: number; readonly bytes: Uint8Array; readonly shared: SharedForm | undefined }
   | { readonly _tag: "hold"; readonly id: string; readonly why: string }

@@ -8,10 +8,10 @@ import { listPeers, peerById } from "../../projections/peers/queries.ts"
 import { Projections } from "../../projections/runner.ts"
 import { settingsOf } from "../../projections/settings/queries.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
-import { allAuthors, allHeads, formsOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
+import { allAuthors, allHeads, expiredOf, formsOf, heldOf, placesOf, withheldFor } from "../../projections/syncState/places.ts"
 import { committed, damage, note, problemCounts, problemPlaces, problems, putNote, reportPositions } from "../../projections/syncState/queries.ts"
 import { selfTenant } from "../../streams/Backend.ts"
-import { alreadyThere } from "./prepare.ts"
+import { alreadyThere, expiredWhy } from "./prepare.ts"
 import type { Tables } from "./Tables.ts"
 
 /** The read models of a local backend, in one file that may be deleted at any time. */
@@ -22,7 +22,7 @@ const listedMax = 100
 const comparedKey = "compared in epoch"
 
 /** A failing SQLite is a defect here: the process stops with its hint, and starts again from the logs. */
-export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(function*() {
+export const tablesOf = (source: string): Effect.Effect<Tables, never, Sqlite> => Effect.gen(function*() {
   const sqlite = yield* Sqlite
   const ask = <A, E>(query: Effect.Effect<A, E, Sqlite>): Effect.Effect<A> => query.pipe(Effect.provideService(Sqlite, sqlite), Effect.orDie)
   return {
@@ -32,7 +32,7 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
     greatestLamport: ask(greatestLamport(selfTenant)),
     notToSend: (ids) =>
       ask(Effect.map(placesOf(selfTenant, ids), (places) => new Map(places.flatMap(({ eventId, seq, withheld }): ReadonlyArray<readonly [string, string]> =>
-        seq !== null ? [[eventId, alreadyThere]] : withheld?.startsWith("set aside") === true ? [[eventId, withheld]] : [])))),
+        seq !== null || withheld === expiredWhy ? [[eventId, alreadyThere]] : withheld?.startsWith("set aside") === true ? [[eventId, withheld]] : [])))),
     lacks: (ids) => ask(Effect.map(placesOf(selfTenant, ids), (places) => places.length < new Set(ids).size)),
     comparedIn: ask(Effect.map(note(selfTenant, comparedKey), (value) => Option.match(value, { onNone: () => undefined, onSome: String }))),
     keepCompared: (epoch) => ask(putNote(selfTenant, comparedKey, epoch)),
@@ -42,6 +42,8 @@ export const tablesOf: Effect.Effect<Tables, never, Sqlite> = Effect.gen(functio
         conversation,
         ...(message_id === null ? { ...(content === null ? {} : { title: content }) } : { message_id, ...(content === null ? {} : { content }), ...(role === null ? {} : { role }) })
       }])))),
+    held: (ids) => ask(heldOf(selfTenant, source, ids)),
+    expired: ask(expiredOf(selfTenant)),
     counts: ask(Effect.gen(function*() {
       const visible = yield* counts(selfTenant)
       const wrong = yield* problemCounts(selfTenant)

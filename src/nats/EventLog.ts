@@ -65,6 +65,8 @@ export interface EventLog {
   readonly read: (options: { readonly from: number; readonly filter?: string }) => Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
   /** What is there now, `from` up to `through` (both included), then the end. */
   readonly readRange: (options: { readonly from: number; readonly through: number; readonly filter?: string }) => Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
+  /** Every subject of a pattern that holds something, and how many messages. */
+  readonly subjects: (pattern: string) => Effect.Effect<ReadonlyMap<string, number>, LogUnavailable>
   readonly info: Effect.Effect<LogInfo, LogUnavailable>
   readonly setMetadata: (entries: Readonly<Record<string, string>>) => Effect.Effect<void, LogUnavailable>
   /** Remove a subject's messages below `before` (all of them without it). Sequences of others stay. */

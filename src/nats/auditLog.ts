@@ -9,10 +9,16 @@ export const auditLog = (
   range: { readonly through: number; readonly filter?: string },
   audit: LogAudit,
   more: Effect.Effect<Readonly<Record<string, unknown>>>
-): Stream.Stream<Progress, LogUnavailable> =>
-  log.readRange({ from: 1, ...range }).pipe(
-    Stream.map((batch): Progress => {
-      audit.read(batch)
-      return { done: false, at: batch.at(-1)?.seq ?? 0, of: range.through }
-    }),
+): Stream.Stream<Progress, LogUnavailable> => {
+  const read = (from: number, through: number) =>
+    log.readRange({ from, through, ...(range.filter === undefined ? {} : { filter: range.filter }) }).pipe(
+      Stream.map((batch): Progress => {
+        audit.read(batch)
+        return { done: false, at: batch.at(-1)?.seq ?? 0, of: range.through }
+      }))
+  // what was purged while we read was announced before, behind the end there was when we began
+  const announced = Stream.unwrap(Effect.suspend(() => audit.lacks ? Effect.map(log.info, ({ lastSeq }) => read(range.through + 1, lastSeq)) : Effect.succeed(Stream.empty)))
+  return read(1, range.through).pipe(
+    Stream.concat(announced),
     Stream.concat(Stream.fromEffect(Effect.map(more, (extra): Progress => ({ done: true, at: range.through, of: range.through, result: { ...audit.result(), ...extra } })))))
+}

@@ -48,6 +48,7 @@ export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: st
         const end = Math.min(through, lastSeq)
         return Math.max(1, from) > end ? Stream.empty : orderedRead(wire, { stream, from, through: end, ...(filter !== undefined && { filter }) })
       })),
+    subjects: (pattern) => Effect.mapError(subjectsOf(wire, stream, pattern), failed),
     info,
     // JetStream has no compare-and-set here: of two at the same moment one may win alone.
     setMetadata: (entries) =>
@@ -65,6 +66,22 @@ export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: st
       )
   }
 }
+
+/** The server tells of 100,000 subjects at once; a page begins where the one before ended. */
+const subjectsOf = (wire: Wire, stream: string, pattern: string) =>
+  Effect.gen(function*() {
+    const all = new Map<string, number>()
+    for (;;) {
+      const { state: { subjects = {} }, total } = yield* api(wire, `STREAM.INFO.${stream}`, { subjects_filter: pattern, offset: all.size }, SubjectsPage)
+      for (const [subject, messages] of Object.entries(subjects)) all.set(subject, messages)
+      if (total === undefined || all.size >= total || Object.keys(subjects).length === 0) return all
+    }
+  })
+
+const SubjectsPage = Schema.Struct({
+  total: Schema.optionalKey(Schema.Int),
+  state: Schema.Struct({ subjects: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int)) })
+})
 
 /** What JetStream's stream information says, in our words. */
 export const toLogInfo = ({ config, created, state }: typeof StreamInfo.Type): LogInfo => ({

@@ -49,6 +49,7 @@ export const openMemoryLog = (store: MemoryStore, { answer = Effect.void, faults
     read: ({ filter, from }) => reading(store, answer, { from, through: Number.POSITIVE_INFINITY, filter, whenEmpty: arrival }),
     readRange: ({ filter, from, through }) =>
       Stream.suspend(() => reading(store, answer, { from, through: Math.min(through, store.size().lastSeq), filter, whenEmpty: Cause.done() })),
+    subjects: (pattern) => heard(() => store.subjects(pattern)),
     info: heard(() => ({ createdAt: DateTime.formatIso(DateTime.makeUnsafe(store.createdAt)), ...store.size(), metadata: store.metadata() })),
     setMetadata: (entries) => heard(() => store.setMetadata(entries)),
     purge: ({ before = Number.POSITIVE_INFINITY, subject }) => heard(() => store.purge(subject, before))

@@ -81,6 +81,7 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
   const from = (seq: number, through: number, filter?: string) => between(stored, seq, through, filter)
   return {
     name, write, copy, from, lastOf, positions,
+    subjects: (pattern: string) => counted(stored, pattern),
     purge: (subject: string, before: number) => remove((event) => event.seq < before && matches(subject, event.subject)),
     /** Called at every write until it is taken out again. */
     waiting,
@@ -98,6 +99,12 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
       positions: new Map(positions)
     })
   }
+}
+
+const counted = (stored: ReadonlyArray<Stored>, pattern: string): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>()
+  for (const { subject } of stored) if (matches(pattern, subject)) counts.set(subject, (counts.get(subject) ?? 0) + 1)
+  return counts
 }
 
 export const emptyImage = (createdAt: number): MemoryImage => ({ createdAt, messages: [], lastSeq: 0, metadata: {}, positions: new Map() })

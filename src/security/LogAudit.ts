@@ -32,10 +32,16 @@ export class LogAudit {
     }
   }
 
+  /** Events are missing whose purge may have been announced behind what was read. */
+  get lacks(): boolean {
+    return this.#reader.absences.some
+  }
+
   result() {
     const waiting = this.#reader.waiting.map(({ seq, subject }) => ({ seq, what: "uncovered", detail: `message at ${seq} on ${subject} is covered by no commit` }))
-    const problems = [...this.#problems, ...waiting].slice(0, listedMax)
-    const problem_count = this.#count + waiting.length
+    const missing = this.#reader.missing().map(({ detail, seq, what }) => ({ seq, what, detail }))
+    const problems = [...this.#problems, ...missing, ...waiting].slice(0, listedMax)
+    const problem_count = this.#count + missing.length + waiting.length
     return { ok: problem_count === 0, commits: this.#commits, events: this.#events, problem_count, problems }
   }
 

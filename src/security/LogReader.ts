@@ -6,6 +6,7 @@ import { decode, type Envelope, type Opened } from "../../streams/Envelope.ts"
 import { logSubjectOf, parseLog } from "../../streams/subjects.ts"
 import { parseCommit, verifyCommit } from "./commit.ts"
 import { digestOf } from "./digest.ts"
+import { Absences } from "./Absences.ts"
 import { AuthorKeys } from "./AuthorKeys.ts"
 
 /** A message of a log, as `src/nats` hands it over. */
@@ -75,6 +76,8 @@ export interface ChainHead {
  */
 export class LogReader {
   readonly keys: AuthorKeys
+  /** Events that records name and that are not there. Whoever reads asks for them once the log's end was read. */
+  readonly absences = new Absences()
   readonly #heads = new Map<string, ChainHead>()
   #pending: Array<Pending> = []
 
@@ -105,8 +108,15 @@ export class LogReader {
     return this.#acceptRecord(message, at.success.tenant, at.success.id, pending)
   }
 
-  /** Keys travel in the log too: call with each opened event before the next `accept`. */
+  /** What nobody announced to be purged, by record. Only to be believed once the log was read to its end. */
+  missing(): ReadonlyArray<Problem> {
+    return this.absences.list().map(({ author, count, of, recordSeq, tenant }) =>
+      problem(recordSeq, tenant, "quarantined", `${count} of ${of} events of the commit of ${author} at ${recordSeq} are missing or altered, and no purge was announced`))
+  }
+
+  /** Keys, and what was purged, travel in the log too: call with each opened event before the next `accept`. */
   learn(tenant: string, author: string, opened: Opened): Problem | undefined {
+    if (author === "hosted" && opened.fact.type === "conversation.expired") this.absences.explain(tenant, opened.fact.data)
     const why = this.keys.learn(tenant, author, opened)
     return why === undefined ? undefined : problem(0, tenant, "malformed", why)
   }
@@ -177,7 +187,13 @@ export class LogReader {
       }
     }
     if (found.size < record.hashes.length) {
-      out.push(problem(recordSeq, tenant, "quarantined", `${record.hashes.length - found.size} of ${record.hashes.length} events of the commit of ${record.author} at ${recordSeq} are missing or altered`))
+      // a commit lies in one piece: each of its events has one place
+      const taken = new Set(pending.map(({ seq }) => seq))
+      const lacking = record.hashes.flatMap((_, index) => found.has(index) ? [] : [recordSeq - record.hashes.length + index])
+      const absent = lacking.filter((place) => place > 0 && !taken.has(place))
+      this.absences.note(tenant, { recordSeq, author: record.author, of: record.hashes.length }, absent)
+      const spoiled = lacking.length - absent.length
+      if (spoiled > 0) out.push(problem(recordSeq, tenant, "quarantined", `${spoiled} of ${record.hashes.length} events of the commit of ${record.author} at ${recordSeq} are missing or altered`))
     }
     return events
   }

@@ -42,8 +42,9 @@ export interface Facts extends Standing {
   readonly unseal: (envelope: Sealed) => Result.Result<unknown, string>
 }
 
+/** `expectedLast`: a fence of the event's own, for what is only true as long as nobody else wrote there. */
 export interface Admitted {
-  readonly events: ReadonlyArray<{ readonly subject: string; readonly bytes: Uint8Array; readonly hash: string; readonly opened: Opened | undefined }>
+  readonly events: ReadonlyArray<{ readonly subject: string; readonly bytes: Uint8Array; readonly hash: string; readonly opened: Opened | undefined; readonly expectedLast?: number }>
   readonly greatestLamport: number
 }
 

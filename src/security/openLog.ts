@@ -95,3 +95,25 @@ const describe = (failure: Result.Result.Failure<OpenResult>): { readonly what: 
       return { what: "malformed", detail: failure.why }
   }
 }
+
+/**
+ * For readers without an end: what is missing once the log was read as far as it went when the hole was seen. `end`: the
+ * last sequence of the log as it is now, where that can be said.
+ */
+export const makeJudge = (reader: LogReader, end: Effect.Effect<number | undefined>) => {
+  let until: number | undefined
+  /** After each batch, with its last sequence. */
+  return Effect.fnUntraced(function*(at: number): Effect.fn.Return<ReadonlyArray<Problem>> {
+    if (!reader.absences.some) {
+      until = undefined
+      return []
+    }
+    until ??= yield* end
+    if (until === undefined || at < until) return []
+    const read = until
+    const missing = reader.missing().filter(({ seq }) => seq <= read)
+    reader.absences.drop(read)
+    until = undefined
+    return missing
+  })
+}

@@ -46,6 +46,7 @@ describe("golden contract", () => {
       journalCommit: subjects.journalCommit(peer),
       telemetryOut: subjects.telemetryOut("advisor.ask now"),
       logConversation: subjects.logConversation(tenant, "c-1"),
+      logConversations: subjects.logConversations(tenant),
       logSettings: subjects.logSettings(tenant),
       logPeer: subjects.logPeer(tenant, peer),
       logCommit: subjects.logCommit(tenant, peer),

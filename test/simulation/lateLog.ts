@@ -9,6 +9,7 @@ export const lateLog = (name: string, open: Effect.Effect<EventLog, LogUnavailab
   get: (seq) => Effect.flatMap(open, (log) => log.get(seq)),
   read: (options) => Stream.unwrap(Effect.map(open, (log) => log.read(options))),
   readRange: (options) => Stream.unwrap(Effect.map(open, (log) => log.readRange(options))),
+  subjects: (pattern) => Effect.flatMap(open, (log) => log.subjects(pattern)),
   info: Effect.flatMap(open, (log) => log.info),
   setMetadata: (entries) => Effect.flatMap(open, (log) => log.setMetadata(entries)),
   purge: (options) => Effect.flatMap(open, (log) => log.purge(options))

@@ -132,6 +132,10 @@ export class LogHistory {
     const reader = this.newReader()
     const entries = readLog(reader, messages, { open: (_, envelope) => openEnvelope(envelope, (kid) => kid === this.key.kid ? this.key : undefined), isOwn: () => false })
     const problems = entries.flatMap((entry) => entry.kind === "problem" ? [entry] : [])
+    for (const missing of reader.missing()) {
+      const at = problems.findIndex(({ seq }) => seq > missing.seq)
+      problems.splice(at === -1 ? problems.length : at, 0, missing)
+    }
     const commits = entries.flatMap((entry) => entry.kind === "commit" ? [entry] : [])
     const events = commits.flatMap((commit) => commit.events)
     return {

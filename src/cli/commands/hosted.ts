@@ -3,6 +3,7 @@ import { backup } from "./hosted/backup.ts"
 import { certs } from "./hosted/certs.ts"
 import { cluster } from "./hosted/cluster.ts"
 import { enroll } from "./hosted/enroll.ts"
+import { expire } from "./hosted/expire.ts"
 import { peers } from "./hosted/peers.ts"
 import { restore } from "./hosted/restore.ts"
 import { revoke } from "./hosted/revoke.ts"
@@ -13,5 +14,5 @@ import { up } from "./hosted/up.ts"
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, enroll, peers, revoke, tokens, certs, status, cluster, backup, restore])
+  Command.withSubcommands([up, enroll, peers, revoke, tokens, certs, status, expire, cluster, backup, restore])
 )

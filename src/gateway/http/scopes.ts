@@ -21,6 +21,7 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   // holds the tenant store, if under the master key
   "hosted.backupPlan": "operate",
   "hosted.backupPart": "operate",
+  "hosted.expire": "operate",
   "privacy.read": "read",
   "privacy.preview": "read",
   "privacy.change": "operate",

@@ -89,6 +89,12 @@ export class Hosted extends HttpApiGroup.make("hosted").add(
     success: sentence,
     error: refusals(404, 409, 503)
   }),
+  /** Remove now what has been kept long enough; it happens by itself once a day. */
+  HttpApiEndpoint.post("expire", "/expire", {
+    query: tenantQuery,
+    success: Schema.Struct({ conversations: Schema.Int, events: Schema.Int }),
+    error: refusals(503)
+  }),
   HttpApiEndpoint.get("backupPlan", "/backup", { success: BackupPlan, error: refusals(409, 503) }),
   HttpApiEndpoint.get("backupPart", "/backup/:part", {
     params: { part: Schema.String.check(Schema.isMaxLength(64)) },

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Tools } from "../../../../streams/Access.ts"
 import { HostedControl } from "../../../../streams/Backend.ts"
+import { TenantData } from "../../../../streams/TenantData.ts"
 import { type Check, checkId } from "../../checks.ts"
 import { tenantNamed } from "../access.ts"
 import { Api } from "../api.ts"
@@ -23,6 +24,7 @@ const toolDaysDefault = 30
 export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(function*(handlers) {
   const control = yield* HostedControl
   const tools = yield* Tools
+  const data = yield* TenantData
   return handlers.handleAll({
     revokeTool: ({ params, query }) =>
       Effect.gen(function*() {
@@ -35,6 +37,11 @@ export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(func
         const peer = yield* checked("peer_id", params.peer_id, checkId)
         yield* refused(control.revoke(peer, query.cause ?? "requested"))
         return json({ sentence: `${peer} is revoked: nothing flows to or from it any more.` })
+      }),
+    expire: ({ query }) =>
+      Effect.gen(function*() {
+        const tenant = query.tenant === undefined ? undefined : yield* tenantNamed(query.tenant)
+        return json(yield* refused(data.expire(tenant)))
       }),
     backupPlan: () => Effect.map(refused(control.backupPlan), (plan) => json(plan)),
     backupPart: ({ params }) => ndjson(control.backupPart(params.part))
