@@ -27,6 +27,8 @@ export class Sqlite extends Context.Service<Sqlite, {
   readonly transaction: <A, E, R>(body: (tx: Transaction) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqliteFailed, R>
   /** Run `body` over one unchanging state of the database. Holds a reader meanwhile. */
   readonly snapshot: <A, E, R>(body: (read: Statements) => Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqliteFailed, R>
+  /** Write the file anew without what was deleted, and empty the write-ahead log: nothing that was removed is left in either. */
+  readonly compact: Effect.Effect<void, SqliteFailed>
   /** One query. */
   readonly all: Statements["all"]
 }>()("projections/Sqlite") {
@@ -63,6 +65,7 @@ const make = Effect.fnUntraced(function*(path: string) {
   return Sqlite.of({
     transaction: (body) => turn.withPermits(1)(write(body)),
     snapshot: (body) => withReader((reader) => unchanging(reader, body)),
+    compact: turn.withPermits(1)(writer.script("vacuum; pragma wal_checkpoint(truncate);")),
     all: (sql, ...values) => withReader((reader) => reader.all(sql, ...values))
   })
 })

@@ -1,5 +1,6 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { Fact } from "./catalog.ts"
+import { ErasureReceipt } from "./ErasureReceipt.ts"
 import type { Identity } from "./events/peer.ts"
 import type { Stamp } from "./Stamp.ts"
 import type { Verdict } from "./Verdict.ts"
@@ -116,7 +117,9 @@ export type Registered = typeof Registered.Type
 export class RegistrationRefused extends Schema.TaggedError<RegistrationRefused>()("RegistrationRefused", {
   status: Schema.Literals([400, 401, 403, 409, 410, 429, 503]),
   type: Schema.String,
-  hint: Schema.String
+  hint: Schema.String,
+  /** With 410: on which a machine that was away erases what it holds. */
+  receipt: Schema.optionalKey(ErasureReceipt)
 }) {}
 
 /** Who this backend is, and how others join it. */
@@ -195,7 +198,8 @@ export class EventTail extends Context.Service<EventTail, {
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
   status: Schema.Literals([400, 401, 403, 404, 409, 410, 429, 503]),
   type: Schema.String,
-  hint: Schema.String
+  hint: Schema.String,
+  receipt: Schema.optionalKey(ErasureReceipt)
 }) {}
 
 /** Room on the disk under a backend's store. `low` before it is `full`; then writes are refused and reads go on. */

@@ -151,6 +151,14 @@ export const PrivacySettings = Schema.Struct({
   default_region: Schema.NullOr(Schema.String)
 })
 
+/** What an erasure did, and where it is still to come. */
+export const ErasedAnswer = Schema.Struct({
+  tenant: Schema.NullOr(Schema.String),
+  erased_at: Schema.String,
+  devices: Schema.Array(Schema.Struct({ peer_id: Schema.String, reached: Schema.Boolean })),
+  to_do: Schema.NullOr(Schema.String)
+})
+
 export const ExpiredAnswer = Schema.Struct({ conversations: Schema.Finite, events: Schema.Finite })
 
 /** The answer of a command that only has something to say. */

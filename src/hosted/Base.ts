@@ -26,7 +26,7 @@ import { keysOfIdentity } from "../security/handovers.ts"
 import type { SecretKey } from "../security/secretKey.ts"
 import { alertBucket, watcherBucket, whenNeeded } from "./alerting.ts"
 import { hostedAudit } from "./audit.ts"
-import { joinCluster, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
+import { joinCluster, keepStoreKeys, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { hubName, keepCertificates, loopbackOnly, type Network, startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
 import { makeKeyring } from "./Keyring.ts"
@@ -40,6 +40,7 @@ import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./Ra
 import { finishRestore } from "./restoredFolder.ts"
 import { nonceBucket } from "./nonces.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
+import { rekeyedStore, type StoreKeys } from "./storeKey.ts"
 import { remembered } from "./tablesOf.ts"
 import { makeTelemetryLog } from "./telemetryStore.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
@@ -91,13 +92,15 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined }
+    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepStoreKeys: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   if (options.network?.tls !== undefined) yield* supervise(options, "certificates", keepCertificates(hub.server, options.network.tls))
-  yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
-  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server }
+  const joinable = (storeKey: SecretKey) => writeCluster(dataDir, masterKey, { ...deployment, storeKey }, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
+  yield* joinable(deployment.storeKey)
+  const keepKeys = (keys: StoreKeys) => Effect.orDie(Effect.andThen(keepStoreKeys(dataDir, masterKey, keys), joinable(keys.current)))
+  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server, keepStoreKeys: keepKeys }
 })
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
@@ -236,16 +239,18 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   const guarded = (log: EventLog) => disk.guard(log)
   // those that join this hub see its disk as little
   if (attached.server !== undefined) yield* supervise(options, "disk", tellDisk(service, hubName, join(options.dataDir, "nats", "store")))
+  const keys: StoreKeys = { current: deployment.storeKey, previous: deployment.previousStoreKey }
+  const rekeyed = rekeyedStore(yield* jetStreamKeyValue(service, { bucket, replicas }), keys, attached.keepStoreKeys ?? (() => Effect.void))
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
-    storeKey: deployment.storeKey,
+    storeKey: rekeyed.face,
     deploymentId: deployment.id,
     logs: logsOf(service, count).map(guarded),
     telemetryLog: guarded(jetStreamLog(service, streams.telemetry.name)),
     auditLog: guarded(jetStreamLog(service, streams.audit.name)),
     limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }),
-    tenantStore: yield* jetStreamKeyValue(service, { bucket, replicas }),
+    tenantStore: rekeyed.store,
     marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
     ...(cutting === undefined ? {} : { heard: cutting.heard }),
     connection: service,
@@ -260,6 +265,8 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   }
   yield* adoptShared(deployment.identity, SubscriptionRef.getUnsafe(parts.keyRecord.held))
   return {
+    /** None where this process joined a deployment: its key is another's to replace. */
+    turnStoreKey: attached.keepStoreKeys === undefined ? undefined : rekeyed.turn,
     ...attached, ...parts, identity: deployment.identity, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
     tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }),
     nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }),

@@ -12,6 +12,7 @@ import { Keystore } from "../security/Keystore.ts"
 import { masterKeyFromEnvironment, masterKeyFromKeystore } from "../security/masterKey.ts"
 import { decryptUnder, encryptUnder, newSecretKey, type SecretKey, secretKey } from "../security/secretKey.ts"
 import { hostedBackendId } from "../security/peerId.ts"
+import type { StoreKeys } from "./storeKey.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** A file of the deployment cannot be read. Nothing was changed or made anew. */
@@ -23,6 +24,8 @@ export interface Deployment {
   readonly identity: BackendIdentity["Service"]
   /** Encrypts the records of the tenant store. */
   readonly storeKey: SecretKey
+  /** The one before, where an erasure was stopped while records were being encrypted anew. */
+  readonly previousStoreKey: SecretKey | undefined
   /** Issues leafs. */
   readonly signer: PeersSigner
   /** Only the admin role has it: revocations in the account, new service credentials. */
@@ -30,7 +33,7 @@ export interface Deployment {
 }
 
 /** Accounts of the deployment's own key file, beside the identity's. */
-const accounts = { hub: "deployment/hub", store: "deployment/store-key" }
+const accounts = { hub: "deployment/hub", store: "deployment/store-key", previousStore: "deployment/previous-store-key" }
 
 const SecretsJson = Schema.fromJsonString(HubSecrets)
 
@@ -61,7 +64,22 @@ export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: str
   const store = yield* kept(keystore, accounts.store, Effect.sync(() => toBase64url(newSecretKey().export())))
   const secrets = yield* Schema.decodeEffect(SecretsJson)(hub).pipe(Effect.mapError(() => unreadable(join(dataDir, "keys.json"))))
   const identity = yield* identityOf(dataDir, id).pipe(Effect.provideService(Keystore, keystore))
-  return { id, identity, storeKey: secretKey(fromBase64url(store)!), signer: peersSigner(secrets), hub: secrets } satisfies Deployment
+  const previous = Option.getOrUndefined(yield* keystore.get(accounts.previousStore))
+  return {
+    id, identity, storeKey: secretKey(fromBase64url(store)!),
+    previousStoreKey: previous === undefined ? undefined : secretKey(fromBase64url(Redacted.value(previous))!),
+    signer: peersSigner(secrets), hub: secrets
+  } satisfies Deployment
+})
+
+/** Keep other keys of the tenant store in their place. The old ones are in no file any more when this returns. */
+export const keepStoreKeys = Effect.fn("keepStoreKeys")(function*(dataDir: string, masterKey: SecretKey, { current, previous }: StoreKeys) {
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  const put = (account: string, key: SecretKey) => keystore.set(account, Redacted.make(toBase64url(key.export())))
+  // the old one first: a crash in between leaves a key that opens what is there
+  if (previous !== undefined) yield* put(accounts.previousStore, previous)
+  yield* put(accounts.store, current)
+  if (previous === undefined) yield* keystore.delete(accounts.previousStore)
 })
 
 const identityOf = (dataDir: string, id: string) =>
@@ -168,6 +186,6 @@ export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, m
   yield* keystore.set(`${backendId}/wrap`, Redacted.make(joined.wrap))
   yield* Effect.promise(() => replaceFile(join(dataDir, "identity.json"), `${JSON.stringify(JSON.parse(joined.identity), null, 2)}\n`))
   const identity = yield* identityOf(dataDir, joined.id).pipe(Effect.provideService(Keystore, keystore))
-  const deployment: Deployment = { id: joined.id, identity, storeKey: secretKey(fromBase64url(joined.store_key)!), signer: joined.signer, hub: undefined }
+  const deployment: Deployment = { id: joined.id, identity, storeKey: secretKey(fromBase64url(joined.store_key)!), previousStoreKey: undefined, signer: joined.signer, hub: undefined }
   return { deployment, cluster, creds: joined.creds, inboxPrefix: joined.inbox_prefix }
 })

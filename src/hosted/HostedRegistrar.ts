@@ -12,6 +12,7 @@ import { verifyIdentityProof } from "../security/proofs.ts"
 import { type DataKey, dataKey } from "../security/sealing.ts"
 import { companionKey, companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
 import { wrapDataKey } from "../security/wrapping.ts"
+import type { ErasureReceipt } from "../../streams/ErasureReceipt.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
 import type { Tenants } from "./Tenants.ts"
@@ -177,7 +178,7 @@ const findSecret = (context: RegistrarContext, bearer: string, backendId: string
   if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
   const token = decoded.success
   const record = context.tenants.ofUser(token.user_id)
-  if (record === undefined) return Result.fail(wrongCode)
+  if (record === undefined) return Result.fail(erasedRefusal(context.tenants, backendId) ?? wrongCode)
   const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id || backend_id === backendId)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
   const companion = companionOfSession(token.session_id)
@@ -196,15 +197,24 @@ const findSecret = (context: RegistrarContext, bearer: string, backendId: string
     if (Result.isSuccess(verified)) return Result.succeed({ record, token, secret, companionOf })
     if (verified.failure.reason !== "wrong-mac") refusal = refuse(401, "token-refused", verified.failure.hint)
   }
-  return Result.fail(refusal)
+  return Result.fail(erasedRefusal(context.tenants, backendId) ?? refusal)
 }
 
 const wrongCode = refuse(401, "wrong-code", "The pairing code is wrong, was used by another device, or is older than ten minutes. Make a new one with `maestra hosted enroll USER`.")
 
-const goneRefusal = (what: "revoked" | "erased") =>
+/** A device whose tenant was erased, and which no living tenant of its user knows: it is told, with what proves it. */
+const erasedRefusal = (tenants: Pick<Tenants, "all">, backendId: string): RegistrationRefused | undefined => {
+  const record = [...tenants.all()].findLast(({ erased, gone }) => erased !== undefined && gone.some(({ backend_id }) => backend_id === backendId))
+  if (record === undefined) return undefined
+  const receipt = record.erased?.receipt
+  // between two steps of an erasure it is not signed yet
+  return receipt === undefined ? refuse(503, "try-again", "This user's data is being erased.") : goneRefusal("erased", receipt)
+}
+
+const goneRefusal = (what: "revoked" | "erased", receipt?: ErasureReceipt) =>
   what === "revoked"
     ? refuse(403, "revoked", "This machine was revoked. What it holds stays on it; a new data directory and a new pairing code start afresh.")
-    : refuse(410, "erased", "This user's data was erased.")
+    : new RegistrationRefused({ status: 410, type: "erased", hint: "This user's data was erased. What this machine holds of it goes too.", ...(receipt === undefined ? {} : { receipt }) })
 
 /** Put the device in place of what was known of it, and spend the pending secret it came with. */
 const bind = (record: TenantRecord, device: Device, now: string): Result.Result<TenantRecord, RegistrationRefused> => {
@@ -234,7 +244,7 @@ export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" |
   const device = record?.devices.find((device) => companion === undefined ? device.backend_id === token.local_backend_id : device.peer_id === companion && device.companion_of === token.local_backend_id)
   const gone = record?.gone.find(({ backend_id, peer_id }) => backend_id === token.local_backend_id || peer_id === companion)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
-  if (record === undefined || device === undefined) return Result.fail(refuse(401, "token-refused", "This device is not registered here."))
+  if (record === undefined || device === undefined) return Result.fail(erasedRefusal(context.tenants, token.local_backend_id) ?? refuse(401, "token-refused", "This device is not registered here."))
   const verified = verifySessionToken(token, { key: fromBase64url(device.secret)!, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
   return Result.isFailure(verified)
     ? Result.fail(refuse(401, "token-refused", verified.failure.hint))

@@ -14,6 +14,8 @@ export interface Keyring {
   /** A kid names its tenant, and an event is only opened with its own tenant's keys. */
   readonly within: (tenant: string) => DataKeys
   readonly open: (tenant: string, envelope: Envelope) => OpenResult
+  /** The tenant was erased: nothing of its keys stays in this process. */
+  readonly forget: (tenant: string) => void
 }
 
 export const makeKeyring = (tenants: Tenants): Keyring => {
@@ -36,6 +38,9 @@ export const makeKeyring = (tenants: Tenants): Keyring => {
     current: (tenant) => at(tenant, -1),
     first: (tenant) => at(tenant, 0),
     within,
+    forget: (tenant) => {
+      for (const kid of known.keys()) if (kid.startsWith(`${tenant}.`)) known.delete(kid)
+    },
     open: (tenant, envelope) => openEnvelope(envelope, within(tenant))
   }
 }

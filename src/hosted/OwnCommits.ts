@@ -3,7 +3,7 @@ import { v7 as uuidV7 } from "uuid"
 import type { Draft, Written } from "../../streams/Backend.ts"
 import { StoreUnavailable, WriteInvalid } from "../../streams/Backend.ts"
 import type { EventType } from "../../streams/catalog.ts"
-import { type Opened, plain } from "../../streams/Envelope.ts"
+import { encode, type Opened, plain } from "../../streams/Envelope.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
 import { logSubjectOf } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
@@ -58,8 +58,10 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     const time = isoTime(millis)
     const lamport = context.greatestLamport(tenant)
     const sealed = make({ source, time, lamport }).map(({ envelope, fact }) => {
-      const bytes = sealEnvelope(envelope, key)
-      const opened: Opened = { envelope: { ...envelope, datacontenttype: "application/jose" }, fact }
+      // of a tenant that was erased there is no key left to open anything with
+      const isPlain = fact.type === "tenant.erased"
+      const bytes = isPlain ? encode(envelope) : sealEnvelope(envelope, key)
+      const opened: Opened = { envelope: isPlain ? envelope : { ...envelope, datacontenttype: "application/jose" }, fact }
       return { subject: logSubjectOf(tenant, fact.type satisfies EventType, envelope.subject), bytes, hash: digestOf(bytes), opened, ...(expectedLast === undefined ? {} : { expectedLast }) }
     })
     const from = (head?.to ?? 0) + 1

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { ErasureReceipt } from "../../streams/ErasureReceipt.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { BackendId, Digest, PeerId, TenantId, Time } from "../../streams/ids.ts"
 
@@ -45,6 +46,8 @@ export const TenantRecord = Schema.Struct({
   pending: Schema.Array(Pending),
   devices: Schema.Array(Device),
   gone: Schema.Array(Gone),
+  /** Since when everything of this tenant is going, and, once it is gone, what says so. */
+  erased: Schema.optionalKey(Schema.Struct({ at: Time, receipt: Schema.optionalKey(ErasureReceipt) })),
   created_at: Time
 })
 export type TenantRecord = typeof TenantRecord.Type

@@ -25,6 +25,8 @@ export interface Tenants {
   readonly update: <E>(tenant: string, change: (record: TenantRecord) => Result.Result<TenantRecord, E>) => Effect.Effect<TenantRecord, E | TenantsUnavailable>
   /** Read a tenant's record again, once a second at most: forged requests must not become reads of the store. */
   readonly refresh: (tenant: string) => Effect.Effect<void>
+  /** A user whose data was erased may begin anew, as another tenant. */
+  readonly releaseUser: (userId: string) => Effect.Effect<void, TenantsUnavailable>
   /** The loop that follows the store. Ends only by failing. */
   readonly run: Effect.Effect<never, TenantsUnavailable>
   readonly ready: Effect.Effect<void>
@@ -58,7 +60,8 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     const held = known.get(record.tenant)
     if (held !== undefined && held.revision >= revision) return
     known.set(record.tenant, { record, revision })
-    users.set(digestOf(record.user_id), record.tenant)
+    if (record.erased === undefined) users.set(digestOf(record.user_id), record.tenant)
+    else for (const [user, tenant] of users) if (tenant === record.tenant) users.delete(user)
   }
 
   const fetch = (tenant: string) =>
@@ -120,6 +123,7 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
     }),
     update,
     refresh,
+    releaseUser: (userId) => store.delete(keyOfUser(deployment, userId)).pipe(Effect.mapError(unavailable("the tenant store does not answer; try again"))),
     run: watched.pipe(Effect.raceFirst(nextBump(rereads)), Effect.forever),
     restored: Effect.andThen(
       Effect.sync(() => { for (const [tenant, { record }] of known) known.set(tenant, { record, revision: 0 }) }),

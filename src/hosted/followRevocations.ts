@@ -61,4 +61,5 @@ type Gone = Pick<TenantRecord, "gone">
 
 /** Every key a machine that is gone ever came with, and the second since when it may not. */
 const keysOf = ({ gone }: Gone): Readonly<Record<string, number>> =>
-  Object.fromEntries(gone.flatMap(({ at, transport_keys }) => transport_keys.map((key) => [key, Math.floor(millisOf(at) / 1000)])))
+  // an erased one keeps its link until the word of it has come, or its token ends
+  Object.fromEntries(gone.filter(({ what }) => what === "revoked").flatMap(({ at, transport_keys }) => transport_keys.map((key) => [key, Math.floor(millisOf(at) / 1000)])))

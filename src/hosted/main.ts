@@ -37,6 +37,7 @@ import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
+import { resumeErasures } from "./erasure.ts"
 import { keepRetention } from "./retention.ts"
 import { hostedTenantData } from "./tenantData.ts"
 import { hostedTickets } from "./tickets.ts"
@@ -73,6 +74,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const own = yield* ownOf(base, ingest)
   yield* supervise(options, "keys", keepKeys({ ...base, own }))
   // whoever joined another's hub follows that one's word
+  yield* Effect.forkScoped(resumeErasures(base, own))
   if (base.marks !== undefined) yield* supervise(options, "retention", keepRetention(base, own))
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
   yield* supervise(options, "observing", keepLooking(base))

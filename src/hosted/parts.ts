@@ -178,10 +178,15 @@ export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: Ingest
 const factsOf = ({ budget, keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string): IngestFacts | undefined => {
   const record = tenants.peek(tenant)
   if (record === undefined) return undefined
-  const standing = (device: Device | undefined, peer: string): Standing => ({
-    device: device === undefined ? undefined : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
-    revoked: record.gone.some(({ peer_id }) => peer_id === peer)
-  })
+  const standing = (device: Device | undefined, peer: string): Standing => {
+    const gone = record.gone.find(({ peer_id }) => peer_id === peer)
+    // one whose tenant was erased is told to register, and registration tells it
+    const erased = gone?.what === "erased" ? { backendId: gone.backend_id, keys: [], expiresAt: "" } : undefined
+    return {
+      device: device === undefined ? erased : { backendId: device.backend_id, keys: device.keys, expiresAt: device.expires_at },
+      revoked: gone?.what === "revoked"
+    }
+  }
   const device = record.devices.find(({ peer_id }) => peer_id === sender)
   const inForce = settings.get(tenant) ?? { settings: defaults, seq: 0 }
   return {

@@ -1,7 +1,9 @@
 import { Clock, Duration, Effect, Result, Stream } from "effect"
-import { decode } from "../../streams/Envelope.ts"
+import { decode, type Envelope } from "../../streams/Envelope.ts"
 import { defaults } from "../../streams/events/settings.ts"
+import type { Audit } from "../../streams/Audit.ts"
 import type { Expired } from "../../streams/TenantData.ts"
+import type { OpenResult } from "../../streams/Opener.ts"
 import { parseLog, subjects } from "../../streams/subjects.ts"
 import type { WriteInvalid } from "../../streams/Backend.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
@@ -12,6 +14,8 @@ import type { OwnCommits } from "./OwnCommits.ts"
 const runEvery = Duration.days(1)
 
 interface Keeping extends Pick<Parts, "hosted" | "settings"> {
+  readonly audit: Pick<Audit["Service"], "record">
+  readonly keyring: Pick<Parts["keyring"], "open">
   readonly tenants: { readonly all: () => Iterable<{ readonly tenant: string }> }
   readonly partitions: { readonly of: (tenant: string) => { readonly log: EventLog } }
 }
@@ -58,18 +62,19 @@ interface One {
   readonly log: EventLog
 }
 
-const expireOne = Effect.fnUntraced(function*(base: Pick<Keeping, "hosted">, own: Pick<OwnCommits, "writeIf">, { before, held, log, subject, tenant }: One): Effect.fn.Return<number, LogUnavailable> {
+const expireOne = Effect.fnUntraced(function*(base: Pick<Keeping, "audit" | "hosted" | "keyring">, own: Pick<OwnCommits, "writeIf">, { before, held, log, subject, tenant }: One): Effect.fn.Return<number, LogUnavailable> {
   const last = yield* log.last(subject)
   if (last._tag === "None") return 0
   const { seq, time } = last.value
   if (announces(last.value, base.hosted.backendId)) return held > 1 ? yield* log.purge({ subject, before: seq }) : 0
   if (time > before) return 0
-  const purged = yield* log.readRange({ from: 1, through: seq, filter: subject }).pipe(Stream.runFold(noPlaces, addPlaces))
+  const purged = yield* log.readRange({ from: 1, through: seq, filter: subject }).pipe(Stream.runFold(noPlaces, addPlaces((envelope) => base.keyring.open(tenant, envelope))))
   const at = parseLog(subject)
   if (Result.isFailure(at)) return 0
   const fact = { type: "conversation.expired" as const, data: { before_seq: seq + 1, purged } }
   const written = yield* own.writeIf(tenant, { fact, subject: at.success.id, surface: "hosted" }, seq).pipe(
     Effect.catchTag("WriteInvalid", ({ why }: WriteInvalid) => Effect.as(Effect.logError(`a conversation cannot expire: ${why}`, { tenant, events: purged.length }), undefined)))
+  if (written !== undefined) yield* base.audit.record({ type: "conversation.expired", tenant, data: { before_seq: seq + 1 } })
   return written === undefined ? 0 : yield* log.purge({ subject, before: seq + 1 })
 })
 
@@ -80,7 +85,18 @@ const announces = ({ data }: Stored, hosted: string): boolean => {
 }
 
 const noPlaces = (): Array<readonly [number, string | null]> => []
-const addPlaces = (places: Array<readonly [number, string | null]>, batch: ReadonlyArray<Stored>) => {
-  for (const { data, seq } of batch) places.push([seq, Result.match(decode(data), { onFailure: () => null, onSuccess: ({ id }) => id })])
+
+/** Each event's place; an earlier announcement goes with them, so what it announced is said once more. */
+const addPlaces = (open: (envelope: Envelope) => OpenResult) => (places: Array<readonly [number, string | null]>, batch: ReadonlyArray<Stored>) => {
+  for (const { data, seq } of batch) {
+    const envelope = decode(data)
+    if (Result.isFailure(envelope)) {
+      places.push([seq, null])
+      continue
+    }
+    places.push([seq, envelope.success.id])
+    const opened = envelope.success.type === "conversation.expired" ? open(envelope.success) : undefined
+    if (opened !== undefined && Result.isSuccess(opened) && opened.success.fact.type === "conversation.expired") places.push(...opened.success.fact.data.purged ?? [])
+  }
   return places
 }

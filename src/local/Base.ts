@@ -152,7 +152,8 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
       log_seq: (yield* projections.positions).get(logCursor)?.seq ?? 0,
       head: heads.reduce((last, [, , head]) => head.seq > last.seq ? head : last, { seq: 0, digest: "" }).digest
     },
-    dataKeys
+    dataKeys,
+    compact: sqlite.compact
   }
 })
 
@@ -169,7 +170,7 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   const parts = yield* openParts(
     { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },
     (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
-  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl, plainAllowed: options.plainAllowed === true }
+  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), sessionLife: options.sessionTtl, dataDir: options.dataDir, plainAllowed: options.plainAllowed === true }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

@@ -40,6 +40,8 @@ export interface State {
   readonly shared: SubscriptionRef.SubscriptionRef<{ readonly epoch: string; readonly to: number } | undefined>
   /** The epoch in which the log lacks something that was sent: the relay opens a new journal and clears this. */
   readonly lackedIn: SubscriptionRef.SubscriptionRef<string | undefined>
+  /** Everything of this person goes from this machine; set by whoever heard of it, cleared by whoever does it. */
+  readonly erasing: SubscriptionRef.SubscriptionRef<boolean>
   /** Counts up whenever settings changed. */
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever a companion registered: the hosted side must hear of it. */
@@ -75,6 +77,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     reread: yield* SubscriptionRef.make(0),
     shared: yield* SubscriptionRef.make<{ readonly epoch: string; readonly to: number } | undefined>(undefined),
     lackedIn: yield* SubscriptionRef.make<string | undefined>(undefined),
+    erasing: yield* SubscriptionRef.make(false),
     settingsSeen: yield* SubscriptionRef.make(0),
     companionsCame: yield* SubscriptionRef.make(0),
     errors: [],

@@ -24,6 +24,7 @@ export interface CompanionStore {
   readonly of: (peer: string) => Companion | undefined
   readonly all: () => ReadonlyArray<Companion>
   readonly keep: (companion: Companion) => Effect.Effect<void, CompanionsUnreadable>
+  readonly forgetAll: Effect.Effect<void, CompanionsUnreadable>
 }
 
 const List = Schema.fromJsonString(Schema.Array(Companion))
@@ -39,6 +40,10 @@ export const openCompanions = Effect.fn("openCompanions")(function*(dataDir: str
   if (Result.isFailure(read)) return yield* unreadable()
   const known = new Map(read.success.map((companion) => [companion.peer_id, companion] as const))
   return {
+    forgetAll: Effect.suspend(() => {
+      known.clear()
+      return Effect.tryPromise({ try: () => replaceFile(file, "[]\n"), catch: unreadable })
+    }),
     of: (peer) => known.get(peer),
     all: () => [...known.values()],
     keep: (companion) =>

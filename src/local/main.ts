@@ -28,6 +28,7 @@ import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.
 import { type ControlContext, makeControl, reach } from "./control.ts"
 import { localChecks } from "./checks.ts"
 import { makeCompanionCodes } from "./companionCodes.ts"
+import { eraseEverywhere, keepErasing } from "./erasure.ts"
 import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
 import { followPairing } from "./linked.ts"
 import { maintainLocal } from "./maintenance.ts"
@@ -70,6 +71,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "telemetry emitter", base.sink.run)
   yield* supervise(options, "sync telemetry", base.syncTelemetry.run)
   yield* supervise(options, "pairing", followPairing(base, (ask) => { askNow = ask }))
+  yield* supervise(options, "erasure", keepErasing(base))
   const observing: ObservingContext = { ...base, logRead: () => base.seen.log_seq }
   yield* supervise(options, "observing", keepLooking(observing))
   const alerting = yield* localAlerting({ ...observing, disk: base.disk }, options)
@@ -116,6 +118,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Nonces, nonces()),
     Context.add(TenantData, TenantData.of({
       userOf: () => Effect.sync(() => Option.getOrUndefined(SubscriptionRef.getUnsafe(base.state.paired))?.with.user_id ?? null),
+      erase: () => eraseEverywhere(base),
       expire: () => Effect.fail(new CommandFailed({ status: 409, type: "hosted-only", hint: "Retention is the hosted side's: this machine keeps what was written on it." }))
     })),
     Context.add(Advisor, makeAdvisor(options.advisor, { key: base.advisorKey, sink: base.sink })),

@@ -169,6 +169,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     // never back: behind emptied tables nothing is taken until reading begins again
     after = Math.max(after, position.seq)
     yield* purgeMirror(context, expirationsIn(opened))
+    if (opened.some(saysErased)) yield* SubscriptionRef.set(context.state.erasing, true)
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)
@@ -235,6 +236,10 @@ const openOwn = Effect.fnUntraced(function*(context: MirrorContext, items: Reado
     }
   })
 })
+
+/** Hosted's own word, in a record that holds. */
+const saysErased = (item: LogEntry): boolean =>
+  item.kind === "commit" && item.record.author === "hosted" && item.events.some((event) => event._tag === "opened" && event.opened.fact.type === "tenant.erased")
 
 type Expirations = ReadonlyArray<{ readonly conversation: string; readonly before: number; readonly purged?: ReadonlyArray<readonly [number, string | null]>; readonly seq?: number }>
 

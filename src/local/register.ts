@@ -1,6 +1,7 @@
 import { Clock, Duration, Effect, Redacted, Result, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { CommandFailed, Registered, type RegisterPeer } from "../../streams/Backend.ts"
+import { Erased, ErasureReceipt } from "../../streams/ErasureReceipt.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Signer } from "../security/BackendIdentity.ts"
@@ -52,15 +53,7 @@ export interface RegisterOptions {
 
 /** `POST /register-peer` there: join, or renew. The token lives for `sessionLife`, 8 hours at most. */
 export const registerWith = Effect.fnUntraced(function*(options: RegisterOptions): Effect.fn.Return<Registered, HostedUnreachable | CommandFailed> {
-  const now = yield* Clock.currentTimeMillis
-  const token = createSessionToken({
-    session_id: newSessionId(),
-    local_backend_id: options.self.identity.backend_id,
-    hosted_backend_id: options.hosted.backend_id,
-    user_id: options.userId,
-    created_at: isoTime(now),
-    expires_at: isoTime(now + Duration.toMillis(options.sessionLife))
-  }, Redacted.value(options.secret))
+  const token = yield* sessionToken(options)
   const body = JSON.stringify({
     backend_identity: options.self.identity,
     sbt: encodeBearer(token),
@@ -76,15 +69,38 @@ export const registerWith = Effect.fnUntraced(function*(options: RegisterOptions
 export const forwardRegistration = (url: string, body: RegisterPeer): Effect.Effect<unknown, HostedUnreachable | CommandFailed> =>
   call(`${url}/register-peer`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
 
+/** Erasing waits for the machines that are online. */
+const erasePatience = Duration.minutes(2)
+
+/** `DELETE /privacy/data` there, with a session and a fresh proof. What it answers is to be believed by its receipt only. */
+export const eraseThere = Effect.fnUntraced(function*(options: Omit<RegisterOptions, "transportKey"> & { readonly peerId: string }): Effect.fn.Return<Erased, HostedUnreachable | CommandFailed> {
+  const url = `${options.url}/privacy/data`
+  const token = yield* sessionToken(options)
+  const proof = yield* options.self.freshProof(options.peerId, { method: "DELETE", path: new URL(url).pathname, body: new Uint8Array() })
+  const answer = yield* call(url, { method: "DELETE", headers: { authorization: `Bearer ${encodeBearer(token)}`, "maestra-proof": proof } }, erasePatience)
+  const read = Schema.decodeUnknownResult(Erased)(answer)
+  return Result.isSuccess(read) ? read.success : yield* refuse("the hosted backend's answer cannot be read; it may be of another version")
+})
+
+const sessionToken = (options: Omit<RegisterOptions, "transportKey">) =>
+  Effect.map(Clock.currentTimeMillis, (now) => createSessionToken({
+    session_id: newSessionId(),
+    local_backend_id: options.self.identity.backend_id,
+    hosted_backend_id: options.hosted.backend_id,
+    user_id: options.userId,
+    created_at: isoTime(now),
+    expires_at: isoTime(now + Duration.toMillis(options.sessionLife))
+  }, Redacted.value(options.secret)))
+
 const refuse = (why: string) => new CommandFailed({ status: 409, type: "not-the-expected-backend", hint: why })
 
-const Problem = Schema.Struct({ type: Schema.optionalKey(Schema.String), hint: Schema.optionalKey(Schema.String), detail: Schema.optionalKey(Schema.String) })
+const Problem = Schema.Struct({ type: Schema.optionalKey(Schema.String), hint: Schema.optionalKey(Schema.String), detail: Schema.optionalKey(Schema.String), receipt: Schema.optionalKey(ErasureReceipt) })
 const statuses = new Set([400, 401, 403, 404, 409, 410, 429])
 
-const call = (url: string, init: RequestInit): Effect.Effect<unknown, HostedUnreachable | CommandFailed> =>
+const call = (url: string, init: RequestInit, within: Duration.Duration = patience): Effect.Effect<unknown, HostedUnreachable | CommandFailed> =>
   Effect.tryPromise({
     try: async (signal) => {
-      const response = await fetch(url, { ...init, redirect: "error", signal: AbortSignal.any([signal, AbortSignal.timeout(Duration.toMillis(patience))]) })
+      const response = await fetch(url, { ...init, redirect: "error", signal: AbortSignal.any([signal, AbortSignal.timeout(Duration.toMillis(within))]) })
       const text = await response.text()
       if (text.length > answerMaxBytes) throw new Error("the answer is too long")
       return { status: response.status, text }
@@ -97,7 +113,7 @@ const call = (url: string, init: RequestInit): Effect.Effect<unknown, HostedUnre
       const problem = Result.getOrElse(Schema.decodeUnknownResult(Problem)(json), () => ({}) as typeof Problem.Type)
       const hint = problem.hint ?? problem.detail ?? `the hosted backend answered ${status}`
       return statuses.has(status)
-        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: problem.type?.split(":").at(-1) ?? "refused", hint }))
+        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: problem.type?.split(":").at(-1) ?? "refused", hint, ...(problem.receipt === undefined ? {} : { receipt: problem.receipt }) }))
         : Effect.fail(new HostedUnreachable({ url: new URL(url).origin, hint }))
     }))
 

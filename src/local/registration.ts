@@ -6,7 +6,8 @@ import { credsFile, makeTransportKey, transportPublicKey } from "../nats/leafCre
 import type { ServerProcess } from "../nats/ServerProcess.ts"
 import type { Identity } from "../../streams/events/peer.ts"
 import { type BackendIdentity, type Signer, signerOf } from "../security/BackendIdentity.ts"
-import { handovers } from "../security/handovers.ts"
+import { isErased } from "../security/erasure.ts"
+import { handovers, keysOfIdentity } from "../security/handovers.ts"
 import { keyId } from "../security/keys.ts"
 import { refusalOfUrl } from "../security/plainText.ts"
 import { decodePairingCode } from "../security/pairingCode.ts"
@@ -147,6 +148,11 @@ export const renew = Effect.fnUntraced(function*(context: RegistrationContext): 
   if (Result.isSuccess(result)) {
     yield* SubscriptionRef.set(context.state.paired, Option.some(result.success))
     return true
+  }
+  const { receipt } = result.failure._tag === "CommandFailed" ? result.failure : {}
+  if (receipt !== undefined && isErased(receipt, paired.tenant, keysOfIdentity(paired.hosted))) {
+    yield* SubscriptionRef.set(context.state.erasing, true)
+    return false
   }
   // a hosted side that will have no new key goes on with the old one
   if (next !== undefined && result.failure._tag === "CommandFailed" && result.failure.status === 409) yield* context.self.abandon.pipe(Effect.ignore)

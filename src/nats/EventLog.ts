@@ -69,8 +69,10 @@ export interface EventLog {
   readonly subjects: (pattern: string) => Effect.Effect<ReadonlyMap<string, number>, LogUnavailable>
   readonly info: Effect.Effect<LogInfo, LogUnavailable>
   readonly setMetadata: (entries: Readonly<Record<string, string>>) => Effect.Effect<void, LogUnavailable>
-  /** Remove a subject's messages below `before` (all of them without it). Sequences of others stay. */
+  /** Remove a subject's messages below `before` (all of them without it). Sequences of others stay, and so do the bytes in the store's files. */
   readonly purge: (options: { readonly subject: string; readonly before?: number }) => Effect.Effect<number, LogUnavailable>
+  /** Remove everything, its files too. Sequences go on. */
+  readonly purgeAll: Effect.Effect<number, LogUnavailable>
 }
 
 /**

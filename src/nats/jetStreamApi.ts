@@ -52,7 +52,8 @@ export const StreamInfo = Schema.Struct({
 export const ConsumerInfo = Schema.Struct({
   created: Schema.String,
   config: Schema.Record(Schema.String, Schema.Json),
-  ack_floor: Schema.Struct({ stream_seq: Schema.Int })
+  ack_floor: Schema.Struct({ stream_seq: Schema.Int }),
+  delivered: Schema.Struct({ stream_seq: Schema.Int })
 })
 
 /** For answers that say nothing beyond yes. */

@@ -59,6 +59,7 @@ export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: st
         Effect.asVoid,
         Effect.mapError(failed)
       ),
+    purgeAll: api(wire, `STREAM.PURGE.${stream}`, {}, Purged).pipe(Effect.map(({ purged }) => purged), Effect.mapError(failed)),
     purge: ({ before, subject }) =>
       api(wire, `STREAM.PURGE.${stream}`, { filter: subject, ...(before !== undefined && { seq: before }) }, Purged).pipe(
         Effect.map(({ purged }) => purged),

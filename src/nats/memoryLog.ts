@@ -52,6 +52,7 @@ export const openMemoryLog = (store: MemoryStore, { answer = Effect.void, faults
     subjects: (pattern) => heard(() => store.subjects(pattern)),
     info: heard(() => ({ createdAt: DateTime.formatIso(DateTime.makeUnsafe(store.createdAt)), ...store.size(), metadata: store.metadata() })),
     setMetadata: (entries) => heard(() => store.setMetadata(entries)),
+    purgeAll: heard(() => store.purge(">", Number.POSITIVE_INFINITY)),
     purge: ({ before = Number.POSITIVE_INFINITY, subject }) => heard(() => store.purge(subject, before))
   }
   return { ...log, openCursor: (name) => heard(() => cursorOn(store, log, answer, name)) }

@@ -41,9 +41,7 @@ export const makeMemoryStore = (name: string, image: MemoryImage, options: Memor
     stored.push(event)
     newest.set(event.subject, event)
   }
-  const wakeAll = () => {
-    for (const wake of [...waiting]) wake()
-  }
+  const wakeAll = () => [...waiting].forEach((wake) => wake())
   const write = (batch: ReadonlyArray<Append>, time: number): Effect.Effect<{ readonly first: number; readonly last: number }, AppendError> => {
     const known = batch[0]?.messageId === undefined ? undefined : ids.get(batch[0].messageId)
     if (known !== undefined) return Effect.succeed({ first: known, last: known })

@@ -60,3 +60,7 @@ export const deletePeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer
     Effect.asVoid,
     Effect.mapError(unavailable(log))
   )
+
+/** Up to which place the log went out to the peer, 0 where there is no consumer; nothing goes out to one that is away. */
+export const peerReached = (wire: Wire, { log, peer }: { readonly peer: string; readonly log: string }): Effect.Effect<number> =>
+  api(wire, `CONSUMER.INFO.${log}.${peerConsumer.nameOf(peer)}`, undefined, ConsumerInfo, silence).pipe(Effect.map(({ delivered }) => delivered.stream_seq), Effect.orElseSucceed(() => 0))

@@ -138,7 +138,10 @@ export class LogReader {
     const head = this.head(tenant, author)
     const replay = this.#isReplay(record, head)
     if (replay !== undefined) return spoil(replay)
-    if (record.prev !== (head?.digest ?? genesis)) {
+    const isErasure = author === "hosted" && pending.some(({ envelope }) => Result.isSuccess(envelope) && envelope.success.type === "tenant.erased")
+    if (isErasure) this.#forget(tenant)
+    // an erasure takes all records before it out of the log
+    else if (record.prev !== (head?.digest ?? genesis)) {
       out.push(problem(message.seq, tenant, "gap", `commit of ${author} at ${message.seq} does not follow ${
         head === undefined ? "from the beginning" : `the one at ${head.seq}`
       }: a record between them is missing or spoiled`))
@@ -205,6 +208,11 @@ export class LogReader {
     if (!this.keys.speaksFor(tenant, author, source)) return `event at ${message.seq}: ${author} wrote in the name of ${source}`
     if (isEventType(type) && logSubjectOf(tenant, type, subject) !== message.subject) return `event at ${message.seq} lies on ${message.subject}, where it does not belong`
     return { seq: message.seq, envelope: envelope.success }
+  }
+
+  #forget(tenant: string): void {
+    this.absences.forget(tenant)
+    for (const chain of this.#heads.keys()) if (chain.startsWith(`${tenant}.`)) this.#heads.delete(chain)
   }
 
   #remember(tenant: string, author: string, head: ChainHead): void {

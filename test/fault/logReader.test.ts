@@ -225,3 +225,30 @@ describe("reading a log, with", () => {
     assert.deepStrictEqual(problems.map(({ seq, tenant, what }) => [seq, tenant, what]), [[15, other.tenant, "uncovered"]])
   })
 })
+
+describe("an announced purge", () => {
+  const expire = (log: LogHistory, conversation: string, purged?: ReadonlyArray<readonly [number, null]>) =>
+    log.commit(log.hosted, [log.event(log.hosted, { type: "conversation.expired", data: { before_seq: log.messages.length + 1, ...(purged === undefined ? {} : { purged }) } }, conversation)])
+
+  it("is no damage, wherever in the log it was announced; one place more is", async () => {
+    const { log } = await honest()
+    expire(log, "c1", [[5, null], [6, null], [8, null], [13, null]])
+    const left = log.messages.filter(({ seq }) => ![5, 6, 8, 13].includes(seq))
+    assert.deepStrictEqual([log.read(left).named, log.read(left).contents], [[], ["a3", "b2"]])
+    assert.deepStrictEqual(log.read(left.filter(({ seq }) => seq !== 10)).named, ["quarantined 11"])
+  })
+
+  it("that was never announced, or by somebody else, is one", async () => {
+    const { ada, log } = await honest()
+    assert.deepStrictEqual(log.read(log.messages.filter(({ seq }) => seq !== 8)).named, ["quarantined 9"])
+    log.commit(ada, [log.event(ada, { type: "conversation.expired", data: { before_seq: 15, purged: [[8, null]] } }, "c1")])
+    assert.include(log.read(log.messages.filter(({ seq }) => seq !== 8)).named, "quarantined 9")
+  })
+
+  it("of everything leaves a log that begins with the word of it", async () => {
+    const { log } = await honest()
+    log.commit(log.hosted, [log.event(log.hosted, { type: "tenant.erased", data: { erased_at: "2026-11-22T10:00:00.000Z", before_seq: 15 } }, log.tenant)])
+    assert.deepStrictEqual(log.read(log.messages.slice(-2)).named, [])
+    assert.deepStrictEqual(log.read().named, [])
+  })
+})

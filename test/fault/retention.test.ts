@@ -11,7 +11,7 @@ import type { OwnCommits } from "../../src/hosted/OwnCommits.ts"
 import { type EventLog, LogUnavailable } from "../../src/nats/EventLog.ts"
 import { makeMemoryLog } from "../../src/nats/memoryLog.ts"
 import type { Fact } from "../../streams/catalog.ts"
-import { decode, encode, plain } from "../../streams/Envelope.ts"
+import { decode, encode, interpret, plain } from "../../streams/Envelope.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { Result } from "effect"
@@ -34,6 +34,8 @@ const penOn = (log: EventLog): Pick<OwnCommits, "writeIf"> => ({
 })
 const baseOn = (log: EventLog, retention_days = 90): Parameters<typeof expire>[0] => {
   return {
+    audit: { record: () => Effect.void },
+    keyring: { open: (_, envelope) => interpret(envelope, envelope.data) },
     hosted: { backendId: hosted, keys: [] },
     settings: new Map([[tenant, { settings: { ...defaults, retention_days }, seq: 0 }]]),
     tenants: { all: () => [{ tenant }] },
@@ -85,6 +87,13 @@ describe("retention", () => {
       yield* expire(baseOn(log), penOn(log))
       const last = Option.getOrThrow(yield* log.last(on("c")))
       assert.deepStrictEqual(Result.getOrThrow(decode(last.data)).data, { before_seq: 4, purged: ids })
+      // the announcement goes with the next one, and what it announced is said again
+      yield* say(log, "c")
+      yield* TestClock.adjust("91 days")
+      yield* expire(baseOn(log), penOn(log))
+      const next = Result.getOrThrow(decode(Option.getOrThrow(yield* log.last(on("c"))).data)).data as { readonly purged: ReadonlyArray<readonly [number, string]> }
+      assert.includeDeepMembers([...next.purged], ids)
+      assert.deepStrictEqual(next.purged.map(([seq]) => seq).sort((a, b) => a - b), [1, 3, last.seq, last.seq + 2])
     }))
 
   it.effect("goes on after it was killed between announcing and purging, to the same end", () =>

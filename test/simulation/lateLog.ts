@@ -12,5 +12,6 @@ export const lateLog = (name: string, open: Effect.Effect<EventLog, LogUnavailab
   subjects: (pattern) => Effect.flatMap(open, (log) => log.subjects(pattern)),
   info: Effect.flatMap(open, (log) => log.info),
   setMetadata: (entries) => Effect.flatMap(open, (log) => log.setMetadata(entries)),
+  purgeAll: Effect.flatMap(open, (log) => log.purgeAll),
   purge: (options) => Effect.flatMap(open, (log) => log.purge(options))
 })

@@ -92,7 +92,8 @@ export const sqliteOn = (database: Database, { pause = Effect.void }: SqliteOpti
   return Sqlite.of({
     transaction: (body) => Effect.tap(turn.withPermits(1)(write((tx) => Effect.tap(body(tx), pause))), pause),
     snapshot: (body) => turn.withPermits(1)(Effect.acquireUseRelease(connection.run("begin"), () => body(connection), () => Effect.ignore(connection.run("rollback")))),
-    all: (sql, ...values) => turn.withPermits(1)(connection.all(sql, ...values))
+    all: (sql, ...values) => turn.withPermits(1)(connection.all(sql, ...values)),
+    compact: turn.withPermits(1)(Effect.asVoid(connection.run("vacuum")))
   })
 }
 

@@ -2,6 +2,7 @@ import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiSchema } from "effect/http-api"
 import type { SqliteFailed } from "../../../projections/SqliteFailed.ts"
+import { ErasureReceipt } from "../../../streams/ErasureReceipt.ts"
 import type { CommandFailed, RegistrationRefused, StoreFull, StoreUnavailable, WriteInvalid } from "../../../streams/Backend.ts"
 
 /**
@@ -60,6 +61,8 @@ export class Problem extends Schema.Error<Problem>("Problem")({
   field: Schema.optionalKey(Schema.String),
   /** The version a conversation has now, where `If-Match` asked for another. */
   version: Schema.optionalKey(Schema.Int),
+  /** Of what was erased, for a device that was away. */
+  receipt: Schema.optionalKey(ErasureReceipt),
   /** Also sent as `Retry-After`. */
   retry_after_s: Schema.optionalKey(Schema.Int)
 }) {}
@@ -106,6 +109,7 @@ export const fromBackend = (error: BackendError | Problem): Problem => {
         status: error.status,
         detail: `${titles[error.status]} (${error.type}).`,
         hint: error.hint,
+        ...(error.receipt === undefined ? {} : { receipt: error.receipt }),
         ...(error.status === 429 || error.status === 503 ? { retry_after_s: 1 } : {})
       })
   }

@@ -33,6 +33,7 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "observing.alerts": "read",
   "observing.silence": "operate",
   "observing.checks": "read",
+  "privacy.erase": "operate",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"

@@ -40,7 +40,8 @@ const watched = (sqlite: Sqlite["Service"], seen: Observed): Sqlite["Service"] =
   return Sqlite.of({
     transaction: (body) => sqlite.transaction((tx) => body(watch(tx))),
     snapshot: (body) => sqlite.snapshot((read) => body({ run: read.run, all: watchAll(read.all) })),
-    all: watchAll(sqlite.all)
+    all: watchAll(sqlite.all),
+    compact: sqlite.compact
   })
 }
 

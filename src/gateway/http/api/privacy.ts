@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { Settings } from "../../../../streams/events/settings.ts"
+import { Erased } from "../../../../streams/ErasureReceipt.ts"
 import { kinds } from "../../../privacy/kinds.ts"
 import { Private, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
@@ -58,5 +59,7 @@ export class Privacy extends HttpApiGroup.make("privacy").add(
     query: tenantQuery,
     success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-tar" }),
     error: refusals(503)
-  })
+  }),
+  /** Erase everything: on hosted, here, and on every other device as it comes online. It cannot be undone. */
+  HttpApiEndpoint.delete("erase", "/privacy/data", { query: tenantQuery, success: Erased, error: refusals(404, 409, 503) })
 ).middleware(Private) {}

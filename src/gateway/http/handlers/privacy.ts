@@ -3,6 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Registrar, selfTenant } from "../../../../streams/Backend.ts"
 import { Audit } from "../../../../streams/Audit.ts"
+import type { Erased } from "../../../../streams/ErasureReceipt.ts"
 import { TenantData } from "../../../../streams/TenantData.ts"
 import { defaults, type Settings } from "../../../../streams/events/settings.ts"
 import { readImport } from "../../import/lines.ts"
@@ -43,6 +44,11 @@ export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(fu
 
   return handlers.handleAll({
     read: () => Effect.flatMap(Caller, ({ tenant }) => shown(tenant)),
+    erase: () =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        return json<Erased>(yield* refused(data.erase(tenant)))
+      }),
     export: () =>
       Effect.gen(function*() {
         const { tenant } = yield* Caller
