@@ -81,7 +81,8 @@ export interface LinkedBase extends
 /** Send, receive, report and watch, for ever. */
 export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (ask: Effect.Effect<void>) => void): Effect.fn.Return<void, StreamRefused | LogUnavailable> {
   const relay = relayOf(base)
-  asking(Effect.ignore(lookAround(relay)))
+  // unpaired in the middle of it: then there is nobody to ask any more
+  asking(Effect.ignoreCause(lookAround(relay)))
   yield* Effect.all([
     runRelay(relay),
     runTelemetryRelay({ ...relay, cursor: base.telemetryCursor, source: base.source, dataKeys: () => relay.secrets().dataKeys }),

@@ -41,12 +41,12 @@ const exported = () => join(world.dir, "all.tar.gz")
 
 describe("an erasure", { timeout: 300_000 }, () => {
   it("takes everything from hosted and from the machines that are online", async () => {
-    // an id that is personal data leaves under another name; any other one is a subject, and stays in the log's files
+    // an id that is personal data leaves under another name; any other one, and a type of telemetry, is in a subject, and those are not sealed
     await done(a, "POST", "/conversations", { conversation_id: "c1", title: `${planted} title` })
     for (const id of ["m1", "m2", `${planted}@example.com`]) await done(a, "POST", "/conversations/c1/messages", { id, role: "user", content: `${planted} ${id}` })
     await until(async () => (await b.http("GET", "/conversations/c1")).status === 200, 60_000)
     await done(b, "POST", "/conversations/c1/messages", { id: "m3", role: planted, content: planted })
-    await done(a, "POST", "/telemetry", { event_id: planted, event_type: planted, session_id: planted, timestamp: "2026-11-22T10:00:00Z", source_backend: "local", metadata: { [planted]: planted } })
+    await done(a, "POST", "/telemetry", { event_id: planted, event_type: "capture", session_id: planted, timestamp: "2026-11-22T10:00:00Z", source_backend: "local", metadata: { [planted]: planted } })
     before = await agreed(tenant, hosted, [a, b, c])
     assert.isAbove(holding(a.dir).length, 0, "the check itself")
     assert.isAbove(holding(c.dir).length, 0, "the check itself")

@@ -93,7 +93,7 @@ export class Local {
     // hosted knows them: they registered on both sides
     const mine = tenant.record.devices.filter(({ companion_of }) => companion_of === this.who.self.identity.backend_id)
       .map(({ backend_id, expires_at, identity, peer_id }) => ({ backend_id, expires_at, identity, peer_id }))
-    this.#companions = { of: (peer) => mine.find(({ peer_id }) => peer_id === peer), all: () => mine, keep: () => Effect.void }
+    this.#companions = { of: (peer) => mine.find(({ peer_id }) => peer_id === peer), all: () => mine, keep: () => Effect.void, forgetAll: Effect.void }
     this.#telemetry = makeMemoryStore(streams.telemetryOut.name, emptyImage(kernel.now))
     this.paired = {
       with: {
