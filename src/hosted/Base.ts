@@ -29,6 +29,7 @@ import { hostedAudit } from "./audit.ts"
 import { joinCluster, keepStoreKeys, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { hubName, keepCertificates, loopbackOnly, type Network, startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
+import { openGoneList } from "./goneList.ts"
 import { makeKeyring } from "./Keyring.ts"
 import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
@@ -199,7 +200,7 @@ export type Parts = Effect.Success<ReturnType<typeof openParts>>
 const adminRole = Effect.fnUntraced(function*({ dataDir }: HostedOptions, { deployment, system }: Effect.Success<ReturnType<typeof attach>>) {
   if (system === undefined || deployment.hub === undefined) return undefined
   const revocations = yield* loadRevocations(dataDir)
-  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all) })
+  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all), remember: yield* openGoneList(dataDir) })
 })
 
 const awaitStreams = Effect.fnUntraced(function*(service: Wired, count: number) {

@@ -52,6 +52,15 @@ export const masterKeyOf = Effect.fn("masterKeyOf")(function*(id: string, dataDi
   return Option.isSome(given) ? given.value : yield* keptMasterKey(id, dataDir, false)
 })
 
+/** Keep another master key where the present one is kept; nowhere, where that is given from outside. */
+export const keepMasterKey = Effect.fn("keepMasterKey")(function*(dataDir: string, next: SecretKey) {
+  if (Option.isSome(yield* masterKeyFromEnvironment)) return false
+  const id = yield* deploymentId(join(dataDir, "deployment-id"))
+  yield* Keystore.use((keystore) => keystore.set(`${hostedBackendId(id)}/master`, Redacted.make(toBase64url(next.export())))).pipe(
+    Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
+  return true
+})
+
 const keptMasterKey = (id: string, dataDir: string, mayCreate: boolean) =>
   masterKeyFromKeystore({ account: `${hostedBackendId(id)}/master`, mayCreate }).pipe(
     Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
@@ -141,8 +150,8 @@ const Joined = Schema.Struct({
   inbox_prefix: Schema.String
 })
 const JoinedJson = Schema.fromJsonString(Joined)
-const ClusterJson = Schema.fromJsonString(Cluster)
-const context = "cluster"
+export const ClusterJson = Schema.fromJsonString(Cluster)
+export const clusterContext = "cluster"
 
 /** Write `cluster.json`, which `maestra hosted up --cluster FILE` reads. Secret by encryption; mode 0600 all the same. */
 export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }, where: { readonly servers: readonly [string, ...Array<string>]; readonly leafUrls: ReadonlyArray<string>; readonly replicas: number; readonly partitions?: number; readonly ca?: string }) {
@@ -165,7 +174,7 @@ export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string,
     replicas: where.replicas,
     ...(where.partitions === undefined ? {} : { partitions: where.partitions }),
     ...(where.ca === undefined ? {} : { ca: where.ca }),
-    deployment: toBase64url(encryptUnder(masterKey, JSON.stringify(joined), context))
+    deployment: toBase64url(encryptUnder(masterKey, JSON.stringify(joined), clusterContext))
   }
   yield* Effect.promise(() => replaceFile(join(dataDir, "cluster.json"), `${JSON.stringify(cluster, null, 2)}\n`))
 })
@@ -175,7 +184,7 @@ export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, m
   const text = yield* Effect.tryPromise({ try: () => readFile(file, "utf8"), catch: () => unreadable(file) })
   const cluster = yield* Schema.decodeEffect(ClusterJson)(text).pipe(Effect.mapError(() => unreadable(file)))
   const bytes = fromBase64url(cluster.deployment)
-  const opened = bytes === undefined ? undefined : decryptUnder(masterKey, bytes, context)
+  const opened = bytes === undefined ? undefined : decryptUnder(masterKey, bytes, clusterContext)
   if (opened === undefined || Result.isFailure(opened)) {
     return yield* new DeploymentUnreadable({ file, hint: `${file} was written under another master key. Set MAESTRA_MASTER_KEY to the deployment's.` })
   }

@@ -32,7 +32,7 @@ export const deploymentPart = "deployment"
  * The deployment's own files. All but `keys.json` are public, and that one is encrypted. `log.json` says which log and
  * epoch it was; the admin token, the keystore and the projections are left out.
  */
-export const deploymentFiles: ReadonlyArray<string> = ["deployment-id", "identity.json", "keys.json", "revocations.json", "log.json"]
+export const deploymentFiles: ReadonlyArray<string> = ["deployment-id", "identity.json", "keys.json", "revocations.json", "gone.json", "log.json"]
 
 const bytesPerRow = 256 * 1024
 

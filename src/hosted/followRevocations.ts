@@ -13,6 +13,8 @@ export interface AdminRole {
   /** In force at the start. */
   readonly revocations: Readonly<Record<string, number>>
   readonly keep: (all: Readonly<Record<string, number>>) => Effect.Effect<void>
+  /** Note who is gone where no restored store forgets it. */
+  readonly remember: (gone: TenantRecord["gone"]) => Effect.Effect<void>
 }
 
 /** What the admin role does about them; a process without it does nothing. */
@@ -27,12 +29,12 @@ const retryEvery = Duration.seconds(1)
  * `heard` takes each record as the store tells it; `run` does the work, again and again until the hub has taken it.
  */
 export const followRevocations = Effect.fn("followRevocations")(function*(role: AdminRole) {
-  const waiting = yield* Queue.unbounded<Readonly<Record<string, number>>>()
+  const waiting = yield* Queue.unbounded<Gone>()
   let inForce = role.revocations
 
   // one at a time: each stands on what the hub held before
   const turn = Semaphore.makeUnsafe(1)
-  const cut = (found: Readonly<Record<string, number>>) => cutMissing(found).pipe(turn.withPermits(1))
+  const cut = (record: Gone) => Effect.andThen(role.remember(record.gone), cutMissing(keysOf(record))).pipe(turn.withPermits(1))
   const cutMissing = Effect.fnUntraced(function*(found: Readonly<Record<string, number>>) {
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     // what has expired by itself since need not be cut
@@ -44,12 +46,12 @@ export const followRevocations = Effect.fn("followRevocations")(function*(role: 
   })
 
   return {
-    heard: (record: Gone): Effect.Effect<void> => record.gone.length === 0 ? Effect.void : Effect.asVoid(Queue.offer(waiting, keysOf(record))),
+    heard: (record: Gone): Effect.Effect<void> => record.gone.length === 0 ? Effect.void : Effect.asVoid(Queue.offer(waiting, record)),
     /** The same now, for a caller who wants to know that it is done. */
-    cut: (record: Gone) => cut(keysOf(record)),
+    cut,
     run: Effect.forever(Effect.gen(function*() {
-      const found = Object.assign({}, ...(yield* Queue.takeAll(waiting)))
-      yield* cut(found).pipe(
+      const gone = (yield* Queue.takeAll(waiting)).flatMap((record) => record.gone)
+      yield* cut({ gone }).pipe(
         Effect.tapError(({ hint }) => Effect.logWarning("a revoked machine's leaf is not cut yet; trying again", { hint })),
         Effect.retry(Schedule.spaced(retryEvery)),
         Effect.orDie)

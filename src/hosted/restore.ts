@@ -14,6 +14,7 @@ import { loopbackOnly, startHub } from "./Hub.ts"
 import { epochOf, markFile, metadataOf } from "./LogMark.ts"
 import { commitStaging, dropStaging, finishRestore, isInUse, type Note, openStaging } from "./restoredFolder.ts"
 import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
+import { loadGone, saveGone } from "./goneList.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 
 export interface RestoreOrder {
@@ -80,6 +81,7 @@ const stage = Effect.fnUntraced(function*(order: RestoreOrder, log: BackupSet, k
   // whoever was shut out since, stays out
   const revocations = merge(yield* loadRevocations(staging), yield* loadRevocations(dataDir), Math.floor(now / 1000))
   yield* saveRevocations(staging, revocations)
+  yield* saveGone(staging, { ...yield* loadGone(staging), ...yield* loadGone(dataDir) })
 
   const known = [yield* markFile(staging, streams.log).load, yield* markFile(dataDir, streams.log).load].map(Option.map(({ log_epoch }) => log_epoch))
   const epochs = [log.manifest.log_epoch, ...known.flatMap(Option.toArray)]

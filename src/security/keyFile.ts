@@ -84,6 +84,16 @@ export const openKeyFile = (file: string, secret: KeyFileSecret): Effect.Effect<
     }))
   })
 
+/** The same entries under another secret, in one step: the file opens under the one or the other. Under the new one already, it stays. */
+export const rekeyFile = (file: string, from: KeyFileSecret, to: KeyFileSecret): Effect.Effect<void, KeyFileError> =>
+  locked(file, Effect.gen(function*() {
+    const next: Vault = { file, secret: to, derived: undefined }
+    const done = yield* Effect.result(read(next))
+    if (Result.isSuccess(done)) return
+    if (done.failure._tag !== "WrongPassphrase") return yield* done.failure
+    yield* write({ ...next, derived: undefined }, yield* read({ file, secret: from, derived: undefined }))
+  }))
+
 /** An encrypted file as the keystore. */
 export const keyFileLayer = (file: string, secret: KeyFileSecret): Layer.Layer<Keystore, KeyFileError> =>
   Layer.effect(Keystore, openKeyFile(file, secret))
@@ -116,21 +126,21 @@ const write = (vault: Vault, entries: Entries) =>
   })
 
 /** Read, change, write: no other process in between. */
-const update = <A>(vault: Vault, change: (entries: Entries) => readonly [A, Entries]): Effect.Effect<A, KeyFileError> => {
-  const { file } = vault
-  return attempt(file, () => mkdir(dirname(file), { recursive: true, mode: 0o700 })).pipe(
-    Effect.andThen(withFileLock(file, Effect.gen(function*() {
+const update = <A>(vault: Vault, change: (entries: Entries) => readonly [A, Entries]): Effect.Effect<A, KeyFileError> =>
+  attempt(vault.file, () => mkdir(dirname(vault.file), { recursive: true, mode: 0o700 })).pipe(
+    Effect.andThen(locked(vault.file, Effect.gen(function*() {
       const before = yield* read(vault)
       const [answer, after] = change(before)
       if (after !== before) yield* write(vault, after)
       return answer
-    }))),
+    }))))
+
+const locked = <A>(file: string, act: Effect.Effect<A, KeyFileError>): Effect.Effect<A, KeyFileError> =>
+  withFileLock(file, act).pipe(
     Effect.catchTag("LockFailed", ({ held, why }) => {
       const hint = held ? `Another maestra process holds ${file}. If none is running, delete ${file}.lock.` : unusableHint(file)
       return Effect.fail(new KeystoreUnusable({ file, why, hint }))
-    })
-  )
-}
+    }))
 
 const derivedFor = (vault: Vault, kdf: Kdf): Effect.Effect<Derived> =>
   Effect.gen(function*() {

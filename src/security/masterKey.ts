@@ -25,9 +25,12 @@ const read = (where: string, text: Redacted.Redacted<string>): Effect.Effect<Sec
  * The master key from `MAESTRA_MASTER_KEY` or the file `MAESTRA_MASTER_KEY_FILE` names, where one is set: exactly 32
  * bytes as base64url without padding, 43 characters. Needs no keystore.
  */
-export const masterKeyFromEnvironment = Effect.gen(function*() {
-  const text = yield* secretSetting("MAESTRA_MASTER_KEY")
-  return Option.isSome(text) ? Option.some(yield* read("MAESTRA_MASTER_KEY", text.value)) : Option.none()
+export const masterKeyFromEnvironment = Effect.suspend(() => masterKeySetting("MAESTRA_MASTER_KEY"))
+
+/** The same from another setting: the one that follows it. */
+export const masterKeySetting = Effect.fnUntraced(function*(name: string) {
+  const text = yield* secretSetting(name)
+  return Option.isSome(text) ? Option.some(yield* read(name, text.value)) : Option.none()
 })
 
 /**

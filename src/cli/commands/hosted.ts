@@ -5,6 +5,7 @@ import { cluster } from "./hosted/cluster.ts"
 import { enroll } from "./hosted/enroll.ts"
 import { expire } from "./hosted/expire.ts"
 import { peers } from "./hosted/peers.ts"
+import { rekey } from "./hosted/rekey.ts"
 import { restore } from "./hosted/restore.ts"
 import { revoke } from "./hosted/revoke.ts"
 import { status } from "./hosted/status.ts"
@@ -14,5 +15,5 @@ import { up } from "./hosted/up.ts"
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, enroll, peers, revoke, tokens, certs, status, expire, cluster, backup, restore])
+  Command.withSubcommands([up, enroll, peers, revoke, tokens, certs, rekey, status, expire, cluster, backup, restore])
 )

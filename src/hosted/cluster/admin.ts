@@ -9,6 +9,7 @@ import { ensureStream } from "../../nats/provision.ts"
 import { bucket } from "../Base.ts"
 import { openDeployment, openMasterKey } from "../Deployment.ts"
 import { followRevocations } from "../followRevocations.ts"
+import { openGoneList } from "../goneList.ts"
 import { type Mark, markFile, openMark } from "../LogMark.ts"
 import { logsOf } from "../Partitions.ts"
 import { loadRevocations, saveRevocations } from "../Revocations.ts"
@@ -44,6 +45,7 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
     secrets,
     logs: logsIn(layout),
     revocations,
+    remember: yield* openGoneList(dir),
     keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, secrets, all)))
   })
   const tenants = yield* tenantsOf(stored, deployment, cutting.heard)

@@ -1,0 +1,40 @@
+import { Effect, Result, Schema } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { holdDirectory } from "../nats/storeLock.ts"
+import { fromBase64url, toBase64url } from "../security/digest.ts"
+import { rekeyFile } from "../security/keyFile.ts"
+import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+import { ClusterJson, clusterContext } from "./Deployment.ts"
+
+/** The master key was not changed, or not in every file. What was changed opens under the new one: give both keys and do it again. */
+export class RekeyRefused extends Schema.TaggedError<RekeyRefused>()("RekeyRefused", { why: Schema.String, hint: Schema.String }) {}
+
+const refuse = (why: string, hint: string) => new RekeyRefused({ why, hint })
+
+/**
+ * Everything of a data directory that lies under the master key, under another one from here on: `keys.json`, which holds
+ * the key of the tenant store, and `cluster.json`. Each file is replaced whole; stopped in between, the same again goes
+ * on, because what opens under the new key already is left as it is. Returns the files.
+ */
+export const rekey = Effect.fn("rekey")(function*(dataDir: string, { from, to }: { readonly from: SecretKey; readonly to: SecretKey }) {
+  if (!(yield* holdDirectory(dataDir))) return yield* refuse(`a hosted process runs on ${dataDir}`, "Stop it first, start it with the new key afterwards.")
+  const keys = join(dataDir, "keys.json")
+  yield* rekeyFile(keys, { kind: "master", key: from }, { kind: "master", key: to }).pipe(Effect.mapError((error) => refuse(`${keys} was not changed: ${error._tag}`, error.hint)))
+  return [keys, ...yield* rekeyCluster(join(dataDir, "cluster.json"), from, to)]
+}, Effect.scoped)
+
+const rekeyCluster = Effect.fnUntraced(function*(file: string, from: SecretKey, to: SecretKey): Effect.fn.Return<ReadonlyArray<string>, RekeyRefused> {
+  const text = yield* Effect.promise(() => readFile(file, "utf8").catch(() => undefined))
+  if (text === undefined) return []
+  const cluster = Schema.decodeResult(ClusterJson)(text)
+  if (Result.isFailure(cluster)) return yield* refuse(`${file} cannot be read`, "It is written anew at the next start of the hub's owner; remove it there.")
+  const bytes = fromBase64url(cluster.success.deployment) ?? new Uint8Array()
+  if (Result.isSuccess(decryptUnder(to, bytes, clusterContext))) return [file]
+  const opened = decryptUnder(from, bytes, clusterContext)
+  if (Result.isFailure(opened)) return yield* refuse(`${file} is under another key than the present one`, "Give the key it was made with.")
+  const next = { ...cluster.success, deployment: toBase64url(encryptUnder(to, opened.success, clusterContext)) }
+  yield* Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify(next, null, 2)}\n`), catch: () => refuse(`${file} cannot be written`, "Make room and do it again.") })
+  return [file]
+})
