@@ -13,7 +13,7 @@ import type { TenantRecord } from "../../src/hosted/TenantRecord.ts"
 import { makeTenants } from "../../src/hosted/Tenants.ts"
 import { makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
 import { newSecretKey } from "../../src/security/secretKey.ts"
-import { makeTenant } from "../simulation/identities.ts"
+import { makeTenant, registrationEnds } from "../simulation/identities.ts"
 
 const folder = Effect.acquireRelease(Effect.sync(() => mkdtempSync(join(tmpdir(), "maestra-gone-"))), (path) => Effect.sync(() => rmSync(path, { recursive: true })))
 
@@ -21,7 +21,7 @@ describe("a restored tenant store", () => {
   it.live("lets nobody in who was revoked after it was saved", () =>
     Effect.gen(function*() {
       const dataDir = yield* folder
-      const { record } = makeTenant("a", [0, 1, 2])
+      const { record } = makeTenant("a", [0, 1, 2], [], () => registrationEnds)
       const [phone, local, other] = record.devices.map(({ peer_id }) => peer_id)
       const restored: TenantRecord = { ...record, devices: record.devices.map((device) => ({ ...device, transport_keys: device.peer_id === phone ? [] : [`U${device.peer_id}`] })) }
       // the phone was revoked while the list was kept; the other's leaf stands in the hub's own list
