@@ -15,7 +15,7 @@ import { Outcome } from "./runner/outcome.ts"
 import { enter, foldersOf, probe, type Project, type Report } from "./runner/suites.ts"
 
 /** A step that takes longer than this hangs: it is stopped and has failed. Milliseconds. */
-const stepMax = { look: 120_000, fast: 300_000, server: 900_000 }
+const stepMax = { look: 120_000, fast: 300_000, server: 1_500_000 }
 
 const outcome = new Outcome()
 const requireAll = process.env["REQUIRE_ALL"] === "1"
