@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Exit, Schema, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Exit, Schedule, Schema, SubscriptionRef } from "effect"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import { greatestLamport } from "../../projections/conversations/queries.ts"
@@ -223,6 +223,9 @@ export const claimDirectory = Effect.fnUntraced(function*({ dataDir }: HostedOpt
   yield* finishRestore(dataDir)
 })
 
+/** Buckets of a cluster that just started wait for their leaders. Making one is safe to repeat. */
+const whileForming = { times: 30, schedule: Schedule.spaced("1 second"), while: ({ _tag }: { readonly _tag: string }) => _tag === "LogUnavailable" } as const
+
 /** What every part of a hosted process stands on, its own hub or the cluster it joins included. */
 export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
   const attached = yield* attach(options)
@@ -241,7 +244,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   // those that join this hub see its disk as little
   if (attached.server !== undefined) yield* supervise(options, "disk", tellDisk(service, hubName, join(options.dataDir, "nats", "store")))
   const keys: StoreKeys = { current: deployment.storeKey, previous: deployment.previousStoreKey }
-  const rekeyed = rekeyedStore(yield* jetStreamKeyValue(service, { bucket, replicas }), keys, attached.keepStoreKeys ?? (() => Effect.void))
+  const rekeyed = rekeyedStore(yield* jetStreamKeyValue(service, { bucket, replicas }).pipe(Effect.retry(whileForming)), keys, attached.keepStoreKeys ?? (() => Effect.void))
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
@@ -250,7 +253,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     logs: logsOf(service, count).map(guarded),
     telemetryLog: guarded(jetStreamLog(service, streams.telemetry.name)),
     auditLog: guarded(jetStreamLog(service, streams.audit.name)),
-    limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }),
+    limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }).pipe(Effect.retry(whileForming)),
     tenantStore: rekeyed.store,
     marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
     ...(cutting === undefined ? {} : { heard: cutting.heard }),
@@ -269,8 +272,8 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     /** None where this process joined a deployment: its key is another's to replace. */
     turnStoreKey: attached.keepStoreKeys === undefined ? undefined : rekeyed.turn,
     ...attached, ...parts, identity: deployment.identity, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
-    tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }),
-    nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }),
+    tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }).pipe(Effect.retry(whileForming)),
+    nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }).pipe(Effect.retry(whileForming)),
     alerting: {
       alerts: options.alerts,
       store: whenNeeded(alertBucket.bucket, jetStreamKeyValue(service, { ...alertBucket, replicas })),
