@@ -46,7 +46,6 @@ export const auditTypes = {
   /** Entries there was no room for while the store was away. */
   "entries.lost": {}
 } as const satisfies Record<string, Schema.Struct.Fields>
-export type AuditType = keyof typeof auditTypes
 
 type Facts<T extends Record<string, Schema.Struct.Fields>> = { readonly [K in keyof T]: { readonly type: K; readonly data: Schema.Struct<T[K]>["Type"] } }[keyof T]
 export type AuditFact = Facts<typeof auditTypes> & {

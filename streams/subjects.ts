@@ -39,7 +39,7 @@ export const subjects = {
   /** All entries of one tenant: what its chain is fenced on. */
   auditTenant: (tenant: string | undefined) => `${join("audit", tenant ?? noTenant)}.*`,
   ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
-  alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? "_", kind),
+  alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? noTenant, kind),
   deliver: (peer: string) => join("deliver", peer, "log"),
   disk: (server: string) => join("disk", server),
   position: (tenant: string) => join("position", tenant),

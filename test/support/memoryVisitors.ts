@@ -55,7 +55,7 @@ export const visitorsLayer = (advisor: AdvisorOptions | undefined) => Layer.effe
     }),
     Context.add(Alerts, { list: Effect.succeed({ alerts: [], silences: [] }), silence: ({ kind, subject }) => Effect.succeed({ kind, subject, until: "2026-11-22T10:00:00.000Z" }) }),
     Context.add(Limits, localLimits()),
-    Context.add(TenantData, { userOf: () => Effect.succeed("ada"), erase: () => Effect.fail(refusal), expire: () => Effect.succeed({ conversations: 0, events: 0 }) }),
+    Context.add(TenantData, { userOf: () => Effect.succeed("ada"), erase: () => Effect.succeed({ tenant: null, erased_at: "2026-11-22T10:00:00.000Z", messages: 0, keys_destroyed: true, devices: [], to_do: null, receipt: null }), expire: () => Effect.succeed({ conversations: 0, events: 0 }) }),
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
     Context.add(Advisor, makeAdvisor(advisor, { key: keyInMemory(), sink })),

@@ -12,15 +12,10 @@ const hostile: ReadonlyArray<string> = [
   "[REDACTED_", "[REDACTED_EMAIL]", "\u200b", "１", "٣", "𝟓", "电话13812345678", "\u{e0041}", "\ud800", "a@b.co ", "icon@2x.png "
 ]
 
-const prose = "Thanks, that worked! I moved the call into a layer (see src/main.ts, line 42) and the 3 tests that failed before are green now. " +
-  "It took 17 minutes at $15.13; version 2.6.10 of the driver, released on 2026-11-22, is fine. Could you look at 10.0.0.2 as well?\n"
-
 /** What one process measured, in processor time: others on the machine do not count. */
 export interface Speed {
   /** Milliseconds for 128 KiB and for 512 KiB of one fragment. */
   readonly hostile: ReadonlyArray<{ readonly part: string; readonly quarter: number; readonly whole: number }>
-  /** Megabytes of ordinary text a second: as one text, and as messages. */
-  readonly ordinary: { readonly one: number; readonly many: number }
 }
 
 const milliseconds = (work: () => void, rounds: number): number => {
@@ -44,17 +39,7 @@ const measure = (): Speed => {
       whole: milliseconds(() => redact(text, { defaultRegion: "DE" }), 2)
     }
   })
-  const bytes = Buffer.byteLength(prose) * 2000
-  const one = prose.repeat(2000)
-  return {
-    hostile: costs,
-    ordinary: {
-      one: bytes / 1000 / milliseconds(() => redact(one), 10),
-      many: bytes / 1000 / milliseconds(() => {
-        for (let i = 0; i < 2000; i++) redact(prose)
-      }, 10)
-    }
-  }
+  return { hostile: costs }
 }
 
 if (import.meta.main) process.stdout.write(JSON.stringify(measure()))

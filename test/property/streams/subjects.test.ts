@@ -13,11 +13,17 @@ const builders: ReadonlyArray<readonly [name: string, arity: number, build: (...
   ["journalPeer", 1, (a) => subjects.journalPeer(a!)],
   ["journalCommit", 1, (a) => subjects.journalCommit(a!)],
   ["logConversation", 2, (a, b) => subjects.logConversation(a!, b!)],
+  ["logConversations", 1, (a) => subjects.logConversations(a!)],
   ["logSettings", 1, (a) => subjects.logSettings(a!)],
   ["logPeer", 2, (a, b) => subjects.logPeer(a!, b!)],
   ["logCommit", 2, (a, b) => subjects.logCommit(a!, b!)],
   ["logTenant", 1, (a) => subjects.logTenant(a!)],
   ["telemetry", 2, (a, b) => subjects.telemetry(a!, b!, "capture")],
+  ["audit", 1, (a) => subjects.audit(a, "peer.revoked")],
+  ["auditTenant", 1, (a) => subjects.auditTenant(a)],
+  ["alert", 2, (a, b) => subjects.alert(a!, b!)],
+  ["position", 1, (a) => subjects.position(a!)],
+  ["disk", 1, (a) => subjects.disk(a!)],
   ["ingest", 2, (a, b) => subjects.ingest(a!, b!, "commit")],
   ["deliver", 1, (a) => subjects.deliver(a!)]
 ]
