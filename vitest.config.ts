@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 const folders = (...names: ReadonlyArray<string>) => names.map((name) => `test/${name}/**/*.test.ts`)
 
 /**
- * Two projects: `fast` needs no server, `server` starts real ones. `node test/run.ts` runs them;
+ * Three projects: `fast` needs no server, `server` starts real ones, `long` takes its time. `node test/run.ts` runs them;
  * `npx vitest run test/property/streams` runs a part by hand.
  */
 export default defineConfig({
@@ -19,15 +19,8 @@ export default defineConfig({
         extends: true,
         test: { name: "fast", include: folders("tidy", "golden", "property", "fault"), testTimeout: 20_000 }
       },
-      {
-        extends: true,
-        test: {
-          name: "server",
-          include: folders("integration", "simulation", "browser"),
-          testTimeout: 60_000,
-          hookTimeout: 60_000
-        }
-      }
+      { extends: true, test: { name: "server", include: folders("integration", "simulation", "browser"), testTimeout: 60_000, hookTimeout: 60_000 } },
+      { extends: true, test: { name: "long", include: folders("long"), testTimeout: 120_000, hookTimeout: 120_000 } }
     ]
   }
 })

@@ -3,6 +3,7 @@
  *
  * `node test/run.ts check`   types, Effect diagnostics, lint, and the tests that need no server
  * `node test/run.ts all`     the same, then the tests against real nats-servers
+ * `node test/run.ts long`    what takes a minute and more by itself: clusters, rotations, ten faults, a thief's search
  *
  * `REQUIRE_ALL=1`: leaving anything out is a failure. The last line is `N passed, N failed, N skipped`.
  * Exit code: 0 all well, 1 something failed, 2 usage, 130 stopped.
@@ -15,7 +16,7 @@ import { Outcome } from "./runner/outcome.ts"
 import { enter, foldersOf, probe, type Project, type Report } from "./runner/suites.ts"
 
 /** A step that takes longer than this hangs: it is stopped and has failed. Milliseconds. */
-const stepMax = { look: 120_000, fast: 300_000, server: 1_500_000 }
+const stepMax = { look: 120_000, fast: 300_000, server: 1_200_000, long: 1_500_000 }
 
 const outcome = new Outcome()
 const requireAll = process.env["REQUIRE_ALL"] === "1"
@@ -62,25 +63,34 @@ const test = (project: Project, env: Readonly<Record<string, string>>) =>
  * Tests against servers. One nats-server is found or fetched for all of them before the first begins, so that a
  * download is no part of a test's time. Imported here, so that source that does not load hides no other step.
  */
-const testWithServers = async () => {
+const testWithServers = async (project: Project) => {
   const found = await import("./runner/server.ts").then(({ find }) => find(say)).catch(String)
   if (typeof found === "string") return outcome.fail(`tests with servers: ${found}`)
-  await test("server", { NATS_SERVER: found.path })
+  await test(project, { NATS_SERVER: found.path })
 }
 
-const what = process.argv[2]
-if (what !== "check" && what !== "all") {
-  say("usage: node test/run.ts check|all")
+/** Everything that reads the source, and the tests that need no server. */
+const check = async () => {
+  await look("types", ["tsc", "-p", ".", "--diagnostics"], /^Files:\s+(\d+)/m)
+  await look("types of the web app", ["tsc", "-p", "src/web", "--diagnostics"], /^Files:\s+(\d+)/m)
+  await look("Effect diagnostics", ["effect-tsgo", "diagnostics", "--project", "tsconfig.json", "--format", "text", "--strict"], /Checked (\d+) files/)
+  await look("lint", ["oxlint", "-c", "oxlint.json", "--deny-warnings", "src", "streams", "projections", "test"], / on (\d+) files/)
+  await test("fast", {})
+}
+
+const runs: Readonly<Record<string, { readonly projects: ReadonlyArray<Project>; readonly body: () => Promise<void> }>> = {
+  check: { projects: ["fast"], body: check },
+  all: { projects: ["fast", "server"], body: async () => { await check(); await testWithServers("server") } },
+  long: { projects: ["long"], body: () => testWithServers("long") }
+}
+const asked = runs[process.argv[2] ?? ""]
+if (asked === undefined) {
+  say(`usage: node test/run.ts ${Object.keys(runs).join("|")}`)
   process.exit(2)
 }
 stopOnSignals(say)
-await look("types", ["tsc", "-p", ".", "--diagnostics"], /^Files:\s+(\d+)/m)
-await look("types of the web app", ["tsc", "-p", "src/web", "--diagnostics"], /^Files:\s+(\d+)/m)
-await look("Effect diagnostics", ["effect-tsgo", "diagnostics", "--project", "tsconfig.json", "--format", "text", "--strict"], /Checked (\d+) files/)
-await look("lint", ["oxlint", "-c", "oxlint.json", "--deny-warnings", "src", "streams", "projections", "test"], / on (\d+) files/)
-probe(outcome, what === "all" ? ["fast", "server"] : ["fast"])
-await test("fast", {})
-if (what === "all") await testWithServers()
+probe(outcome, asked.projects)
+await asked.body()
 
 for (const line of outcome.lines(requireAll)) say(line)
 process.exitCode = outcome.isGreen(requireAll) ? 0 : 1

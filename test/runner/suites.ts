@@ -10,7 +10,8 @@ import type { Outcome } from "./outcome.ts"
  */
 export const suites = {
   fast: { must: ["tidy", "golden", "property", "fault"], may: [] },
-  server: { must: ["integration"], may: ["simulation", "browser"] }
+  server: { must: ["integration"], may: ["simulation", "browser"] },
+  long: { must: ["long"], may: [] }
 } as const
 export type Project = keyof typeof suites
 
@@ -85,7 +86,7 @@ const probes: ReadonlyArray<Probe> = [
   {
     why: "no browser (Debian: chromium)",
     missing: () => !["chromium", "chromium-browser", "google-chrome"].some(onPath),
-    wantedBy: (path) => path.startsWith("test/browser/")
+    wantedBy: (path, text) => path.startsWith("test/browser/") || text.includes("webPage.ts")
   },
   {
     why: "systemd-analyze missing (Debian: systemd)",
