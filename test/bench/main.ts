@@ -9,6 +9,7 @@ import { rawServer } from "./floors.ts"
 import { measureWrites } from "./latency.ts"
 import { measureLink } from "./link.ts"
 import { measureMemory } from "./memory.ts"
+import { privacyTable } from "./privacy.ts"
 import { type Row, toTable } from "./Row.ts"
 import { measureTelemetry } from "./telemetry.ts"
 import { environment, raised } from "./settings.ts"
@@ -46,5 +47,6 @@ try {
   await raw.close()
 }
 
-process.stdout.write(`${toTable(rows)}\n`)
+say("redaction")
+process.stdout.write(`${toTable(rows)}\n\nredaction\n${privacyTable()}\n`)
 writeFileSync(flags.out, `${JSON.stringify(rows, null, 2)}\n`)

@@ -1,6 +1,9 @@
-// Goal: how much of the labelled personal data redaction finds, what it hides by mistake, and how fast it is.
-// Method: every file of ../shared/data/pii once; a label counts as found when no digit or letter of it is left.
-import { readFileSync } from "node:fs"
+// Goal: how much of the labelled personal data redaction finds, what it hides by mistake, and how fast it is; npm `redact-pii` beside it.
+// Method: every file of ../shared/data/pii once; a label counts as found when no digit or letter of it is left. The reference
+// tells no places: there a label counts as found as soon as it does not stand whole in what comes out.
+import { existsSync, readFileSync } from "node:fs"
+// not from its index, which loads a cloud client; that, its 120 packages and an installation script are overridden away in package.json
+import { SyncCompositeRedactor } from "redact-pii/lib/SyncCompositeRedactor.js"
 import type { Kind } from "../../src/privacy/kinds.ts"
 import { redact, type RedactOptions } from "../../src/privacy/redact.ts"
 
@@ -111,36 +114,90 @@ export const falseHits = (): ReadonlyArray<FalseHit> =>
       .filter((hit) => row === undefined || !spans.map((label) => place(row, label)).some((label) => label.start < hit.end && hit.start < label.end))
       .map((hit) => ({ file, kind: hit.kind, hit: text.slice(hit.start, hit.end), text: text.slice(0, 200) })))
 
+/** The reference with its rules for our four kinds alone, and as it comes: any four digits, names, addresses and URLs go too. */
+const off = { enabled: false }
+const references: ReadonlyArray<(text: string) => string> = [
+  new SyncCompositeRedactor({
+    builtInRedactors: { names: off, streetAddress: off, zipcode: off, ipAddress: off, username: off, password: off, credentials: off, digits: off, url: off }
+  }).redact,
+  new SyncCompositeRedactor().redact
+]
+
+/** Its patterns are not linear: on one text of 110,000 letters it was at work for twenty seconds. */
+const referenceMaxLength = 10_000
+
+/** Share of a file's labels, by kind, that do not stand in what the reference leaves; texts too long for it are left out. */
+const referenceRecall = (file: string, hide: (text: string) => string): ReadonlyMap<string, string> => {
+  const counts = new Map<string, { found: number; labels: number }>()
+  for (const row of rowsOf(file).filter(({ text }) => text.length <= referenceMaxLength)) {
+    const left = hide(row.text)
+    for (const label of row.spans) {
+      const count = counts.get(label.kind) ?? { found: 0, labels: 0 }
+      counts.set(label.kind, { found: count.found + (left.includes(label.text) ? 0 : 1), labels: count.labels + 1 })
+    }
+  }
+  return new Map([...counts].map(([kind, { found, labels }]) => [kind, percent(found, labels)]))
+}
+
+const referenceOnPhones = (hide: (text: string) => string): { readonly found: number; readonly lowest: number } => {
+  const byRegion = new Map<string, { found: number; tried: number }>()
+  for (const { e164, region } of lines<Example>("phone_examples_all_regions.jsonl")) {
+    const row = byRegion.get(region) ?? { found: 0, tried: 0 }
+    row.tried++
+    if (!hide(`Ask ${e164} about it.`).includes(e164)) row.found++
+    byRegion.set(region, row)
+  }
+  const all = [...byRegion.values()]
+  return { found: all.reduce((sum, row) => sum + row.found, 0), lowest: Math.min(...all.map((row) => row.found / row.tried)) }
+}
+
 /** Megabytes of UTF-8 a second of processor time over `texts`, best of `rounds`: other processes do not count. */
-export const throughput = (texts: ReadonlyArray<string>, rounds = 10, options?: RedactOptions): number => {
+export const throughput = (texts: ReadonlyArray<string>, rounds = 10, options?: RedactOptions): number =>
+  speedOf((text) => redact(text, options), texts, rounds)
+
+const speedOf = (hide: (text: string) => unknown, texts: ReadonlyArray<string>, rounds = 10): number => {
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
   let best = 0
   for (let round = 0; round < rounds; round++) {
     const before = process.cpuUsage()
-    for (const text of texts) redact(text, options)
+    for (const text of texts) hide(text)
     const { system, user } = process.cpuUsage(before)
     best = Math.max(best, bytes / (user + system))
   }
   return best
 }
 
-/** The table as text. */
+const percent = (part: number, whole: number): string => `${(100 * part / whole).toFixed(1)} %`
+
+/** The table as text, or why there is none. */
 export const privacyTable = (): string => {
-  const out: Array<string> = ["| file | kind | labels | found | under that kind | recall |", "| --- | --- | ---: | ---: | ---: | ---: |"]
-  for (const row of recalls()) {
-    out.push(`| ${row.file} | ${row.kind} | ${row.labels} | ${row.found} | ${row.sameKind} | ${(100 * row.found / row.labels).toFixed(1)} % |`)
+  if (!existsSync(dataUrl)) return "skipped: ../shared/data missing"
+  const out = [
+    "| file | kind | labels | found | under that kind | recall | redact-pii, these kinds | redact-pii as it comes |",
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+  ]
+  const line = (...cells: ReadonlyArray<string | number>) => out.push(`| ${cells.join(" | ")} |`)
+  const rows = recalls()
+  const theirs = new Map([...new Set(rows.map(({ file }) => file))].map((file) => [file, references.map((hide) => referenceRecall(file, hide))] as const))
+  for (const { file, found, kind, labels, sameKind } of rows) {
+    line(file, kind, labels, found, sameKind, percent(found, labels), ...theirs.get(file)!.map((of) => of.get(kind) ?? ""))
   }
   const all = [...regions().values()]
   const sum = (pick: (row: (typeof all)[number]) => number): number => all.reduce((total, row) => total + pick(row), 0)
-  const lowest = Math.min(...all.map((row) => row.found / row.tried))
-  out.push(`| phone_examples_all_regions | phone | ${sum((row) => row.tried)} | ${sum((row) => row.found)} | ${sum((row) => row.found)} | ` +
-    `lowest region ${(100 * lowest).toFixed(1)} % of ${all.length} |`)
-  const hits = falseHits()
-  out.push(`| clean_text_dev | any | 0 | ${hits.filter((hit) => hit.file === "clean_text_dev").length} false | | |`)
+  const tried = sum((row) => row.tried)
+  const found = sum((row) => row.found)
+  const ofRegions = (part: number, lowest: number) => `${percent(part, tried)}, lowest region ${percent(lowest, 1)}`
+  line("phone_examples_all_regions", "phone", tried, found, found, ofRegions(found, Math.min(...all.map((row) => row.found / row.tried))),
+    ...references.map(referenceOnPhones).map((reference) => ofRegions(reference.found, reference.lowest)))
   const clean = lines<{ text: string }>("clean_text_dev.jsonl").map((row) => row.text)
+  const altered = (count: number) => `${count} texts altered`
+  line("clean_text_dev", "any", `none in ${clean.length} texts`, 0, 0, altered(clean.filter((text) => redact(text).text !== text).length),
+    ...references.map((hide) => altered(clean.filter((text) => hide(text) !== text).length)))
   const synthetic = lines<{ text: string }>("presidio_synth_v2.jsonl").map((row) => row.text)
-  out.push("", `throughput, MB/s of processor time: clean_text_dev ${throughput(clean).toFixed(0)} (as one text ${throughput([clean.join("\n")]).toFixed(0)}), ` +
-    `presidio_synth_v2 ${throughput(synthetic).toFixed(0)} (as one text ${throughput([synthetic.join("\n")]).toFixed(0)})`)
+  for (const [file, texts] of [["clean_text_dev", clean], ["presidio_synth_v2", synthetic]] as const) {
+    line(file, "MB/s", "", "", "", throughput(texts).toFixed(1), ...references.map((hide) => speedOf(hide, texts).toFixed(1)))
+    line(`${file}, as one text`, "MB/s", "", "", "", throughput([texts.join("\n")]).toFixed(1), "", "")
+  }
   return out.join("\n")
 }
 
