@@ -1,5 +1,5 @@
 import { Context, type Effect, Schema } from "effect"
-import type { CommandFailed, StoreUnavailable } from "./Backend.ts"
+import { CommandFailed, type StoreUnavailable } from "./Backend.ts"
 
 /** Who redeems a ticket may do what its buyer might have, once. */
 export interface Ticket {
@@ -29,8 +29,10 @@ export interface ToolGrant {
   readonly name: string
   readonly tenant: string
   readonly servers: ReadonlyArray<string>
-  /** A NATS credentials file's text: secret. */
-  readonly creds: string
+  /** A NATS credentials file's text, on hosted: secret. */
+  readonly creds?: string
+  /** The seed of an nkey, on a local backend: secret. */
+  readonly nkey_seed?: string
   readonly inbox_prefix: string
   readonly subject: string
   readonly consumer: string
@@ -39,7 +41,18 @@ export interface ToolGrant {
   readonly data_keys: ReadonlyArray<{ readonly kid: string; readonly kty: "oct"; readonly k: string }>
 }
 
-/** Gives tools read-only access. For the operator of hosted. */
+/** Names of tools: parts of a consumer's name, in which `-` divides. */
+const toolNamePattern = /^[A-Za-z0-9_]{1,32}$/
+/** A grant is renewed by granting again; one that is forgotten ends by itself. */
+const toolDaysMax = 365
+
+export const refusalOfToolName = (name: string): CommandFailed | undefined =>
+  toolNamePattern.test(name) ? undefined : new CommandFailed({ status: 400, type: "tool-name", hint: "A tool's name has 1 to 32 letters, digits and underscores." })
+
+export const refusalOfToolDays = (days: number): CommandFailed | undefined =>
+  days > 0 && days <= toolDaysMax ? undefined : new CommandFailed({ status: 400, type: "tool-days", hint: `A grant lasts more than 0 and at most ${toolDaysMax} days.` })
+
+/** Gives tools read-only access: for the operator of hosted, and for the person at a local backend, whose one tenant is `selfTenant`. */
 export class Tools extends Context.Service<Tools, {
   readonly grant: (tenant: string, name: string, days: number) => Effect.Effect<ToolGrant, CommandFailed>
   /** Ends a grant at once: its consumer goes, its credentials are refused. */

@@ -21,6 +21,7 @@ import { isToken } from "./ids.ts"
  * | `position.<tenant>`                 | hosted        | hosted             | —       |
  * | `disk.<server>`                     | beside a server of a cluster | hosted processes | — |
  * | `deliver.<peer>.log`                | the hub       | that peer's mirror | —       |
+ * | `tool.<id>.log`                     | local's server | that tool         | —       |
  */
 export const subjects = {
   journalConversation: (token: string) => join("journal", "conv", token),
@@ -41,6 +42,7 @@ export const subjects = {
   ingest: (tenant: string, peer: string, what: "commit" | "telemetry" | "head") => join("ingest", tenant, peer, what),
   alert: (tenant: string | null, kind: string) => join("alerts", tenant ?? noTenant, kind),
   deliver: (peer: string) => join("deliver", peer, "log"),
+  tool: (id: string) => join("tool", id, "log"),
   disk: (server: string) => join("disk", server),
   position: (tenant: string) => join("position", tenant),
   partition: (index: number, subject: string) => `${join("part", String(index))}.${subject}`

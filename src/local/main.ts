@@ -3,7 +3,7 @@ import { join } from "node:path"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
-import { Keys, Nonces, Tickets } from "../../streams/Access.ts"
+import { Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
 import { CommandFailed, Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
@@ -41,6 +41,7 @@ import { syncingOnLocal } from "./syncing.ts"
 import { projectionsLayer } from "./tablesOf.ts"
 import { nowLocal, type TailContext, tailLocal } from "./tail.ts"
 import { keepCountingTelemetry } from "./telemetry.ts"
+import { openTools } from "./tools.ts"
 import { localLimits, localTickets } from "./visitors.ts"
 
 export const version = "0.1.0"
@@ -48,7 +49,7 @@ export const version = "0.1.0"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Keys | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Keys | Tools | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -76,9 +77,11 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "observing", keepLooking(observing))
   const alerting = yield* localAlerting({ ...observing, disk: base.disk }, options)
   yield* supervise(options, "alerts", alerting.run)
+  const tools = yield* openTools(base)
+  yield* supervise(options, "tools", tools.run)
   const seen = localObserving(observing)
   const gauges = gaugesOf({ side: "local", version, observing: seen, alerts: alerting.port, quarantined: base.tables.quarantined, diskFreeBytes: () => SubscriptionRef.getUnsafe(base.disk).freeBytes })
-  return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges, checks: localChecks(base) }, alerting.port)
+  return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges, checks: localChecks(base) }, alerting.port).pipe(Context.add(Tools, tools.service))
 })
 
 /** The ports a gateway stands on. */

@@ -4,6 +4,7 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readF
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { isLoopback } from "../security/plainText.ts"
+import { toolsConf, type ToolUser } from "./localTools.ts"
 
 /** `instance.conf` of a data directory cannot be read. Nothing was changed: put the file back from a copy, or remove it and pair again. */
 export class LeafConfigBroken extends Schema.TaggedError<LeafConfigBroken>()("LeafConfigBroken", { file: Schema.String, hint: Schema.String }) {}
@@ -36,6 +37,8 @@ export interface LeafConfig {
   /** Without effect while not paired. */
   readonly pause: Effect.Effect<Takes, LeafConfigBroken>
   readonly resume: Effect.Effect<Takes, LeafConfigBroken>
+  /** Exactly these tools may come in. Kept from start to start. */
+  readonly letIn: (tools: ReadonlyArray<ToolUser>) => Effect.Effect<Takes>
 }
 
 export interface LeafConfigOptions {
@@ -56,12 +59,14 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
   Effect.gen(function*() {
     const configFile = join(options.directory, "nats.conf")
     const instanceFile = join(options.directory, "infra/leaf/instance.conf")
+    const toolsFile = join(options.directory, "infra/leaf/tools.conf")
     const credsPath = join(options.directory, "leaf.creds")
     for (const folder of [options.directory, dirname(instanceFile)]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
       chmodSync(folder, 0o700)
     }
     writeAtomically(configFile, readFileSync(topLevelConfig))
+    if (!existsSync(toolsFile)) writeAtomically(toolsFile, toolsConf([]))
     const known = yield* readInstance(instanceFile)
     const first: Instance = known ?? unpaired(options, credsPath)
     const write = (instance: Instance) => {
@@ -94,7 +99,14 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
         }),
       unpair: Effect.tap(change((before) => ({ ...before, MAESTRA_LEAF_URLS: [nowhere], MAESTRA_LEAF_DISABLED: true })), () => Effect.sync(() => rmSync(credsPath, { force: true }))),
       pause: change((before) => ({ ...before, MAESTRA_LEAF_DISABLED: true })),
-      resume: change((before) => ({ ...before, MAESTRA_LEAF_DISABLED: !isPaired(before) }))
+      resume: change((before) => ({ ...before, MAESTRA_LEAF_DISABLED: !isPaired(before) })),
+      letIn: (tools) =>
+        Effect.sync(() => {
+          const text = toolsConf(tools)
+          if (readFileSync(toolsFile, "utf8") === text) return "nothing"
+          writeAtomically(toolsFile, text)
+          return "reload"
+        })
     }
   })
 

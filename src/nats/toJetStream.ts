@@ -77,9 +77,9 @@ export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant
 })
 
 /** The consumer one tool reads a tenant's log through. */
-export const toolConsumerToJetStream = (row: typeof toolConsumer, { consumer, id, tenant }: { readonly consumer: string; readonly id: string; readonly tenant: string }) => ({
+export const toolConsumerToJetStream = (row: typeof toolConsumer, { consumer, deliver, tenant }: { readonly consumer: string; readonly deliver: string; readonly tenant: string }) => ({
   durable_name: consumer,
-  deliver_subject: subjects.deliver(id),
+  deliver_subject: deliver,
   filter_subject: subjects.logTenant(tenant),
   deliver_policy: DeliverPolicy.All,
   ack_policy: "flow_control",

@@ -39,7 +39,7 @@ export const grantTool = Effect.fnUntraced(function*(wire: Wire, signer: PeersSi
   yield* revokeTool(wire, options)
   const id = `tool_${randomBytes(10).toString("hex")}`
   const consumer = `${toolConsumer.prefixOf(tenant, name)}${id}`
-  const config = toolConsumerToJetStream(toolConsumer, { tenant, id, consumer })
+  const config = toolConsumerToJetStream(toolConsumer, { tenant, deliver: subjects.deliver(id), consumer })
   yield* api(wire, `CONSUMER.CREATE.${log}.${consumer}`, { stream_name: log, config }, Done).pipe(Effect.mapError(unavailable(log)))
   const user = createUser()
   const token = yield* Effect.promise(() =>

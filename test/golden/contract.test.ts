@@ -57,6 +57,7 @@ describe("golden contract", () => {
       ingest: (["commit", "telemetry", "head"] as const).map((what) => subjects.ingest(tenant, peer, what)),
       alert: [subjects.alert(tenant, "sync_lag"), subjects.alert(null, "disk_low")],
       deliver: subjects.deliver(peer),
+      tool: subjects.tool("tool_00112233445566778899"),
       disk: subjects.disk("hub-1"),
       position: subjects.position(tenant),
       partition: subjects.partition(3, subjects.logCommit(tenant, peer))

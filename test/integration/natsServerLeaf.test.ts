@@ -38,7 +38,7 @@ it.live("a data directory's configuration is the shipped one, private, and kept 
     const first = yield* openLeafConfig(options)
     assert.strictEqual(yield* checked(first.configFile, directory), "valid")
     assert.strictEqual(readFileSync(first.configFile, "utf8"), readFileSync(join(repository, "nats.conf"), "utf8"))
-    for (const [path, mode] of [["", 0o700], ["infra/leaf", 0o700], ["nats.conf", 0o600], ["infra/leaf/instance.conf", 0o600]] as const) {
+    for (const [path, mode] of [["", 0o700], ["infra/leaf", 0o700], ["nats.conf", 0o600], ["infra/leaf/instance.conf", 0o600], ["infra/leaf/tools.conf", 0o600]] as const) {
       assert.strictEqual(statSync(join(directory, path)).mode & 0o777, mode, path)
     }
     chmodSync(directory, 0o755)

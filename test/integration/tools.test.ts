@@ -1,6 +1,6 @@
 // Goal: a tool hears what happens to its tenant, keeps its place, and can do nothing else; `subscribe --durable` goes on where it stopped.
 // Method: a real hub; a plain NATS client with granted credentials tries everything else there is to try.
-import { connect, credsAuthenticator, type NatsConnection } from "@nats-io/transport-node"
+import { type Authenticator, connect, credsAuthenticator, headers, type NatsConnection, nkeyAuthenticator } from "@nats-io/transport-node"
 import { Result } from "effect"
 import { spawn } from "node:child_process"
 import { existsSync, readFileSync, statSync } from "node:fs"
@@ -11,6 +11,7 @@ import { openEnvelope } from "../../src/security/envelopes.ts"
 import { dataKey } from "../../src/security/sealing.ts"
 import { decode } from "../../streams/Envelope.ts"
 import { subjects } from "../../streams/subjects.ts"
+import { callJetStream } from "../support/faults/jetstream.ts"
 import { enrol, makeRawPeer, registerRaw, tokenFor } from "../support/rawPeer.ts"
 import { type Backend, makeWorld, until, type World } from "../support/world.ts"
 
@@ -56,21 +57,27 @@ const grant = async (name: string) => {
   return JSON.parse(out) as Granted
 }
 
-/** A tool as anybody would write it: it prints what it hears and answers flow control. */
-const tool = async (granted: Granted, creds = readFileSync(granted.creds_file)) => {
-  const nats = await connect({ servers: granted.servers, authenticator: credsAuthenticator(creds), inboxPrefix: granted.inbox_prefix, noAsyncTraces: true })
+/** A tool as docs/OPERATIONS.md describes it: it answers flow control with the place up to which it heard. */
+const tool = async (granted: Granted, authenticator: Authenticator = credsAuthenticator(readFileSync(granted.creds_file))) => {
+  const nats = await connect({ servers: granted.servers, authenticator, inboxPrefix: granted.inbox_prefix, noAsyncTraces: true })
   open.push(nats)
   const refused: Array<string> = []
   void (async () => { for await (const each of nats.status()) if (each.type === "error") refused.push(String(each.error)) })()
   const heard: Array<{ readonly subject: string; readonly data: Uint8Array }> = []
+  const place = headers()
   nats.subscribe(granted.subject, {
     callback: (error, message) => {
       if (error !== null) return
       if (message.headers?.code === 100) {
-        const stalled = message.headers.get("Nats-Consumer-Stalled")
-        if (message.reply !== undefined && message.reply !== "") message.respond()
-        else if (stalled !== "") nats.publish(stalled)
-      } else heard.push({ subject: message.subject, data: message.data })
+        const asked = message.reply === undefined || message.reply === "" ? message.headers.get("Nats-Consumer-Stalled") : message.reply
+        if (asked !== "") nats.publish(asked, undefined, { headers: place })
+      } else {
+        // $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer sequence>.<time>.<pending>
+        const [, , , , , inStream, inConsumer] = message.reply!.split(".")
+        place.set("Nats-Last-Stream", inStream!)
+        place.set("Nats-Last-Consumer", inConsumer!)
+        heard.push({ subject: message.subject, data: message.data })
+      }
     }
   })
   return { nats, heard, refused }
@@ -123,7 +130,7 @@ describe("tools", () => {
 
   it("keep their place over a pause, and end when granted anew or revoked", { timeout }, async () => {
     const granted = await grant("pausing")
-    const creds = readFileSync(granted.creds_file)
+    const before = credsAuthenticator(readFileSync(granted.creds_file))
     const gone = await tool(granted)
     await until(() => gone.heard.length >= 2, 10_000)
     await gone.nats.close()
@@ -137,7 +144,7 @@ describe("tools", () => {
     await register("ada", "ada-4")
     await until(() => second.heard.length >= count + 2, 10_000)
     expect(first.heard.length).toBe(count)
-    const late = await tool(granted, creds)
+    const late = await tool(granted, before)
     await late.nats.flush()
     expect((await hosted.cli("tools", "revoke", "pausing", "--tenant", tenant)).code).toBe(0)
     expect((await hosted.cli("tools", "revoke", "pausing", "--tenant", tenant)).code).not.toBe(0)
@@ -172,5 +179,91 @@ describe("tools", () => {
     // at least once: a line may come again, and the first ones do not
     expect(after).not.toContain(before[0])
     expect(new Set([...before, ...after]).size).toBeGreaterThan(before.length)
+  })
+})
+
+describe("tools on a local backend", () => {
+  let local: Backend
+  let tenantHere: string
+  const at = async (name: string) => {
+    const { code, err, out } = await local.cli("tools", "grant", name, "--json")
+    if (code !== 0) throw new Error(err)
+    const granted = JSON.parse(out) as Granted & { readonly nkey_file: string }
+    const seed = readFileSync(granted.nkey_file, "utf8").trim()
+    return { granted, seed, as: nkeyAuthenticator(new TextEncoder().encode(seed)) }
+  }
+  const say = (id: string, ids: ReadonlyArray<string>) => Promise.all(ids.map((each) => local.http("POST", `/conversations/${id}/messages`, { id: each, role: "user", content: each })))
+  const consumerOf = (granted: Granted) => callJetStream(world, local, `CONSUMER.INFO.MIRROR.${granted.consumer}`)
+
+  beforeAll(async () => {
+    local = await world.local("eve")
+    expect((await local.cli("tools", "grant", "early")).err).toContain("not paired")
+    tenantHere = await world.pair(hosted, local, "eve")
+  }, timeout)
+
+  it("hear what comes to its mirror, acknowledge it, and can open it", { timeout }, async () => {
+    const { as, granted, seed } = await at("reader")
+    expect(JSON.stringify(granted)).not.toContain(seed)
+    for (const file of [granted.nkey_file, granted.keys_file]) expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readFileSync(`${local.dir}/tools.json`, "utf8") + readFileSync(`${local.dir}/nats/infra/leaf/tools.conf`, "utf8") + local.log()).not.toContain(seed)
+    const { heard } = await tool(granted, as)
+    await say("c", ["m-1"])
+    const { keys } = JSON.parse(readFileSync(granted.keys_file, "utf8")) as { readonly keys: ReadonlyArray<{ readonly kid: string; readonly k: string }> }
+    const opened = () => heard.flatMap(({ data }) => {
+      const envelope = decode(data)
+      if (Result.isFailure(envelope)) return []
+      const one = openEnvelope(envelope.success, (kid) => keys.filter((key) => key.kid === kid).map(({ k }) => dataKey(kid, fromBase64url(k)!))[0])
+      return Result.isSuccess(one) ? [JSON.stringify(one.success.fact)] : []
+    })
+    await until(() => opened().some((fact) => fact.includes("m-1")), 15_000, () => opened().join("\n"))
+    await until(async () => (JSON.parse(await consumerOf(granted)) as { readonly num_ack_pending: number }).num_ack_pending === 0, 15_000)
+    // a mirror made anew has a new consumer, and the tool hears all of it again
+    await callJetStream(world, local, "STREAM.DELETE.MIRROR")
+    heard.length = 0
+    await until(() => opened().some((fact) => fact.includes("m-1")), 30_000)
+  })
+
+  it("can do nothing else, and leave nothing to those before them", { timeout }, async () => {
+    const { as, granted } = await at("curious")
+    const { nats, refused } = await tool(granted, as)
+    const asked = ["$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.MIRROR", "$JS.API.STREAM.MSG.GET.JOURNAL", "$JS.API.DIRECT.GET.MIRROR", "$JS.API.CONSUMER.CREATE.MIRROR.mine", `$JS.API.CONSUMER.DELETE.MIRROR.${granted.consumer}`, "$JS.API.STREAM.PURGE.JOURNAL", "$SYS.REQ.SERVER.PING", "$SYS.REQ.SERVER.PING.LEAFZ",
+      "store.STREAM.INFO.LOG", subjects.ingest(tenantHere, "peer_0123456789abcdef", "head")]
+    const answers = await Promise.all(asked.map((subject) => nats.request(subject, "{}", { timeout: 1000 }).then(() => subject, () => undefined)))
+    expect(answers.filter((answer) => answer !== undefined)).toEqual([])
+    const { as: others, granted: theirs } = await at("other")
+    const other = await tool(theirs, others)
+    const journal = async () => (await local.http<{ readonly journal_seq: number }>("GET", "/status")).json.journal_seq
+    const before = await journal()
+    await until(() => other.heard.length > 0, 10_000)
+    const held = other.heard.length
+    for (const subject of [subjects.journalConversation("c"), subjects.logConversation(tenantHere, "c"), subjects.telemetryOut("x"), theirs.subject, granted.subject, `$JS.FC.MIRROR.${theirs.consumer}.x`, "$JS.FC.JOURNAL.relay.x", "$JS.ACK.JOURNAL.relay.1.1.1.1.1"]) nats.publish(subject, "forged")
+    const heard: Array<string> = []
+    for (const subject of [">", "journal.>", "log.>", "tool.>", theirs.subject, "deliver.>", "_INBOX.>", "$SYS.>", "$JS.>"]) nats.subscribe(subject, { callback: (error, message) => void (error === null && heard.push(message.subject)) })
+    await nats.flush()
+    await until(() => refused.length >= asked.length + 8 + 9, 10_000, () => refused.join("\n"))
+    expect([await journal(), other.heard.length, heard]).toEqual([before, held, []])
+  })
+
+  it("survive a restart with their place, and are cut off when revoked, granted anew, or their time is over", { timeout }, async () => {
+    const { as, granted } = await at("lasting")
+    const first = await tool(granted, as)
+    await until(async () => (JSON.parse(await consumerOf(granted)) as { readonly num_ack_pending: number }).num_ack_pending === 0 && first.heard.length > 0, 15_000)
+    await first.nats.close()
+    await local.stop()
+    await local.start()
+    // its server has another port now
+    const port = (await at("another")).granted.servers
+    const second = await tool({ ...granted, servers: port }, as)
+    await say("c", ["m-2"])
+    await until(() => second.heard.length >= 2, 15_000)
+    const ended = second.nats.closed()
+    expect((await local.cli("tools", "revoke", "lasting")).code).toBe(0)
+    await expect(tool({ ...granted, servers: port }, as)).rejects.toThrow(/[Aa]uthorization/)
+    expect((await local.cli("tools", "revoke", "lasting")).code).not.toBe(0)
+    expect(await consumerOf(granted)).toContain("consumer not found")
+    await ended
+    const brief = await local.http<{ readonly nkey_seed: string; readonly subject: string; readonly inbox_prefix: string }>("POST", "/tools/brief", { days: 3 / 86_400 })
+    await until(() => !readFileSync(`${local.dir}/nats/infra/leaf/tools.conf`, "utf8").includes(brief.json.inbox_prefix), 15_000)
+    expect((await local.cli("tools", "grant", "a-b")).code).not.toBe(0)
   })
 })

@@ -3,7 +3,7 @@ import { AdvisorKeys, AdvisorQuestions } from "./api/advisor.ts"
 import { Conversations, Messages } from "./api/conversations.ts"
 import { Log } from "./api/log.ts"
 import { Observing } from "./api/observing.ts"
-import { Hosted, Local, Operations } from "./api/operations.ts"
+import { Hosted, Local, Operations, Tools } from "./api/operations.ts"
 import { Privacy } from "./api/privacy.ts"
 import { Scraping } from "./api/scraping.ts"
 import { Companions, Sync } from "./api/sync.ts"
@@ -18,7 +18,7 @@ const about = OpenApi.annotations({
   description: "Conversations, their history and their events. Local and hosted backends speak the same."
 })
 
-const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Observing, Scraping, Privacy)
+const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log, Sync, Telemetry, TelemetryStream, Operations, Tools, Observing, Scraping, Privacy)
 
 /** What a local backend serves. */
 export class LocalApi extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}

@@ -15,8 +15,8 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "operations.verifyAudit": "read",
   "operations.rebuild": "operate",
   "hosted.enroll": "operate",
-  "hosted.grantTool": "operate",
-  "hosted.revokeTool": "operate",
+  "tools.grantTool": "operate",
+  "tools.revokeTool": "operate",
   "hosted.revoke": "operate",
   // holds the tenant store, if under the master key
   "hosted.backupPlan": "operate",

@@ -29,6 +29,7 @@ import { telemetryHandlers } from "./handlers/telemetry.ts"
 import { type CertificateFiles, tlsFront } from "./tlsFront.ts"
 import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
 import { tokenHandlers } from "./handlers/tokens.ts"
+import { hostedTools, localTools } from "./handlers/tools.ts"
 import { webApp } from "./webApp.ts"
 
 /** Version of this program, as `/health` says it. */
@@ -66,7 +67,7 @@ export interface HostedServerOptions {
 export const serveLocal = (options: LocalServerOptions) => {
   const trust: Trust = { side: "local", secret: Redacted.make(options.token), holder: () => undefined }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, localOperations, localHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
+    Layer.provide([...sharedHandlers, localOperations, localTools, localHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
   )
   return serve(routes, trust, (port) => ({ hosts: loopbackHosts(port), origins: [...loopbackHosts(port).map((host) => `http://${host}`), ...options.allowedOrigins ?? []] }), {
     port: options.port,
@@ -78,7 +79,7 @@ export const serveLocal = (options: LocalServerOptions) => {
 export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect.map(AdminTokens, ({ holder }) => {
   const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken), holder }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(HostedApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(HostedApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, hostedOperations, hostedHandlers, tokenHandlers] as const)
+    Layer.provide([...sharedHandlers, hostedOperations, hostedTools, hostedHandlers, tokenHandlers] as const)
   )
   return serve(routes, trust, () => ({ hosts: null, origins: options.allowedOrigins ?? [] }), {
     port: options.port,

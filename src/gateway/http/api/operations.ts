@@ -40,6 +40,23 @@ export class Operations extends HttpApiGroup.make("operations").add(
   })
 ).middleware(Operator) {}
 
+/** Programs of others that read along, on either side. */
+export class Tools extends HttpApiGroup.make("tools").add(
+  /** Read-only NATS credentials for one tool, bound to a consumer of its own. Secret. On hosted with `tenant`. */
+  HttpApiEndpoint.post("grantTool", "/tools/:name", {
+    params: { name: Schema.String },
+    payload: Schema.Struct({ tenant: Schema.optionalKey(Schema.String), days: Schema.optionalKey(Schema.Finite) }),
+    success: Facts,
+    error: refusals(404, 409, 503)
+  }),
+  HttpApiEndpoint.delete("revokeTool", "/tools/:name", {
+    params: { name: Schema.String },
+    query: tenantQuery,
+    success: sentence,
+    error: refusals(404, 503)
+  })
+).middleware(Operator) {}
+
 /** What only a local backend does. */
 export class Local extends HttpApiGroup.make("local").add(
   HttpApiEndpoint.post("pair", "/pair", {
@@ -69,19 +86,6 @@ export class Hosted extends HttpApiGroup.make("hosted").add(
     payload: Schema.Struct({ user: Schema.NonEmptyString.check(Schema.isMaxLength(256)) }),
     success: Schema.Struct({ code: Schema.String, user_id: Schema.String, tenant: Schema.String, expires_at: Schema.String }),
     error: refusals(409, 410, 503)
-  }),
-  /** Read-only NATS credentials for one tool, bound to a consumer of its own. Secret. */
-  HttpApiEndpoint.post("grantTool", "/tools/:name", {
-    params: { name: Schema.String },
-    payload: Schema.Struct({ tenant: Schema.String, days: Schema.optionalKey(Schema.Finite) }),
-    success: Facts,
-    error: refusals(404, 503)
-  }),
-  HttpApiEndpoint.delete("revokeTool", "/tools/:name", {
-    params: { name: Schema.String },
-    query: tenantQuery,
-    success: sentence,
-    error: refusals(404, 503)
   }),
   HttpApiEndpoint.delete("revoke", "/peers/:peer_id", {
     params: { peer_id: Schema.String },

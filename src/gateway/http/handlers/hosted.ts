@@ -1,12 +1,11 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Tools } from "../../../../streams/Access.ts"
 import { HostedControl } from "../../../../streams/Backend.ts"
 import { TenantData } from "../../../../streams/TenantData.ts"
 import { type Check, checkId } from "../../checks.ts"
 import { tenantNamed } from "../access.ts"
 import { Api } from "../api.ts"
-import { checked, invalid, jsonOf, required } from "../body.ts"
+import { checked, jsonOf, required } from "../body.ts"
 import { refused } from "../problems.ts"
 import { json, ndjson } from "../respond.ts"
 
@@ -17,21 +16,11 @@ const checkUser: Check = (value) =>
     ? `is not a name of 1 to ${userMaxLength} characters`
     : undefined
 
-/** A grant that is not renewed ends by itself. */
-const toolDaysDefault = 30
-
 /** What the operator tells the hosted backend. */
 export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(function*(handlers) {
   const control = yield* HostedControl
-  const tools = yield* Tools
   const data = yield* TenantData
   return handlers.handleAll({
-    revokeTool: ({ params, query }) =>
-      Effect.gen(function*() {
-        const tenant = yield* tenantNamed(query.tenant)
-        yield* refused(tools.revoke(tenant, params.name))
-        return json({ sentence: `${params.name} hears nothing of ${tenant} any more.` })
-      }),
     revoke: ({ params, query }) =>
       Effect.gen(function*() {
         const peer = yield* checked("peer_id", params.peer_id, checkId)
@@ -45,14 +34,7 @@ export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(func
       }),
     backupPlan: () => Effect.map(refused(control.backupPlan), (plan) => json(plan)),
     backupPart: ({ params }) => ndjson(control.backupPart(params.part))
-  }).handleRaw("grantTool", ({ params, request }) =>
-    Effect.gen(function*() {
-      const body = yield* jsonOf(request)
-      const tenant = yield* tenantNamed(typeof body["tenant"] === "string" ? body["tenant"] : undefined)
-      const { days = toolDaysDefault } = body
-      if (typeof days !== "number") return yield* invalid("days", "days is not a number.", "Leave it out, or send how many days the grant shall last.")
-      return json<object>(yield* refused(tools.grant(tenant, params.name, days)))
-    })).handleRaw("enroll", ({ request }) =>
+  }).handleRaw("enroll", ({ request }) =>
     Effect.gen(function*() {
       const user = yield* required(yield* jsonOf(request), "user", checkUser)
       return json(yield* refused(control.enroll(user)))
