@@ -26,13 +26,7 @@ const builders: ReadonlyArray<readonly [name: string, arity: number, build: (...
   ["disk", 1, (a) => subjects.disk(a!)],
   ["ingest", 2, (a, b) => subjects.ingest(a!, b!, "commit")],
   ["deliver", 1, (a) => subjects.deliver(a!)],
-  ["tool", 1, (a) => subjects.tool(a!)],
-  ["logConversations", 1, (a) => subjects.logConversations(a!)],
-  ["audit", 1, (a) => subjects.audit(a!, "peer.revoked")],
-  ["auditTenant", 1, (a) => subjects.auditTenant(a!)],
-  ["alert", 2, (a, b) => subjects.alert(a!, b!)],
-  ["disk", 1, (a) => subjects.disk(a!)],
-  ["position", 1, (a) => subjects.position(a!)]
+  ["tool", 1, (a) => subjects.tool(a!)]
 ]
 const fixed = ["journalSettings", "telemetryOut"]
 /** Made of another of these. */
