@@ -32,9 +32,9 @@ export interface LeafConfig {
   readonly pair: (leaf: { readonly urls: readonly [string, ...Array<string>]; readonly creds: string }) => Effect.Effect<Takes, LeafConfigBroken | LeafUrlRefused>
   /** A renewed token for the same link. */
   readonly renew: (creds: string) => Effect.Effect<Takes>
-  /** Forget the hosted side: link off, credentials removed. */
+  /** Forget the hosted side: link off, credentials removed. A pause is kept. */
   readonly unpair: Effect.Effect<Takes, LeafConfigBroken>
-  /** Without effect while not paired. */
+  /** While not paired too: then the link of the next pairing begins paused. */
   readonly pause: Effect.Effect<Takes, LeafConfigBroken>
   readonly resume: Effect.Effect<Takes, LeafConfigBroken>
   /** Exactly these tools may come in. Kept from start to start. */
@@ -84,22 +84,22 @@ export const openLeafConfig = (options: LeafConfigOptions): Effect.Effect<LeafCo
       agent: { user: "agent", pass: first.MAESTRA_AGENT_PASSWORD },
       system: { user: "sys", pass: first.MAESTRA_SYS_PASSWORD },
       domain: first.MAESTRA_DOMAIN,
-      status: Effect.map(readInstance(instanceFile), (now = first) => ({ paired: isPaired(now), paused: isPaired(now) && now.MAESTRA_LEAF_DISABLED })),
+      status: Effect.map(readInstance(instanceFile), (now = first) => ({ paired: isPaired(now), paused: isPaused(now) })),
       pair: ({ creds, urls }) =>
         Effect.gen(function*() {
           for (const url of urls) yield* acceptable(url, options.plainAllowed === true)
           if (new Set(urls.map(isEncrypted)).size > 1) return yield* new LeafUrlRefused({ url: urls[0], hint: "Encrypted and plain addresses do not go together." })
           writeAtomically(credsPath, creds)
-          return yield* change((before) => ({ ...before, MAESTRA_LEAF_URLS: urls, MAESTRA_LEAF_DISABLED: isPaired(before) && before.MAESTRA_LEAF_DISABLED }))
+          return yield* change((before) => ({ ...before, MAESTRA_LEAF_URLS: urls, MAESTRA_LEAF_DISABLED: isPaused(before) }))
         }),
       renew: (creds) =>
         Effect.sync(() => {
           writeAtomically(credsPath, creds)
           return "nothing"
         }),
-      unpair: Effect.tap(change((before) => ({ ...before, MAESTRA_LEAF_URLS: [nowhere], MAESTRA_LEAF_DISABLED: true })), () => Effect.sync(() => rmSync(credsPath, { force: true }))),
-      pause: change((before) => ({ ...before, MAESTRA_LEAF_DISABLED: true })),
-      resume: change((before) => ({ ...before, MAESTRA_LEAF_DISABLED: !isPaired(before) })),
+      unpair: Effect.tap(change((before) => ({ ...before, MAESTRA_LEAF_URLS: [isPaused(before) ? nowherePaused : nowhere], MAESTRA_LEAF_DISABLED: true })), () => Effect.sync(() => rmSync(credsPath, { force: true }))),
+      pause: change((before) => ({ ...before, ...(isPaired(before) ? {} : { MAESTRA_LEAF_URLS: [nowherePaused] as const }), MAESTRA_LEAF_DISABLED: true })),
+      resume: change((before) => isPaired(before) ? { ...before, MAESTRA_LEAF_DISABLED: false } : { ...before, MAESTRA_LEAF_URLS: [nowhere], MAESTRA_LEAF_DISABLED: true }),
       letIn: (tools) =>
         Effect.sync(() => {
           const text = toolsConf(tools)
@@ -129,8 +129,11 @@ const topLevelConfig = fileURLToPath(new URL("../../nats.conf", import.meta.url)
 
 /** Stands where a URL must stand while there is none. Port 9 discards, and the remote is disabled. */
 const nowhere = "nats-leaf://127.0.0.1:9"
+/** The same, and paused: the server refuses a variable of ours that it does not use itself. */
+const nowherePaused = "nats-leaf://127.0.0.1:9/paused"
 
-const isPaired = (instance: Instance) => instance.MAESTRA_LEAF_URLS[0] !== nowhere
+const isPaired = ({ MAESTRA_LEAF_URLS: [url] }: Instance) => url !== nowhere && url !== nowherePaused
+const isPaused = (instance: Instance) => isPaired(instance) ? instance.MAESTRA_LEAF_DISABLED : instance.MAESTRA_LEAF_URLS[0] === nowherePaused
 
 const unpaired = (options: LeafConfigOptions, credentials: string): Instance => ({
   MAESTRA_NAME: `local-${options.instanceId}`,

@@ -83,6 +83,16 @@ it.live("unpaired, paired, paused, resumed, unpaired: each with a reload, each s
     assert.deepStrictEqual(yield* config.status, { paired: false, paused: false })
     assert.isFalse(yield* now)
 
+    // a pause from before the pairing is there when the folder is opened again, and the link begins with it
+    yield* config.pause
+    assert.deepStrictEqual(yield* (yield* openLeafConfig({ directory, instanceId: "p1", port: 0 })).status, { paired: false, paused: true })
+    yield* config.pair({ urls: [`nats-leaf://127.0.0.1:${hub.leafPort}`], creds: admitted.creds })
+    assert.deepStrictEqual(yield* config.status, { paired: true, paused: true })
+    yield* config.unpair
+    assert.deepStrictEqual(yield* config.status, { paired: false, paused: true })
+    yield* config.resume
+    assert.deepStrictEqual(yield* config.status, { paired: false, paused: false })
+
     assert.strictEqual(yield* config.pair({ urls: [`nats-leaf://127.0.0.1:${hub.leafPort}`], creds: admitted.creds }), "reload")
     yield* server.reload
     yield* becomes(true)
