@@ -120,7 +120,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     Context.add(Audit, base.audit),
     Context.add(EventTail, EventTail.of({
       now: (tenant) => Effect.sync(() => String(view.of(tenant).lastSeq)),
-      tail: (request) => tailHosted({ ...reading, remembered: ask(remembered), end: (tenant) => view.of(tenant).lastSeq }, request)
+      tail: (request) => tailHosted({ ...reading, remembered: ask(remembered), end: (tenant) => view.of(tenant).lastSeq, projections, cursorOf: (tenant) => partitions.of(tenant).cursor }, request)
     })),
     Context.add(TelemetryStore, hostedTelemetry(base)),
     Context.add(Limits, limitsOf(base)),

@@ -32,7 +32,6 @@ import { eraseEverywhere, keepErasing } from "./erasure.ts"
 import { journalCursor, projectJournal, watchJournal } from "./journalLoop.ts"
 import { followPairing } from "./linked.ts"
 import { maintainLocal } from "./maintenance.ts"
-import { logCursor } from "./mirrorLoop.ts"
 import { keepLooking, localObserving, type ObservingContext } from "./observing.ts"
 import { localRegistrar } from "./registrar.ts"
 import { rejournal } from "./rejournal.ts"
@@ -141,7 +140,7 @@ const tailOf = ({ agent, dataKeys, journalLog, projections, source, state, table
         { backendId: paired.hosted.backend_id, keys: keysOfIdentity(paired.hosted) },
         keys.map(([, author, entry]) => [paired.tenant, author, entry] as const))
     })),
-  ends: Effect.map(projections.positions, (at) => ({ journal: at.get(journalCursor)?.seq ?? 0, log: at.get(logCursor)?.seq ?? 0 }))
+  projections
 })
 
 /** A part that ends, ends the process: nothing goes on half. */

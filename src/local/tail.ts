@@ -9,6 +9,10 @@ import type { AuthorKeys } from "../security/AuthorKeys.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { LogReader } from "../security/LogReader.ts"
 import { readLog } from "../security/openLog.ts"
+import { untilShown } from "../../projections/untilShown.ts"
+import type { Projections } from "../../projections/runner.ts"
+import { journalCursor } from "./journalLoop.ts"
+import { logCursor } from "./mirrorLoop.ts"
 
 export interface TailContext {
   readonly journal: EventLog
@@ -16,7 +20,7 @@ export interface TailContext {
   readonly source: string
   readonly dataKeys: DataKeys
   readonly keys: Effect.Effect<AuthorKeys>
-  readonly ends: Effect.Effect<{ readonly journal: number; readonly log: number }>
+  readonly projections: Pick<Projections["Service"], "positions" | "settled">
 }
 
 /** Companions' events told ahead of the log, remembered per reader; beyond, the oldest is told twice, under one event id. */
@@ -40,40 +44,60 @@ const placeOf = (from: string, ends: Place): Result.Result<{ readonly place: Pla
 
 const cursorOf = ({ journal, log }: Place): string => `${journal}.${log}`
 
-/** The cursor behind everything that is in the tables. */
-export const nowLocal = (context: TailContext): Effect.Effect<string> => Effect.map(context.ends, cursorOf)
+const endsOf = ({ projections }: TailContext): Effect.Effect<Place> =>
+  Effect.map(projections.positions, (at) => ({ journal: at.get(journalCursor)?.seq ?? 0, log: at.get(logCursor)?.seq ?? 0 }))
 
-/** Own events from the journal, others' from the mirror, verified and opened, from a place on, live. */
+/** The cursor behind everything that is in the tables. */
+export const nowLocal = (context: TailContext): Effect.Effect<string> => Effect.map(endsOf(context), cursorOf)
+
+interface Read {
+  readonly opened: Opened
+  /** Where it lies, in one of the two. */
+  readonly at: Partial<Place>
+}
+
+/**
+ * Own events from the journal, others' from the mirror, verified and opened, from a place on, live; each when the tables
+ * show it.
+ */
 export const tailLocal = (context: TailContext, options: { readonly from: string; readonly subject?: string }): Stream.Stream<Tailed, WriteInvalid | StoreUnavailable> =>
   Stream.unwrap(Effect.gen(function*() {
-    const start = yield* Effect.fromResult(placeOf(options.from, yield* context.ends))
-    let place = start.place
+    const start = yield* Effect.fromResult(placeOf(options.from, yield* endsOf(context)))
     const wanted = ({ envelope }: Opened) => (start.since === "" || envelope.time >= start.since) && (options.subject === undefined || envelope.subject === options.subject)
-    const yielded = (opened: Opened, next: Place): Tailed => {
-      place = next
-      return { cursor: cursorOf(next), event: { ...opened.envelope, datacontenttype: "application/json", data: opened.fact.data } }
-    }
+    const shown = { journal: untilShown(context.projections, journalCursor), log: untilShown(context.projections, logCursor) }
+    const whenShown = (input: keyof Place) => (read: ReadonlyArray<Read>) => read.length === 0 ? Effect.succeed(read) : Effect.as(shown[input](read.at(-1)!.at[input]!), read)
     /** Companions' events told from the journal: they come once more, from the log. */
     const told = new Set<string>()
-    const own = context.journal.read({ from: place.journal + 1 }).pipe(
-      Stream.map((batch) => batch.flatMap((stored) => openStored(context, stored).flatMap((opened) => {
+    const own = context.journal.read({ from: start.place.journal + 1 }).pipe(
+      Stream.map((batch) => batch.flatMap((stored): ReadonlyArray<Read> => openStored(context, stored).flatMap((opened) => {
         if (opened.envelope.source !== context.source) told.add(opened.envelope.id)
         if (told.size > toldMax) told.delete(told.values().next().value!)
-        return wanted(opened) ? [yielded(opened, { ...place, journal: stored.seq })] : []
+        return wanted(opened) ? [{ opened, at: { journal: stored.seq } }] : []
       }))),
-      Stream.flattenIterable)
+      Stream.mapEffect(whenShown("journal")))
     const mirror = context.mirror()
-    if (mirror === undefined) return own
+    if (mirror === undefined) return numbered(start.place, own)
     const reader = new LogReader(yield* context.keys)
     const isOwn = (envelope: { readonly source: string }) => envelope.source === context.source
-    const others = mirror.read({ from: place.log + 1 }).pipe(
+    const others = mirror.read({ from: start.place.log + 1 }).pipe(
       Stream.map((batch) =>
         readLog(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn }).flatMap((item) =>
-          item.kind === "problem" ? [] : item.events.flatMap((event) =>
-            event._tag === "opened" && !isOwn(event.opened.envelope) && !told.delete(event.opened.envelope.id) && wanted(event.opened) ? [yielded(event.opened, { ...place, log: event.seq })] : []))),
-      Stream.flattenIterable)
-    return Stream.merge(own, others)
+          item.kind === "problem" ? [] : item.events.flatMap((event): ReadonlyArray<Read> =>
+            event._tag === "opened" && !isOwn(event.opened.envelope) && !told.delete(event.opened.envelope.id) && wanted(event.opened) ? [{ opened: event.opened, at: { log: event.seq } }] : []))),
+      Stream.mapEffect(whenShown("log")))
+    return numbered(start.place, Stream.merge(own, others))
   })).pipe(Stream.mapError((error) => isUnavailable(error) ? new StoreUnavailable({ hint: "the local nats-server does not answer; it is being restarted" }) : error))
+
+/** With the cursor behind each, in the order they are told in: a cursor never stands behind what was not told yet. */
+const numbered = <E>(from: Place, read: Stream.Stream<ReadonlyArray<Read>, E>): Stream.Stream<Tailed, E> => {
+  let place = from
+  return read.pipe(
+    Stream.flattenIterable,
+    Stream.map(({ at, opened }) => {
+      place = { ...place, ...at }
+      return { cursor: cursorOf(place), event: { ...opened.envelope, datacontenttype: "application/json", data: opened.fact.data } }
+    }))
+}
 
 const isUnavailable = (error: WriteInvalid | LogUnavailable): error is LogUnavailable => error._tag === "LogUnavailable"
 

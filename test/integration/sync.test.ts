@@ -1,9 +1,10 @@
 // Goal: a word written on one machine is on the others, whatever is said: text, title, edit, deletion, return.
 // Method: hosted and two locals as processes; each kind of write is made on one, and all must show it and agree.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { readSent } from "../../src/sdk/typescript/serverSentEvents.ts"
 import { type Conflicts, done, isHidden, type Said, shown, type Shown } from "../support/linked.ts"
 import { agreed, type Backend, type Digest, digestOf, makeWorld, type World } from "../support/world.ts"
 
@@ -82,6 +83,33 @@ describe("written on one, on all", () => {
       assert.isUndefined(seen.messages[0]?.shared)
       assert.notInclude(JSON.stringify(seen), "ada@example.org")
     }
+  })
+})
+
+describe("an event stream", () => {
+  it("tells of nothing that is not shown yet, on no side, whoever wrote it", async () => {
+    const rounds = 25
+    const leaving = new AbortController()
+    const follow = async (backend: Backend) => {
+      const token = readFileSync(join(backend.dir, backend.side === "hosted" ? "admin-token" : "token"), "utf8").trim()
+      const query = backend.side === "hosted" ? `&tenant=${tenant}` : ""
+      const { body } = await fetch(`${backend.url()}/events?from=now&subject=told${query}`, { headers: { authorization: `Bearer ${token}` }, signal: leaving.signal })
+      return { backend, sent: readSent(body!) }
+    }
+    const followers = await Promise.all([a, b, hosted].map(follow))
+    const reading = followers.map(async ({ backend, sent }) => {
+      let heard = 0
+      for await (const { data, event } of sent) {
+        if (event !== "message.appended") continue
+        const { content } = (JSON.parse(data) as { readonly data: { readonly content: string } }).data
+        assert.include((await shown(backend, "told", tenant)).messages.map((message) => message.content), content, `${backend.name} does not show it yet`)
+        if (++heard === 2 * rounds) return heard
+      }
+      return heard
+    })
+    for (let n = 0; n < rounds; n++) await Promise.all([a, b].map((local) => done(local, "POST", "/conversations/told/messages", { role: "user", content: `${local.name} ${n}` })))
+    assert.deepStrictEqual(await Promise.all(reading), [2 * rounds, 2 * rounds, 2 * rounds])
+    leaving.abort()
   })
 })
 
