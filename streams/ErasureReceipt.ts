@@ -1,10 +1,12 @@
 import { Schema } from "effect"
+import { Identity } from "./events/peer.ts"
 
 /**
  * What stays of a tenant that was erased: the one event that says so and hosted's signed record over it, each a text
- * whose UTF-8 bytes are the stored ones. On this a local backend that was away erases what it holds.
+ * whose UTF-8 bytes are the stored ones. On this a machine that was away erases what it holds. `hosted`, where it is
+ * handed on, is who signed: whoever knows one of its keys by `key_id` needs to ask nobody.
  */
-export const ErasureReceipt = Schema.Struct({ event: Schema.String, record: Schema.String }).annotate({ identifier: "ErasureReceipt" })
+export const ErasureReceipt = Schema.Struct({ event: Schema.String, record: Schema.String, hosted: Schema.optionalKey(Identity) }).annotate({ identifier: "ErasureReceipt" })
 export type ErasureReceipt = typeof ErasureReceipt.Type
 
 /** What an erasure did, and what is still to come. */

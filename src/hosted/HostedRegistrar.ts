@@ -178,7 +178,7 @@ const findSecret = (context: RegistrarContext, bearer: string, backendId: string
   if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
   const token = decoded.success
   const record = context.tenants.ofUser(token.user_id)
-  if (record === undefined) return Result.fail(erasedRefusal(context.tenants, backendId) ?? wrongCode)
+  if (record === undefined) return Result.fail(erasedRefusal(context, backendId) ?? wrongCode)
   const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id || backend_id === backendId)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
   const companion = companionOfSession(token.session_id)
@@ -197,18 +197,18 @@ const findSecret = (context: RegistrarContext, bearer: string, backendId: string
     if (Result.isSuccess(verified)) return Result.succeed({ record, token, secret, companionOf })
     if (verified.failure.reason !== "wrong-mac") refusal = refuse(401, "token-refused", verified.failure.hint)
   }
-  return Result.fail(erasedRefusal(context.tenants, backendId) ?? refusal)
+  return Result.fail(erasedRefusal(context, backendId) ?? refusal)
 }
 
 const wrongCode = refuse(401, "wrong-code", "The pairing code is wrong, was used by another device, or is older than ten minutes. Make a new one with `maestra hosted enroll USER`.")
 
 /** A device whose tenant was erased, and which no living tenant of its user knows: it is told, with what proves it. */
-const erasedRefusal = (tenants: Pick<Tenants, "all">, backendId: string): RegistrationRefused | undefined => {
+const erasedRefusal = ({ identity, tenants }: { readonly tenants: Pick<Tenants, "all">; readonly identity: Pick<Signer, "identity"> }, backendId: string): RegistrationRefused | undefined => {
   const record = [...tenants.all()].findLast(({ erased, gone }) => erased !== undefined && gone.some(({ backend_id }) => backend_id === backendId))
   if (record === undefined) return undefined
   const receipt = record.erased?.receipt
   // between two steps of an erasure it is not signed yet
-  return receipt === undefined ? refuse(503, "try-again", "This user's data is being erased.") : goneRefusal("erased", receipt)
+  return receipt === undefined ? refuse(503, "try-again", "This user's data is being erased.") : goneRefusal("erased", { ...receipt, hosted: identity.identity })
 }
 
 const goneRefusal = (what: "revoked" | "erased", receipt?: ErasureReceipt) =>
@@ -244,7 +244,7 @@ export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" |
   const device = record?.devices.find((device) => companion === undefined ? device.backend_id === token.local_backend_id : device.peer_id === companion && device.companion_of === token.local_backend_id)
   const gone = record?.gone.find(({ backend_id, peer_id }) => backend_id === token.local_backend_id || peer_id === companion)
   if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
-  if (record === undefined || device === undefined) return Result.fail(erasedRefusal(context.tenants, token.local_backend_id) ?? refuse(401, "token-refused", "This device is not registered here."))
+  if (record === undefined || device === undefined) return Result.fail(erasedRefusal(context, token.local_backend_id) ?? refuse(401, "token-refused", "This device is not registered here."))
   const verified = verifySessionToken(token, { key: fromBase64url(device.secret)!, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
   return Result.isFailure(verified)
     ? Result.fail(refuse(401, "token-refused", verified.failure.hint))

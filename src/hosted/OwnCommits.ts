@@ -50,18 +50,19 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
 
   const attempt = Effect.fnUntraced(function*(tenant: string, make: Make, ids: ReadonlyArray<string>, expectedLast?: number) {
     const key = context.dataKey(tenant)
-    if (key === undefined) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "enrol the user first" })
     const { identity, keys } = context
     const source = identity.identity.backend_id
     const { head } = context.heads.peek(tenant, "hosted") ?? (yield* context.heads.read(tenant, "hosted", keys).pipe(Effect.mapError(unavailable)))
     const millis = yield* Clock.currentTimeMillis
     const time = isoTime(millis)
     const lamport = context.greatestLamport(tenant)
-    const sealed = make({ source, time, lamport }).map(({ envelope, fact }) => {
-      // of a tenant that was erased there is no key left to open anything with
-      const isPlain = fact.type === "tenant.erased"
-      const bytes = isPlain ? encode(envelope) : sealEnvelope(envelope, key)
-      const opened: Opened = { envelope: isPlain ? envelope : { ...envelope, datacontenttype: "application/jose" }, fact }
+    const made = make({ source, time, lamport })
+    if (key === undefined && !made.every(isPlain)) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "enrol the user first" })
+    const sealed = made.map((event) => {
+      const { envelope, fact } = event
+      const unsealed = key === undefined || isPlain(event)
+      const bytes = unsealed ? encode(envelope) : sealEnvelope(envelope, key)
+      const opened: Opened = { envelope: unsealed ? envelope : { ...envelope, datacontenttype: "application/jose" }, fact }
       return { subject: logSubjectOf(tenant, fact.type satisfies EventType, envelope.subject), bytes, hash: digestOf(bytes), opened, ...(expectedLast === undefined ? {} : { expectedLast }) }
     })
     const from = (head?.to ?? 0) + 1
@@ -112,6 +113,9 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     again: (tenant, events) => commit(tenant, events.map(({ envelope }) => envelope.id), () => events)
   } satisfies OwnCommits
 })
+
+/** Of a tenant that was erased there is no key left to open anything with. */
+const isPlain = ({ fact }: Opened): boolean => fact.type === "tenant.erased"
 
 /** One try, with a fresh id. */
 const onceWith = (attempt: (ids: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Written>, StoreUnavailable | WriteInvalid>) =>

@@ -51,13 +51,32 @@ export const erase = Effect.fn("hosted.erase")(function*(base: Base, own: Pick<O
   }).pipe(Effect.catchTags({ LogUnavailable: () => Effect.fail(notNow), KeyValueUnavailable: () => Effect.fail(notNow), TenantsUnavailable: ({ hint }) => Effect.fail(new CommandFailed({ status: 503, type: "try-again", hint })) }))
 })
 
-/** Erasures that a kill stopped half way. */
-export const resumeErasures = (base: Base, own: Pick<OwnCommits, "write">) =>
-  Effect.forEach([...base.tenants.all()].filter(({ erased }) => erased !== undefined && erased.receipt === undefined), ({ tenant }) =>
-    erase(base, own, tenant).pipe(
-      Effect.tap(() => Effect.logInfo("an erasure that was stopped half way is complete", { tenant })),
+/** Erasures that a kill stopped half way, and those that a restored log has forgotten. */
+export const resumeErasures = Effect.fnUntraced(function*(base: Base, own: Pick<OwnCommits, "write">) {
+  for (const { erased, tenant } of [...base.tenants.all()]) {
+    if (erased === undefined || (erased.receipt !== undefined && (yield* Effect.orElseSucceed(isErasedIn(base, tenant), () => true)))) continue
+    yield* erase(base, own, tenant).pipe(
+      Effect.tap(() => Effect.logInfo("an erasure that was stopped half way, or undone by a restore, is complete", { tenant })),
       Effect.tapError(({ hint }) => Effect.logWarning("an erasure is not complete yet", { tenant, hint })),
-      Effect.ignore), { discard: true })
+      Effect.ignore)
+  }
+})
+
+/**
+ * What a restored log brought back of tenants that were erased since: it opens with nothing, and goes before anybody
+ * reads it and takes it for damage. `resumeErasures` then says again that they are erased.
+ */
+export const sweepRestored = Effect.fnUntraced(function*(base: Pick<Base, "partitions" | "tenants">) {
+  for (const { erased, tenant } of [...base.tenants.all()]) {
+    if (erased?.receipt === undefined || (yield* isErasedIn(base, tenant))) continue
+    const messages = yield* base.partitions.of(tenant).log.purge({ subject: subjects.logTenant(tenant) })
+    yield* Effect.logWarning("a restored log held events of somebody who was erased since; they are gone", { tenant, messages })
+  }
+}, Effect.catchTag("LogUnavailable", () => Effect.logWarning("whether the log holds anything of tenants that were erased is seen at the next start: it does not answer")))
+
+/** Whether a log holds of a tenant exactly what says that it was erased. */
+const isErasedIn = ({ partitions }: Pick<Base, "partitions">, tenant: string) =>
+  Effect.map(partitions.of(tenant).log.subjects(subjects.logTenant(tenant)), (held) => held.size === 2 && held.has(subjects.logSettings(tenant)) && held.has(subjects.logCommit(tenant, "hosted")))
 
 const toDo = "Replace the backup of keys now: `maestra hosted backup --out FOLDER --keys-only`. An older one still opens this person's older log backups."
 
@@ -115,13 +134,16 @@ const sweepOthers = Effect.fnUntraced(function*(base: Base, tenant: string) {
   return telemetry + alerts
 })
 
-/** Who has the word in its mirror already; whoever has not will be told when it registers. */
+/** Backends with a mirror. */
+const mirrored = "local_"
+
+/** Who has the word in its mirror already; whoever has not, and every companion, which has none, is told at its next request. */
 const whoHeard = Effect.fnUntraced(function*(base: Base, log: string, recordSeq: number, gone: ReadonlyArray<{ readonly peer_id: string; readonly backend_id: string }>) {
   const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(reachMax)
   for (;;) {
     const devices = yield* Effect.forEach(gone, ({ backend_id, peer_id }) =>
       Effect.map(peerReached(base.service, { log, peer: peer_id }), (seq) => ({ peer_id, backend_id, reached: seq >= recordSeq })))
-    if (devices.every(({ reached }) => reached) || (yield* Clock.currentTimeMillis) >= deadline) return devices
+    if (devices.every(({ backend_id, reached }) => reached || !backend_id.startsWith(mirrored)) || (yield* Clock.currentTimeMillis) >= deadline) return devices
     yield* Effect.sleep(lookEvery)
   }
 })

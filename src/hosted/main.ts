@@ -37,7 +37,7 @@ import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
-import { resumeErasures } from "./erasure.ts"
+import { resumeErasures, sweepRestored } from "./erasure.ts"
 import { keepRetention } from "./retention.ts"
 import { hostedTenantData } from "./tenantData.ts"
 import { hostedTickets } from "./tickets.ts"
@@ -63,6 +63,7 @@ const sessionLongest = Duration.hours(8)
 
 const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const base = yield* openBase(options)
+  yield* sweepRestored(base)
   const chains = yield* openChains(base)
   const ingest = ingestOf(base, chains)
   yield* supervise(options, "projection", keepProjecting(base, chains))

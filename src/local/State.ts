@@ -1,6 +1,7 @@
 import { Clock, Effect, Option, Stream, SubscriptionRef } from "effect"
 import type { HeadAnswer } from "../../streams/Verdict.ts"
 import { type Noted, SyncTally } from "../../streams/SyncTally.ts"
+import type { ErasureReceipt } from "../../streams/ErasureReceipt.ts"
 import { Waits } from "../../streams/Waits.ts"
 import type { LeafLink } from "../nats/leafLink.ts"
 import type { Paired } from "./Pairing.ts"
@@ -11,6 +12,11 @@ export interface Heard {
   readonly at: number
   readonly tenantLastSeq: number
   readonly positions: NonNullable<HeadAnswer["positions"]>
+}
+
+/** Everything goes. `receipt`: hosted's word that it does there too, where there is a hosted side. */
+export interface Erasing {
+  readonly receipt: ErasureReceipt | undefined
 }
 
 /** How far our own events have come: the journal sequence acknowledged, and the log's sequence at that moment. */
@@ -41,7 +47,7 @@ export interface State {
   /** The epoch in which the log lacks something that was sent: the relay opens a new journal and clears this. */
   readonly lackedIn: SubscriptionRef.SubscriptionRef<string | undefined>
   /** Everything of this person goes from this machine; set by whoever heard of it, cleared by whoever does it. */
-  readonly erasing: SubscriptionRef.SubscriptionRef<boolean>
+  readonly erasing: SubscriptionRef.SubscriptionRef<Erasing | undefined>
   /** Counts up whenever settings changed. */
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever a companion registered: the hosted side must hear of it. */
@@ -77,7 +83,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     reread: yield* SubscriptionRef.make(0),
     shared: yield* SubscriptionRef.make<{ readonly epoch: string; readonly to: number } | undefined>(undefined),
     lackedIn: yield* SubscriptionRef.make<string | undefined>(undefined),
-    erasing: yield* SubscriptionRef.make(false),
+    erasing: yield* SubscriptionRef.make<Erasing | undefined>(undefined),
     settingsSeen: yield* SubscriptionRef.make(0),
     companionsCame: yield* SubscriptionRef.make(0),
     errors: [],

@@ -11,9 +11,9 @@ import { keysOfIdentity } from "../security/handovers.ts"
 import type { Base } from "./Base.ts"
 import { eraseThere } from "./register.ts"
 import { unpair } from "./registration.ts"
-import { awaitRef, bump } from "./State.ts"
+import { awaitRef, bump, type Erasing } from "./State.ts"
 
-type ErasureBase = Pick<Base, "agent" | "audit" | "companions" | "compact" | "dataDir" | "journalLog" | "leaf" | "plainAllowed" | "projections" | "self" | "server" | "sessionLife" | "state" | "store" | "telemetryOut">
+type ErasureBase = Pick<Base, "agent" | "audit" | "companions" | "compact" | "dataDir" | "erasedPeople" | "journalLog" | "leaf" | "plainAllowed" | "projections" | "self" | "server" | "sessionLife" | "state" | "store" | "telemetryOut">
 
 const retries = Schedule.spaced(Duration.seconds(1))
 
@@ -23,15 +23,25 @@ const markerOf = (dataDir: string) => join(dataDir, "erasing")
 /** Erase this machine's part whenever somebody has heard that it must go, for ever; also what a kill stopped half way. */
 export const keepErasing = (base: ErasureBase): Effect.Effect<never> =>
   Effect.gen(function*() {
-    if (!existsSync(markerOf(base.dataDir))) yield* awaitRef(base.state.erasing, (is) => is)
+    const erasing = existsSync(markerOf(base.dataDir)) ? undefined : yield* awaitRef(base.state.erasing, (is) => is !== undefined)
+    yield* tellCompanions(base, erasing).pipe(Effect.tapError(({ hint }) => Effect.logError(hint)), Effect.retry(retries), Effect.orDie)
     // a full disk, a server that starts again: what must go goes in the end
     yield* eraseHere(base).pipe(
       Effect.tapError((error) => Effect.logError("this machine's data cannot be erased yet; trying again", { error })),
       Effect.retry(retries),
       Effect.orDie,
       Effect.uninterruptible)
-    yield* SubscriptionRef.set(base.state.erasing, false)
+    yield* SubscriptionRef.set(base.state.erasing, undefined)
   }).pipe(Effect.forever)
+
+/** What the companions of this machine are told when they come, noted while it is known who they are. */
+const tellCompanions = ({ companions, erasedPeople, state }: ErasureBase, erasing: Erasing | undefined) => {
+  const held = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))
+  const known = companions.all().map(({ peer_id }) => peer_id)
+  return held === undefined || erasing?.receipt === undefined || known.length === 0
+    ? Effect.void
+    : erasedPeople.keep({ companions: known, receipt: { hosted: held.with.hosted, ...erasing.receipt } })
+}
 
 /** Keys first: without them nothing leaves or arrives, and what came from hosted cannot be opened any more. */
 const eraseHere = Effect.fn("local.erase")(function*(base: ErasureBase) {
@@ -60,8 +70,8 @@ export const eraseEverywhere = Effect.fn("local.eraseEverywhere")(function*(base
   if (held !== undefined && (there?.receipt == null || !isErased(there.receipt, held.with.tenant, keysOfIdentity(held.with.hosted)))) {
     return yield* new CommandFailed({ status: 409, type: "no-receipt", hint: "The hosted backend gave no receipt that holds, so nothing was erased here." })
   }
-  yield* SubscriptionRef.set(base.state.erasing, true)
-  yield* awaitRef(base.state.erasing, (is) => !is)
+  yield* SubscriptionRef.set(base.state.erasing, { receipt: there?.receipt ?? undefined })
+  yield* awaitRef(base.state.erasing, (is) => is === undefined)
   const now = isoTime(yield* Clock.currentTimeMillis)
   return there === undefined
     ? { tenant: null, erased_at: now, messages: 0, keys_destroyed: true, devices: [], to_do: null, receipt: null }

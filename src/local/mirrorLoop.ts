@@ -169,7 +169,8 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     // never back: behind emptied tables nothing is taken until reading begins again
     after = Math.max(after, position.seq)
     yield* purgeMirror(context, expirationsIn(opened))
-    if (opened.some(saysErased)) yield* SubscriptionRef.set(context.state.erasing, true)
+    const erasure = opened.flatMap(erasureIn)[0]
+    if (erasure !== undefined) yield* SubscriptionRef.set(context.state.erasing, { receipt: yield* receiptAt(context, erasure) })
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)
@@ -238,8 +239,18 @@ const openOwn = Effect.fnUntraced(function*(context: MirrorContext, items: Reado
 })
 
 /** Hosted's own word, in a record that holds. */
-const saysErased = (item: LogEntry): boolean =>
-  item.kind === "commit" && item.record.author === "hosted" && item.events.some((event) => event._tag === "opened" && event.opened.fact.type === "tenant.erased")
+/** Where hosted says that everything is erased: the event, and its record. */
+const erasureIn = (item: LogEntry): ReadonlyArray<{ readonly event: number; readonly record: number }> =>
+  item.kind === "commit" && item.record.author === "hosted"
+    ? item.events.flatMap((event) => event._tag === "opened" && event.opened.fact.type === "tenant.erased" ? [{ event: event.seq, record: item.seq }] : [])
+    : []
+
+const receiptAt = Effect.fnUntraced(function*({ log }: MirrorContext, at: { readonly event: number; readonly record: number }) {
+  const [event, record] = [yield* log.get(at.event), yield* log.get(at.record)]
+  return Option.isSome(event) && Option.isSome(record) ? { event: decoder.decode(event.value.data), record: decoder.decode(record.value.data) } : undefined
+})
+
+const decoder = new TextDecoder()
 
 type Expirations = ReadonlyArray<{ readonly conversation: string; readonly before: number; readonly purged?: ReadonlyArray<readonly [number, string | null]>; readonly seq?: number }>
 

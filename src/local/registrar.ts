@@ -5,6 +5,7 @@ import { handovers } from "../security/handovers.ts"
 import { keyId } from "../security/keys.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
 import { companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
+import type { ErasedPeople } from "./erasedPeople.ts"
 import type { Paired } from "./Pairing.ts"
 import { type CompanionContext, registerCompanion, verifyCompanion } from "./registerCompanion.ts"
 
@@ -16,10 +17,18 @@ const syncIntervalMs = 5000
  * A local backend's side of registration: the hosted backend it is paired with may register here, as it
  * registered there, by the key pinned at pairing; and companions, by the keys they were given here.
  */
-export const localRegistrar = (context: CompanionContext & { readonly httpUrl: string }): Registrar["Service"] => {
+export const localRegistrar = (context: CompanionContext & { readonly httpUrl: string; readonly erasedPeople: Pick<ErasedPeople, "of"> }): Registrar["Service"] => {
   const paired = Effect.suspend(() =>
     Effect.mapError(Effect.fromOption(SubscriptionRef.getUnsafe(context.state.paired)), () =>
       refuse(401, "not-paired", "This machine is not paired with a hosted backend, so nobody can register here.")))
+
+  /** A companion of somebody who was erased is told so before its token is looked at: what that was made with is gone. */
+  const refuseErased = (bearer: string): Effect.Effect<void, RegistrationRefused> => {
+    const token = decodeBearer(bearer)
+    const peer = Result.isSuccess(token) ? companionOfSession(token.success.session_id) : undefined
+    const receipt = peer === undefined ? undefined : context.erasedPeople.of(peer)
+    return receipt === undefined ? Effect.void : Effect.fail(new RegistrationRefused({ status: 410, type: "erased", hint: "This user's data was erased. What this companion holds of it goes too.", receipt }))
+  }
 
   const verify = (held: Paired, bearer: string, now: number): Result.Result<SessionToken, RegistrationRefused> => {
     const decoded = decodeBearer(bearer)
@@ -54,6 +63,7 @@ export const localRegistrar = (context: CompanionContext & { readonly httpUrl: s
     prove: context.self.prove,
     register: (body) =>
       Effect.gen(function*() {
+        yield* refuseErased(body.sbt)
         const held = yield* paired
         const token = decodeBearer(body.sbt)
         const isCompanion = Result.isSuccess(token) && companionOfSession(token.success.session_id) !== undefined
@@ -62,6 +72,7 @@ export const localRegistrar = (context: CompanionContext & { readonly httpUrl: s
       }),
     authenticate: (bearer) =>
       Effect.gen(function*() {
+        yield* refuseErased(bearer)
         const held = yield* paired
         const now = yield* Clock.currentTimeMillis
         const decoded = decodeBearer(bearer)

@@ -151,7 +151,7 @@ export const renew = Effect.fnUntraced(function*(context: RegistrationContext): 
   }
   const { receipt } = result.failure._tag === "CommandFailed" ? result.failure : {}
   if (receipt !== undefined && isErased(receipt, paired.tenant, keysOfIdentity(paired.hosted))) {
-    yield* SubscriptionRef.set(context.state.erasing, true)
+    yield* SubscriptionRef.set(context.state.erasing, { receipt })
     return false
   }
   // a hosted side that will have no new key goes on with the old one

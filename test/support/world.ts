@@ -97,7 +97,7 @@ export interface World {
   readonly masterKey: string
   /** The environment its processes share: passphrase, master key, nats-server. */
   readonly secrets: Readonly<Record<string, string>>
-  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks; readonly version?: Version }) => Promise<Backend>
+  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks; readonly version?: Version; readonly start?: boolean }) => Promise<Backend>
   readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean; readonly disks?: SmallDisks }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
   readonly pair: (hosted: Backend, local: Backend, user?: string) => Promise<string>
@@ -137,7 +137,7 @@ export const makeWorld = async (): Promise<World> => {
         : ["--cluster", options.cluster]
       const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {}, options.disks, options.version)
       leafPorts.set(backend, leaf)
-      await backend.start()
+      if (options.start !== false) await backend.start()
       return backend
     },
     local: async (name, options = {}) => {

@@ -84,7 +84,9 @@ export const stay = <R>(what: {
   Effect.gen(function*() {
     yield* endsOnSignal
     const broken = yield* Deferred.make<never, CliFailure>()
-    yield* Layer.build(what.layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(what.name, part))))).pipe(Effect.mapError(what.failed))
+    const built = Layer.build(what.layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(what.name, part))))).pipe(Effect.mapError(what.failed))
+    // what the start waits for may be a part that has ended
+    yield* Effect.raceFirst(built, Deferred.await(broken))
     yield* Effect.addFinalizer(() => Effect.logInfo(`stopping the ${what.name}`))
     yield* what.ready
     yield* Effect.raceFirst(parentGone, Deferred.await(broken))

@@ -25,7 +25,7 @@ const security = { bearer: HttpApiSecurity.bearer }
 /** Lets in whoever may touch one tenant's conversations; the operator only to read, with `?tenant=`. */
 export class Tenant extends HttpApiMiddleware.Service<Tenant, { provides: Caller }>()("gateway/Tenant", {
   security,
-  error: refusals(401, 403, 429)
+  error: refusals(401, 403, 410, 429)
 }) {}
 
 /** Lets in the holder of the local token, or of an admin token on hosted whose scope the endpoint asks for. Nobody's session binding token. */
@@ -40,7 +40,7 @@ export class Operator extends HttpApiMiddleware.Service<Operator>()("gateway/Ope
  */
 export class Private extends HttpApiMiddleware.Service<Private, { provides: Caller }>()("gateway/Private", {
   security,
-  error: refusals(401, 403, 429)
+  error: refusals(401, 403, 410, 429)
 }) {}
 
 /** Every refusal leaves as a problem, with its own status and headers. Outermost on every endpoint. */

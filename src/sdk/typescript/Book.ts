@@ -3,6 +3,7 @@ import type { Settings } from "../../../streams/events/settings.ts"
 import type { Stamp } from "../../../streams/Stamp.ts"
 import { isoTime } from "../../../streams/time.ts"
 import { type Change, type Fact, further, isHidden, type KnownConversation, type KnownMessage, type OwnEvent, withChange, withOwn } from "./model.ts"
+import { bookLock, erasedIn, isGone } from "./erased.ts"
 import type { Names } from "./Names.ts"
 import type { Platform } from "./platform.ts"
 import type { Placed } from "./refresh.ts"
@@ -50,9 +51,6 @@ const keys = {
 
 export const bookKeys = keys
 
-/** One change at a time, over all tabs: whoever holds this reads what is there, decides, and writes once. */
-const lock = "book"
-
 /**
  * Everything a surface remembers, over its storage. Nothing is kept in memory, so that two tabs never disagree; each change
  * is one atomic write.
@@ -74,8 +72,13 @@ export class Book {
     return await this.storage.read(keys.side(name)) as SideState | undefined ?? { acked: 0, cursor: null }
   }
 
+  /** One change at a time, over all tabs: whoever holds this reads what is there, decides, and writes once. */
   alone<A>(run: () => Promise<A>): Promise<A> {
-    return this.storage.alone(lock, run)
+    return this.storage.alone(bookLock, async () => {
+      const erased = await erasedIn(this.storage)
+      if (erased !== undefined) throw isGone(erased)
+      return run()
+    })
   }
 
   /** Keep facts about one conversation: stamped, in the journal and in view, all or none. */

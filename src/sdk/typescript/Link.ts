@@ -9,6 +9,7 @@ import { unwrapDataKey } from "../../security/portable/wrapping.ts"
 import { isoTime } from "../../../streams/time.ts"
 import type { SideName } from "./api.ts"
 import type { Platform } from "./platform.ts"
+import { erasedIn, erasedKey, isGone } from "./erased.ts"
 import { call } from "./http.ts"
 import { MaestraError } from "./problems.ts"
 import type { Storage } from "./storage.ts"
@@ -18,7 +19,8 @@ import type { OwnIdentity, Vault } from "./vault.ts"
 export interface LinkState {
   readonly mode: "hosted-only" | "hybrid"
   readonly userId: string
-  readonly hosted: { readonly url: string; readonly backendId: string }
+  /** `fingerprint`: `key_id` of the hosted signing key as it was when this surface joined. */
+  readonly hosted: { readonly url: string; readonly backendId: string; readonly fingerprint: string }
   readonly local?: { readonly url: string; readonly backendId: string }
   readonly tenant: string
   readonly peerId: string
@@ -48,8 +50,10 @@ export class Link {
 
   async state(): Promise<LinkState> {
     const held = await this.#storage.read(key) as LinkState | undefined
-    if (held === undefined) throw new MaestraError("not-joined", "this surface belongs to no backend yet", { hint: "Join one with a pairing code, or open it from a local backend." })
-    return held
+    if (held !== undefined) return held
+    const erased = await erasedIn(this.#storage)
+    if (erased !== undefined) throw isGone(erased)
+    throw new MaestraError("not-joined", "this surface belongs to no backend yet", { hint: "Join one with a pairing code, or open it from a local backend." })
   }
 
   /** Join a hosted backend as a device of its own, with a code of `maestra hosted enroll USER`. */
@@ -57,7 +61,7 @@ export class Link {
     const { fingerprint, secret, url, userId } = await decodePairingCode(code)
     const hosted = await this.#identify(url, (identity) => keyIdOf(identity.public_key).then((id) => id === fingerprint && identity.backend_type === "hosted"))
     await this.#vault.keepSessionKey(secret)
-    return this.#enter({ mode: "hosted-only", userId, hosted: { url, backendId: hosted.backend_id }, tenant: "", peerId: "", dataKeys: [], expires: {} }, "hosted")
+    return this.#enter({ mode: "hosted-only", userId, hosted: { url, backendId: hosted.backend_id, fingerprint }, tenant: "", peerId: "", dataKeys: [], expires: {} }, "hosted")
   }
 
   /** Become a companion of a local backend, with a code of `maestra local open`. Its hosted backend is joined when it can be reached. */
@@ -72,7 +76,7 @@ export class Link {
     await this.#identify(url, async (identity) => identity.backend_id === backendId)
     await this.#vault.keepSessionKey(fromBase64url(given("key")) ?? new Uint8Array())
     return this.#enter({
-      mode: "hybrid", userId: given("user_id"), hosted: { url: given("hosted_url"), backendId: given("hosted_backend_id") }, local: { url, backendId },
+      mode: "hybrid", userId: given("user_id"), hosted: { url: given("hosted_url"), backendId: given("hosted_backend_id"), fingerprint: given("hosted_fingerprint") }, local: { url, backendId },
       tenant: given("tenant"), peerId: given("peer_id"), dataKeys: [], expires: {}
     }, "local")
   }
@@ -118,7 +122,7 @@ export class Link {
       const held = await this.#storage.read(key) as LinkState | undefined ?? link
       const dataKeys = answer.sealing.data_keys.length >= held.dataKeys.length ? answer.sealing.data_keys : held.dataKeys
       const next: LinkState = { ...held, ...(held.tenant === "" ? link : {}), tenant: answer.sealing.tenant, peerId: answer.peer_id, dataKeys, expires: { ...held.expires, [side]: answer.expires_at } }
-      await this.#storage.write([[key, next]])
+      await this.#storage.write([[key, next], [erasedKey, undefined]])
       return next
     })
   }

@@ -3,6 +3,7 @@ import { kindOf } from "../../../streams/tokens.ts"
 import type { Maestra, MaestraOptions, SideName, SideSynced } from "./api.ts"
 import { Book } from "./Book.ts"
 import { conversationsOf } from "./conversations.ts"
+import { erasedIn, heedErasure } from "./erased.ts"
 import { Link, sidesOf, urlOf } from "./Link.ts"
 import { defaultPlatform, type Platform } from "./platform.ts"
 import { MaestraError } from "./problems.ts"
@@ -23,7 +24,9 @@ export const openMaestra = async (options: MaestraOptions): Promise<Maestra> => 
   const parts = { book, link, platform, asked: new Map<SideName, number>() }
   const listeners = new Set<() => void>()
   const tell = () => listeners.forEach((listener) => listener())
-  const { lastOf, syncSide } = remembering(platform, (side, signal) => syncWith(parts, side, signal), tell)
+  const { lastOf, syncSide } = remembering(platform, (side, signal) => syncWith(parts, side, signal).catch(async (cause: unknown) => {
+    throw await heedErasure(cause, { storage: options.storage, link, vault: options.vault })
+  }), tell)
   const source = own.identity.backend_id
   const queue = new TelemetryQueue(options.storage, platform, { sourceBackend: kindOf(source), surface })
 
@@ -65,8 +68,11 @@ export const openMaestra = async (options: MaestraOptions): Promise<Maestra> => 
       return () => void listeners.delete(listener)
     },
     status: async () => {
+      const erased = await erasedIn(options.storage)
+      if (erased !== undefined) return { erased: erased.at, pending: 0, telemetry: await queue.status(), sides: [] }
       const states = await Promise.all((await sides()).map(async (side) => ({ side, acked: (await book.side(side)).acked })))
       return {
+        erased: null,
         pending: (await book.meta()).written - await coveredBy(book, Math.max(0, ...states.map(({ acked }) => acked))),
         telemetry: await queue.status(),
         sides: states.map(({ side }) => lastOf(side))
@@ -91,6 +97,7 @@ const remembering = (platform: Platform, sync: (side: SideName, signal?: AbortSi
         return done
       } catch (cause) {
         problems.set(side, cause instanceof Error ? cause.message : "unknown")
+        if (cause instanceof MaestraError && cause.kind === "erased") tell()
         throw cause
       }
     }
@@ -102,7 +109,10 @@ const allOf = async (syncs: ReadonlyArray<Promise<SideSynced>>): Promise<Readonl
   const results = await Promise.allSettled(syncs)
   const done = results.flatMap((result) => result.status === "fulfilled" ? [result.value] : [])
   const failures: ReadonlyArray<unknown> = results.flatMap((result) => result.status === "rejected" ? [result.reason] : [])
-  if (done.length === 0 && failures.length > 0) throw failures.find((cause) => cause instanceof MaestraError && cause.kind === "refused") ?? failures[0]
+  const ofKind = (kind: MaestraError["kind"]) => failures.find((cause) => cause instanceof MaestraError && cause.kind === kind)
+  const erased = ofKind("erased")
+  if (erased !== undefined) throw erased
+  if (done.length === 0 && failures.length > 0) throw ofKind("refused") ?? failures[0]
   return done
 }
 

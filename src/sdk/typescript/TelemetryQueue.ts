@@ -6,6 +6,7 @@ import type { TelemetryEvent } from "../../../streams/telemetry.ts"
 import { isoTime } from "../../../streams/time.ts"
 import { utf8 } from "../../security/portable/bytes.ts"
 import type { SideName, TelemetryDraft } from "./api.ts"
+import { bookLock, erasedIn, isGone } from "./erased.ts"
 import type { Names } from "./Names.ts"
 import type { Platform } from "./platform.ts"
 import { MaestraError } from "./problems.ts"
@@ -56,7 +57,11 @@ export class TelemetryQueue {
     }
     const why = event.event_type === "" ? "its event_type is empty" : utf8(JSON.stringify(event)).length > telemetryEventMaxBytes ? `it is larger than ${telemetryEventMaxBytes} bytes` : undefined
     if (why !== undefined) throw new MaestraError("refused", `the telemetry event was not kept: ${why}`, { hint: "Mend the event." })
-    await this.#storage.write([[`${prefix}${v7()}`, { event } satisfies Waiting]])
+    await this.#storage.alone(bookLock, async () => {
+      const erased = await erasedIn(this.#storage)
+      if (erased !== undefined) throw isGone(erased)
+      await this.#storage.write([[`${prefix}${v7()}`, { event } satisfies Waiting]])
+    })
     if (this.#added++ % trimEvery === 0) await this.#trim()
     return event.event_id
   }

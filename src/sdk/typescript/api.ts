@@ -68,6 +68,8 @@ export interface Conversation {
 }
 
 export interface Status {
+  /** When everything of this person was erased, and so what was kept here, too: until this surface joins again. */
+  readonly erased: string | null
   /** Writes that no backend has yet. */
   readonly pending: number
   /** Telemetry that no backend has yet, and how much of it a backend refused for good since this was opened. */

@@ -17,6 +17,7 @@ export interface Vault {
   /** Keep the key that signs session tokens: K of a local backend's companion, S of a device. 32 bytes. */
   readonly keepSessionKey: (key: Uint8Array<ArrayBuffer>) => Promise<void>
   readonly sessionKey: () => Promise<CryptoKey | undefined>
+  readonly forgetSessionKey: () => Promise<void>
 }
 
 /** A keychain of texts: Keychain on iOS, Keystore on Android, the desktop's own. */
@@ -74,7 +75,8 @@ export const keychainVault = (keychain: SecureStorage): Vault => ({
   sessionKey: async () => {
     const bytes = fromBase64url(await keychain.get(names.session) ?? "")
     return bytes === undefined || bytes.length === 0 ? undefined : importSessionKey(bytes)
-  }
+  },
+  forgetSessionKey: () => keychain.delete(names.session)
 })
 
 interface KeptKeys {
@@ -94,7 +96,8 @@ export const cryptoKeyVault = (storage: Storage): Vault => ({
       return identityOf(platform, createdAt, pairs)
     }),
   keepSessionKey: async (key) => storage.write([["keys/session", await importSessionKey(key)]]),
-  sessionKey: async () => await storage.read("keys/session") as CryptoKey | undefined
+  sessionKey: async () => await storage.read("keys/session") as CryptoKey | undefined,
+  forgetSessionKey: () => storage.write([["keys/session", undefined]])
 })
 
 /** A keychain in memory, for tests. */

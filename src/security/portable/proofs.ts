@@ -12,6 +12,8 @@ export interface Identity {
   readonly capabilities: ReadonlyArray<string>
   readonly version: "1.0"
   readonly created_at: string
+  /** Oldest first, each with its own word for the one that followed. */
+  readonly previous_keys?: ReadonlyArray<{ readonly public_key: string; readonly replaced_at: string; readonly grace_ends_at: string; readonly signature: string }>
 }
 
 /** Proof that an identity holds its signing key: over the identity as sent and the other side's challenge. */
