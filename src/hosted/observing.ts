@@ -146,9 +146,10 @@ const queued = ({ partitions, view }: ObservingBase, tenant: string, position: n
   const through = view.of(tenant).lastSeq
   if (through <= position) return Effect.succeed([])
   return partitions.of(tenant).log.readRange({ from: position + 1, through, filter: subjects.logTenant(tenant) }).pipe(
-    Stream.take(1),
+    Stream.flattenIterable,
+    Stream.take(queuedMax),
     Stream.runCollect,
-    Effect.map((batches) => batches.flat().slice(0, queuedMax).map(({ data, seq, time }): Queued => {
+    Effect.map((messages) => messages.map(({ data, seq, time }): Queued => {
       const read = decode(data)
       // what is no event is a commit record
       const [event_id, type, conversation_id] = Result.isSuccess(read) ? [read.success.id, read.success.type, read.success.subject] : [null, "commit", null]
