@@ -9,7 +9,7 @@ const folders = (...names: ReadonlyArray<string>) => names.map((name) => `test/$
 export default defineConfig({
   test: {
     pool: "forks",
-    // two cores are what we promise to be quick on; a server test keeps one busy with its nats-servers
+    // two cores are what we promise to be quick on
     maxWorkers: 2,
     allowOnly: false,
     // a golden file that is missing is a failure, not a new file; `-u` writes, and the diff is the review
@@ -20,8 +20,19 @@ export default defineConfig({
         // these files share a process and what it has loaded: loading it anew for each took half of the time
         test: { name: "fast", isolate: false, include: folders("tidy", "golden", "property", "fault"), testTimeout: 60_000 }
       },
-      { extends: true, test: { name: "server", include: folders("integration", "simulation", "browser"), testTimeout: 60_000, hookTimeout: 60_000 } },
-      { extends: true, test: { name: "long", include: folders("long"), testTimeout: 120_000, hookTimeout: 120_000 } }
+      {
+        extends: true,
+        test: {
+          name: "server",
+          include: folders("integration", "simulation", "browser"),
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // half of their time they wait: for a start, a link, an interval
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 }
+        }
+      },
+      { extends: true, test: { name: "long", include: folders("long"), testTimeout: 120_000, hookTimeout: 120_000, sequence: { groupOrder: 2 } } }
     ]
   }
 })
