@@ -81,6 +81,26 @@ export const Rotated = Schema.Struct({
 })
 export type Rotated = typeof Rotated.Type
 
+/** Every key somebody may think of, and who replaces it how: by `keys rotate` on that side, or as the sentence says. */
+const ways: Readonly<Record<string, { readonly side?: "local" | "hosted"; readonly how: string }>> = {
+  identity: { how: "`identity`: the pairs a backend signs and opens with" },
+  pairing: { side: "local", how: "`pairing`: the secret of a machine's sessions, on that machine" },
+  nats: { side: "hosted", how: "`nats`: what signs the tokens of peers' links and of tools, on hosted (`--on hosted`)" },
+  companion: { how: "a companion's: in the companion, `rotateKeys()` of the SDK" },
+  master: { how: "the master key: `maestra hosted rekey`, while hosted is stopped" },
+  session: { how: "session tokens: by themselves, before they end" },
+  token: { how: "admin tokens: `maestra hosted tokens create` and `revoke`" },
+  tool: { how: "a tool's credentials: `maestra tools grant NAME` again" }
+}
+
+/** Why `keys rotate` of that name does nothing here, and what does. */
+export const unknownKey = (which: string, side: "local" | "hosted"): CommandFailed => {
+  const rest = Object.values(ways).map(({ how }) => how).join("; ")
+  const named = Object.hasOwn(ways, which) ? ways[which]! : undefined
+  const why = named === undefined ? "There is no key of that name." : named.side === undefined || named.side === side ? "" : `That one is not a ${side} backend's.`
+  return new CommandFailed({ status: 400, type: "unknown-key", hint: [why, `What can be replaced: ${rest}.`].filter((part) => part !== "").join(" ") })
+}
+
 /** A backend's own keys. */
 export class Keys extends Context.Service<Keys, {
   readonly list: Effect.Effect<ReadonlyArray<KeyRow>>

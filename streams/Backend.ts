@@ -4,6 +4,7 @@ import { ErasureReceipt } from "./ErasureReceipt.ts"
 import type { Identity } from "./events/peer.ts"
 import type { Stamp } from "./Stamp.ts"
 import type { Verdict } from "./Verdict.ts"
+import type { RegisterPeer, Registered } from "./Registration.ts"
 
 /**
  * What a gateway asks of the backend behind it. `src/local` and `src/hosted` implement these;
@@ -62,53 +63,6 @@ export class Writer extends Context.Service<Writer, {
   /** Wait until the writes reached `tier`, `timeoutMillis` at most; says how far they came. */
   readonly reach: (tenant: string, written: ReadonlyArray<Written>, tier: Tier, timeoutMillis: number) => Effect.Effect<Reached>
 }>()("streams/Writer") {}
-
-/** Body of `POST /register-peer`. `proof` is over {identity, challenge = the SBT's signature}. */
-export const RegisterPeer = Schema.Struct({
-  backend_identity: Schema.Unknown,
-  sbt: Schema.String.check(Schema.isMaxLength(4096)),
-  proof: Schema.String.check(Schema.isMaxLength(512)),
-  /** The leaf's own nkey (public), the same at every renewal. Local backends only. */
-  transport_key: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(128)))
-})
-export type RegisterPeer = typeof RegisterPeer.Type
-
-/** Everything a local backend needs to replicate: where, as whom, which log, and the data key wrapped for it. */
-export const Replication = Schema.Struct({
-  leaf_urls: Schema.Array(Schema.String),
-  leaf_jwt: Schema.String,
-  log: Schema.String,
-  consumer: Schema.String,
-  tenant: Schema.String,
-  data_key: Schema.String,
-  log_id: Schema.String,
-  log_epoch: Schema.Int
-})
-export type Replication = typeof Replication.Type
-
-/** What a companion needs to seal and sign events itself: whose they are, the data keys wrapped for it (oldest first), and the log. */
-export const Sealing = Schema.Struct({
-  tenant: Schema.String,
-  data_keys: Schema.Array(Schema.String),
-  log_id: Schema.String,
-  log_epoch: Schema.Int
-})
-export type Sealing = typeof Sealing.Type
-
-export const Registered = Schema.Struct({
-  status: Schema.Literals(["registered", "renewed"]),
-  peer_id: Schema.String,
-  sync_endpoint: Schema.String,
-  telemetry_endpoint: Schema.String,
-  sync_interval_ms: Schema.Int,
-  expires_at: Schema.String,
-  /** `key_id` of the hosted backend's signing key now: who pinned another asks `/identity` for the way from that one. */
-  hosted_key_id: Schema.optionalKey(Schema.String),
-  replication: Schema.optionalKey(Replication),
-  /** For companions. */
-  sealing: Schema.optionalKey(Sealing)
-})
-export type Registered = typeof Registered.Type
 
 /**
  * Registration was refused. `status`: 401 token or proof wrong or expired, 403 revoked, 409 another key

@@ -1,26 +1,28 @@
 import { Clock, Duration, Effect, Result, Schema } from "effect"
-import { type Draft, type RegisterPeer, type Registered, RegistrationRefused, type Sealing } from "../../streams/Backend.ts"
+import { randomBytes } from "node:crypto"
+import { type Draft, RegistrationRefused } from "../../streams/Backend.ts"
+import type { RegisterPeer, Registered, Sealing } from "../../streams/Registration.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
-import type { Claimed } from "../security/auditedRegistrar.ts"
 import type { Signer } from "../security/BackendIdentity.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
-import { type Handover, handovers, keyGrace } from "../security/handovers.ts"
+import { type Handover, handoversAt, isFirstOf } from "../security/handovers.ts"
 import { keyId, publicKey } from "../security/keys.ts"
-import { isCompanionOf, peerIdOf } from "../security/peerId.ts"
+import { peerIdOf } from "../security/peerId.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
-import { type DataKey, dataKey } from "../security/sealing.ts"
-import { companionKey, companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
+import { type DataKey, dataKey, kidOf } from "../security/sealing.ts"
+import { companionKey, type SessionToken } from "../security/sessionToken.ts"
 import { wrapDataKey } from "../security/wrapping.ts"
-import type { ErasureReceipt } from "../../streams/ErasureReceipt.ts"
+import { secretsOf, sessionKeysOf, withSecret } from "./deviceSecrets.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
+import { findSecret, goneRefusal, refuse, wrongCode } from "./sessions.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
 import type { Tenants } from "./Tenants.ts"
 
 export interface RegistrarContext {
   readonly tenants: Tenants
   readonly identity: Signer
-  readonly own: OwnCommits
+  readonly own: Pick<OwnCommits, "write">
   readonly dataKey: (tenant: string) => DataKey | undefined
   readonly publicUrl: string
   /** The longest session accepted; 8 hours at most. */
@@ -35,7 +37,6 @@ export interface RegistrarContext {
 /** How often surfaces of a companion should sync, where nothing tells them earlier. */
 const syncInterval = Duration.seconds(5)
 
-const refuse = (status: RegistrationRefused["status"], type: string, hint: string) => new RegistrationRefused({ status, type, hint })
 const readIdentity = Schema.decodeUnknownResult(Identity)
 
 /**
@@ -66,13 +67,12 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
   const peer = peerIdOf(tenant, backend_id)
   const known = record.devices.find((device) => device.backend_id === backend_id)
   const signing = yield* Effect.fromResult(signingKeys(known, peer, identity.success, key, now))
-  if (backend_type === "companion" && known === undefined && !isCompanionOf(backend_id, identity.success.public_key)) {
-    return yield* refuse(400, "malformed-identity", "A companion's backend_id is its platform and the SHA-256 of its public key.")
+  if (backend_type === "companion" && known === undefined && !isFirstOf(backend_id, peer, identity.success, now)) {
+    return yield* refuse(400, "malformed-identity", "A companion's backend_id is its platform and the SHA-256 of its first public key.")
   }
-  const device: Device = {
+  const device: Unbound = {
     backend_id,
     peer_id: peer,
-    secret: toBase64url(secret),
     // whoever still comes with a key in its grace changes nothing
     identity: signing.inGrace && known !== undefined ? known.identity : identity.success,
     keys: signing.keys,
@@ -86,7 +86,8 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
 
   // told first: readers that know a key too early lose nothing, and a peer without an answer comes again
   yield* tell(context, tenant, signing.handovers.map((data) => ({ fact: { type: "key.rotated", data }, subject: peer, surface: "hosted" })))
-  yield* context.tenants.update(tenant, (current) => bind(current, device, isoTime(now))).pipe(
+  const fresh = body.rotate_secret === true && companionOf === undefined ? new Uint8Array(randomBytes(32)) : undefined
+  const after = yield* context.tenants.update(tenant, (current) => bind(current, device, { with: secret, fresh, now })).pipe(
     Effect.catchTag("TenantsUnavailable", ({ hint }) => Effect.fail(refuse(503, "try-again", hint))))
   yield* tell(context, tenant, [{
     fact: {
@@ -97,7 +98,7 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
     surface: "hosted"
   }])
 
-  return {
+  const answer: Registered = {
     status: known === undefined ? "registered" : "renewed",
     peer_id: peer,
     sync_endpoint: `${context.publicUrl}/sync/${peer}`,
@@ -106,15 +107,24 @@ export const registerOnHosted = Effect.fnUntraced(function*(context: RegistrarCo
     expires_at: token.expires_at,
     hosted_key_id: context.identity.keyId,
     ...replication,
-    ...sealing
+    ...sealing,
+    ...(yield* nextKey(after, device, secret, identity.success))
   }
+  return yield* context.identity.signObject("registration", { ...answer, challenge: token.signature }).pipe(Effect.map(({ signature }) => ({ ...answer, signature })))
+})
+
+/** The key for the sessions to come, for whoever came with one that is in its grace: wrapped, so that nobody in between learns it. */
+const nextKey = Effect.fnUntraced(function*(record: TenantRecord, device: Unbound, came: Uint8Array, identity: Identity) {
+  const holder = record.devices.find(({ backend_id }) => backend_id === (device.companion_of ?? device.backend_id))
+  const [present, ...previous] = holder === undefined ? [] : secretsOf(holder, 0)
+  const mine = present === undefined || device.companion_of === undefined ? present : companionKey(present, device.backend_id)
+  if (mine === undefined || toBase64url(mine) === toBase64url(came)) return {}
+  const key = yield* wrapDataKey(dataKey(kidOf(record.tenant, previous.length), mine), identity.wrap_key).pipe(Effect.mapError(({ why }) => refuse(400, "key-refused", why)))
+  return { session_key: { key, grace_ends_at: holder?.previous_secrets?.[0]?.until ?? device.expires_at } }
 })
 
 const tell = (context: RegistrarContext, tenant: string, drafts: ReadonlyArray<Draft>) =>
   context.own.write(tenant, drafts).pipe(Effect.mapError(({ hint }) => refuse(503, "try-again", hint)))
-
-/** Clocks differ; a grace that ends this much later than the longest is one of seven days. */
-const graceSkew = Duration.minutes(10)
 
 /**
  * The signing keys of a device from here on. The first one is pinned; another one counts where the pinned one signed for
@@ -129,9 +139,8 @@ const signingKeys = (known: Device | undefined, peer: string, identity: Identity
   const current = known.keys.at(-1)?.keyId ?? ""
   if (current === key.id) return Result.succeed({ keys: known.keys, handovers: [], inGrace: false })
   if (known.keys.some(({ keyId, until }) => keyId === key.id && until !== undefined && isoTime(now) < until)) return Result.succeed({ keys: known.keys, handovers: [], inGrace: true })
-  const steps = handovers(current, peer, identity) ?? []
-  const graceMax = isoTime(now + Duration.toMillis(keyGrace) + Duration.toMillis(graceSkew))
-  if (steps.length === 0 || steps.some(({ grace_ends_at }) => grace_ends_at > graceMax)) return Result.fail(otherKey)
+  const steps = handoversAt(current, peer, identity, now) ?? []
+  if (steps.length === 0) return Result.fail(otherKey)
   const keys = steps.reduce((held, { grace_ends_at, public_key }): Device["keys"] => [
     ...held.slice(0, -1), { ...held.at(-1)!, until: grace_ends_at }, { keyId: keyId(public_key), publicKey: public_key, since: isoTime(now) }
   ], known.keys)
@@ -163,102 +172,28 @@ const sealFor = Effect.fnUntraced(function*(context: RegistrarContext, record: T
   return { tenant: record.tenant, data_keys, log_id: id, log_epoch: epoch }
 })
 
-interface Found {
-  readonly record: TenantRecord
-  readonly token: SessionToken
-  /** S of the device, or K of its companion. */
-  readonly secret: Uint8Array
-  /** The local backend whose companion registers. */
-  readonly companionOf: string | undefined
-}
+/** A device without the secret its sessions are signed with. */
+type Unbound = Omit<Device, "secret" | "previous_secrets">
 
-/** The secret that made this token: the device's own, or one handed out and not yet bound. */
-const findSecret = (context: RegistrarContext, bearer: string, backendId: string, now: number): Result.Result<Found, RegistrationRefused> => {
-  const decoded = decodeBearer(bearer)
-  if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
-  const token = decoded.success
-  const record = context.tenants.ofUser(token.user_id)
-  if (record === undefined) return Result.fail(erasedRefusal(context, backendId) ?? wrongCode)
-  const gone = record.gone.find(({ backend_id }) => backend_id === token.local_backend_id || backend_id === backendId)
-  if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
-  const companion = companionOfSession(token.session_id)
-  if (companion !== undefined && companion !== peerIdOf(record.tenant, backendId)) return Result.fail(refuse(401, "other-backends", "The session is another companion's."))
-  const companionOf = companion === undefined ? undefined : token.local_backend_id
-  const known = record.devices.find(({ backend_id }) => backend_id === token.local_backend_id)
-  // a device that was unpaired over there comes back with a new code; its key is still the pinned one
-  const pending = record.pending.filter(({ expires_at }) => now < millisOf(expires_at)).map(({ secret }) => secret)
-  const held = known === undefined || (companionOf !== undefined && known.companion_of !== undefined) ? [] : [known.secret]
-  const candidates = companionOf === undefined ? [...held, ...pending] : held
-  let refusal = wrongCode
-  for (const candidate of candidates) {
-    const bound = fromBase64url(candidate)!
-    const secret = companionOf === undefined ? bound : companionKey(bound, backendId)
-    const verified = verifySessionToken(token, { key: secret, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
-    if (Result.isSuccess(verified)) return Result.succeed({ record, token, secret, companionOf })
-    if (verified.failure.reason !== "wrong-mac") refusal = refuse(401, "token-refused", verified.failure.hint)
-  }
-  return Result.fail(erasedRefusal(context, backendId) ?? refusal)
-}
-
-const wrongCode = refuse(401, "wrong-code", "The pairing code is wrong, was used by another device, or is older than ten minutes. Make a new one with `maestra hosted enroll USER`.")
-
-/** A device whose tenant was erased, and which no living tenant of its user knows: it is told, with what proves it. */
-const erasedRefusal = ({ identity, tenants }: { readonly tenants: Pick<Tenants, "all">; readonly identity: Pick<Signer, "identity"> }, backendId: string): RegistrationRefused | undefined => {
-  const record = [...tenants.all()].findLast(({ erased, gone }) => erased !== undefined && gone.some(({ backend_id }) => backend_id === backendId))
-  if (record === undefined) return undefined
-  const receipt = record.erased?.receipt
-  // between two steps of an erasure it is not signed yet
-  return receipt === undefined ? refuse(503, "try-again", "This user's data is being erased.") : goneRefusal("erased", { ...receipt, hosted: identity.identity })
-}
-
-const goneRefusal = (what: "revoked" | "erased", receipt?: ErasureReceipt) =>
-  what === "revoked"
-    ? refuse(403, "revoked", "This machine was revoked. What it holds stays on it; a new data directory and a new pairing code start afresh.")
-    : new RegistrationRefused({ status: 410, type: "erased", hint: "This user's data was erased. What this machine holds of it goes too.", ...(receipt === undefined ? {} : { receipt }) })
-
-/** Put the device in place of what was known of it, and spend the pending secret it came with. */
-const bind = (record: TenantRecord, device: Device, now: string): Result.Result<TenantRecord, RegistrationRefused> => {
+/**
+ * Put the device in place of what was known of it, and spend the pending secret it came with. Whoever came with its present
+ * secret and wants another gets `fresh`; the old one is good for its grace.
+ */
+const bind = (record: TenantRecord, device: Unbound, came: { readonly with: Uint8Array; readonly fresh: Uint8Array | undefined; readonly now: number }): Result.Result<TenantRecord, RegistrationRefused> => {
   if (record.gone.some(({ backend_id }) => backend_id === device.backend_id)) return Result.fail(goneRefusal("revoked"))
-  const known = record.devices.some(({ backend_id, secret }) =>
-    device.companion_of === undefined
-      ? backend_id === device.backend_id && secret === device.secret
-      : backend_id === device.companion_of && toBase64url(companionKey(fromBase64url(secret)!, device.backend_id)) === device.secret)
-  const spent = record.pending.some(({ secret }) => secret === device.secret)
+  const held = record.devices.find(({ backend_id }) => backend_id === device.backend_id)
+  const secret = toBase64url(came.with)
+  const spent = record.pending.some((pending) => pending.secret === secret)
+  const known = sessionKeysOf(record, device, came.now).some((key) => toBase64url(key) === secret)
   // its own secret as it is now, or one nobody else was faster to use
   if (!known && !spent) return Result.fail(wrongCode)
+  const kept = held === undefined || spent || device.companion_of !== undefined ? { secret } : { secret: held.secret, previous_secrets: (held.previous_secrets ?? []).filter(({ until }) => isoTime(came.now) < until) }
+  const next = { ...device, ...kept }
   return Result.succeed({
     ...record,
-    devices: [...record.devices.filter(({ backend_id }) => backend_id !== device.backend_id), device],
-    pending: record.pending.filter(({ expires_at, secret }) => secret !== device.secret && now < expires_at)
+    devices: [...record.devices.filter(({ backend_id }) => backend_id !== device.backend_id), came.fresh === undefined || next.secret !== secret ? next : withSecret(next, came.fresh, came.now)],
+    pending: record.pending.filter((pending) => pending.secret !== secret && isoTime(came.now) < pending.expires_at)
   })
-}
-
-/** The tenant a bearer speaks for. Only registered devices have a voice. */
-export const authenticateOnHosted = (context: Pick<RegistrarContext, "tenants" | "identity">, bearer: string, now: number) => {
-  const decoded = decodeBearer(bearer)
-  if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
-  const token = decoded.success
-  const record = context.tenants.ofUser(token.user_id)
-  // a companion's session names the companion: that one's K was kept when it registered
-  const companion = companionOfSession(token.session_id)
-  const device = record?.devices.find((device) => companion === undefined ? device.backend_id === token.local_backend_id : device.peer_id === companion && device.companion_of === token.local_backend_id)
-  const gone = record?.gone.find(({ backend_id, peer_id }) => backend_id === token.local_backend_id || peer_id === companion)
-  if (gone !== undefined) return Result.fail(goneRefusal(gone.what))
-  if (record === undefined || device === undefined) return Result.fail(erasedRefusal(context, token.local_backend_id) ?? refuse(401, "token-refused", "This device is not registered here."))
-  const verified = verifySessionToken(token, { key: fromBase64url(device.secret)!, now, localBackendId: token.local_backend_id, hostedBackendId: context.identity.identity.backend_id })
-  return Result.isFailure(verified)
-    ? Result.fail(refuse(401, "token-refused", verified.failure.hint))
-    : Result.succeed({ tenant: record.tenant, backendId: device.backend_id, userId: token.user_id })
-}
-
-/** Whom a bearer names, where they are known here; whether it is theirs is another question. */
-export const claimedOnHosted = ({ tenants }: Pick<RegistrarContext, "tenants">, bearer: string): Claimed => {
-  const token = decodeBearer(bearer)
-  const record = Result.isSuccess(token) ? tenants.ofUser(token.success.user_id) : undefined
-  if (Result.isFailure(token) || record === undefined) return {}
-  const companion = companionOfSession(token.success.session_id)
-  const peer = [...record.devices, ...record.gone].find(({ backend_id, peer_id }) => companion === undefined ? backend_id === token.success.local_backend_id : peer_id === companion)
-  return { tenant: record.tenant, ...(peer === undefined ? {} : { peer_id: peer.peer_id }) }
 }
 
 const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(values)]

@@ -14,13 +14,15 @@ const Device = Schema.Struct({
   backend_id: BackendId,
   peer_id: PeerId,
   secret: Schema.String,
+  /** Secrets that were replaced, newest first, and until when sessions signed with them are good. */
+  previous_secrets: Schema.optionalKey(Schema.Array(Schema.Struct({ secret: Schema.String, until: Time }))),
   identity: Identity,
   keys: Schema.Array(Key),
   /** Every nkey this peer's leaf ever used: revocation ends them all. */
   transport_keys: Schema.Array(Schema.String),
   registered_at: Time,
   expires_at: Time,
-  /** The local backend whose companion it is: its `secret` is then K, and it goes with that backend. */
+  /** The local backend whose companion it is: its `secret` is then the K it came with last, made of that backend's secret, and it goes with that backend. */
   companion_of: Schema.optionalKey(BackendId)
 })
 export type Device = typeof Device.Type

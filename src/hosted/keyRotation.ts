@@ -1,5 +1,5 @@
 import { Clock, Effect, Redacted, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
-import type { KeyRow, Keys, Rotated } from "../../streams/Access.ts"
+import { type KeyRow, type Keys, type Rotated, unknownKey } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { Identity, previousKeysMax } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
@@ -97,5 +97,5 @@ export const hostedKeys = (context: RotationContext): Keys["Service"] => ({
     return rows
   }),
   rotate: (which) =>
-    which === "identity" ? rotate(context) : Effect.fail(failed(400, "unknown-key", "Over HTTP a hosted backend rotates its `identity`: the pairs it signs and opens with."))
+    which === "identity" ? rotate(context) : Effect.fail(unknownKey(which, "hosted"))
 })

@@ -2,7 +2,7 @@ import { Effect, Option, Redacted, Result, Schema } from "effect"
 import { readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Identity } from "../../streams/events/peer.ts"
-import { fromBase64url, toBase64url } from "../security/digest.ts"
+import { fromBase64url, hmac, toBase64url } from "../security/digest.ts"
 import { account, type Keystore, type KeystoreError } from "../security/Keystore.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { type DataKey, dataKey, dataKeyBytes } from "../security/sealing.ts"
@@ -20,6 +20,8 @@ const PairedWith = Schema.Struct({
   peer_id: Schema.String,
   expires_at: Schema.String,
   renewed_at: Schema.String,
+  /** When the secret of its sessions took over from another; absent for the pairing code's. */
+  secret_since: Schema.optionalKey(Schema.String),
   leaf_urls: Schema.NonEmptyArray(Schema.String),
   log: Schema.String,
   log_id: Schema.String,
@@ -30,6 +32,8 @@ export type PairedWith = typeof PairedWith.Type
 /** The secrets of a pairing, from the keystore. */
 export interface PairingSecrets {
   readonly secret: Redacted.Redacted<Uint8Array>
+  /** Secrets that were replaced, newest first, and until when sessions signed with them, or with keys made of them, are good. */
+  readonly previous: ReadonlyArray<{ readonly secret: Redacted.Redacted<Uint8Array>; readonly until: string }>
   readonly transportSeed: Redacted.Redacted<string>
   readonly dataKeys: ReadonlyArray<DataKey>
 }
@@ -37,6 +41,7 @@ export interface PairingSecrets {
 /** What the keystore holds under `<backend_id>/pairing`. */
 const Stored = Schema.Struct({
   secret: Schema.String,
+  previous_secrets: Schema.optionalKey(Schema.Array(Schema.Struct({ secret: Schema.String, until: Schema.String }))),
   transport_seed: Schema.String,
   data_keys: Schema.Array(Schema.Struct({ kid: Schema.String, key: Schema.String }))
 })
@@ -78,14 +83,32 @@ export const makePairingStore = (options: { readonly dataDir: string; readonly b
   }
 }
 
+/** What sessions may be signed with at `now` (ISO time): the present secret, and those in their grace. */
+export const sessionSecrets = ({ previous, secret }: PairingSecrets, now: string): ReadonlyArray<Uint8Array> =>
+  [secret, ...previous.filter(({ until }) => now < until).map((one) => one.secret)].map(Redacted.value)
+
+/** The secrets with another one for the sessions to come, as a registration brought it; those whose grace has ended are forgotten. */
+export const withNextSecret = (secrets: PairingSecrets, next: Uint8Array, graceEnds: string, now: string): PairingSecrets => ({
+  ...secrets,
+  secret: Redacted.make(next),
+  previous: [{ secret: secrets.secret, until: graceEnds }, ...secrets.previous.filter(({ until }) => now < until)]
+})
+
+/** What a secret is called where it must not be shown: nobody gets from it to the secret, which has 256 random bits. */
+export const pairingKeyId = (secret: Redacted.Redacted<Uint8Array>): string => toBase64url(hmac(Redacted.value(secret), "maestra-secret-id-v1\0"))
+
+const secretOf = (text: string) => Redacted.make(new Uint8Array(fromBase64url(text) ?? []))
+
 const fromStored = (stored: typeof Stored.Type): PairingSecrets => ({
-  secret: Redacted.make(new Uint8Array(fromBase64url(stored.secret) ?? [])),
+  secret: secretOf(stored.secret),
+  previous: (stored.previous_secrets ?? []).map(({ secret, until }) => ({ secret: secretOf(secret), until })),
   transportSeed: Redacted.make(stored.transport_seed),
   dataKeys: stored.data_keys.map(({ key, kid }) => dataKey(kid, fromBase64url(key) ?? new Uint8Array()))
 })
 
 const toStored = (secrets: PairingSecrets): typeof Stored.Type => ({
   secret: toBase64url(Redacted.value(secrets.secret)),
+  previous_secrets: secrets.previous.map(({ secret, until }) => ({ secret: toBase64url(Redacted.value(secret)), until })),
   transport_seed: Redacted.value(secrets.transportSeed),
   data_keys: secrets.dataKeys.map((key) => ({ kid: key.kid, key: toBase64url(dataKeyBytes(key)) }))
 })

@@ -7,8 +7,7 @@ import { type Admitted, admit, type Facts, follow, type Head, type Refusal } fro
 import type { AuthorKey } from "../security/AuthorKeys.ts"
 import { frame, type ParsedCommit, parseCommit, unframe, verifyCommit } from "../security/commit.ts"
 import { type DataKeys, openData } from "../security/envelopes.ts"
-import { keyId } from "../security/keys.ts"
-import type { Companion, CompanionStore } from "./companions.ts"
+import { type Companion, type CompanionStore, keysOfCompanion } from "./companions.ts"
 import { companionEventIds } from "./companionFrame.ts"
 import type { Journal, LamportClock } from "./Journal.ts"
 import type { Paired } from "./Pairing.ts"
@@ -119,8 +118,7 @@ const readHead = (bytes: Uint8Array, seq: number, keys: ReadonlyArray<AuthorKey>
 /** The key it registered with, and those it rotated to since. */
 const keysOf = Effect.fnUntraced(function*(context: AcceptContext, companion: Companion | undefined, peer: string) {
   const pinned = (yield* context.tables.keys).find(([, author]) => author === peer)?.[2].keys ?? []
-  const first = companion === undefined ? [] : [{ keyId: keyId(companion.identity.public_key), publicKey: companion.identity.public_key }]
-  return pinned.length > 0 ? pinned : first
+  return companion === undefined ? pinned : keysOfCompanion(companion, pinned)
 })
 
 const factsOf = Effect.fnUntraced(function*(context: AcceptContext, paired: Paired, peer: string, companion: Companion | undefined, keys: ReadonlyArray<AuthorKey>): Effect.fn.Return<Facts> {

@@ -1,8 +1,10 @@
 import { Effect, Result, Schema } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
-import { RegisterPeer } from "../../streams/Backend.ts"
+import { RegisterPeer } from "../../streams/Registration.ts"
 import { Identity } from "../../streams/events/peer.ts"
+import type { AuthorKey } from "../security/AuthorKeys.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** The list of companions cannot be read or written. Their commits are safe in the journal; nothing new was taken from them. */
@@ -25,6 +27,16 @@ export interface CompanionStore {
   readonly all: () => ReadonlyArray<Companion>
   readonly keep: (companion: Companion) => Effect.Effect<void, CompanionsUnreadable>
   readonly forgetAll: Effect.Effect<void, CompanionsUnreadable>
+}
+
+/** The keys a companion signs with, oldest first: as its identity here tells them, and as the log does, which may know of a later rotation. */
+export const keysOfCompanion = ({ identity }: Pick<Companion, "identity">, pinned: ReadonlyArray<AuthorKey>): ReadonlyArray<AuthorKey> => {
+  const told = keysOfIdentity(identity)
+  const end = (id: string) => [...told, ...pinned].find(({ keyId, until }) => keyId === id && until !== undefined)?.until
+  return [...told, ...pinned.filter(({ keyId }) => !told.some((key) => key.keyId === keyId))].map(({ keyId, publicKey }) => {
+    const until = end(keyId)
+    return { keyId, publicKey, ...(until === undefined ? {} : { until }) }
+  })
 }
 
 const List = Schema.fromJsonString(Schema.Array(Companion))

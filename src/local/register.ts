@@ -1,15 +1,17 @@
 import { Clock, Duration, Effect, Redacted, Result, Schema } from "effect"
 import { randomBytes } from "node:crypto"
-import { CommandFailed, Registered, type RegisterPeer } from "../../streams/Backend.ts"
+import { CommandFailed } from "../../streams/Backend.ts"
+import { Registered, type RegisterPeer } from "../../streams/Registration.ts"
 import { Erased, ErasureReceipt } from "../../streams/ErasureReceipt.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Signer } from "../security/BackendIdentity.ts"
 import { handovers } from "../security/handovers.ts"
-import { publicKey } from "../security/keys.ts"
+import { keyId, publicKey } from "../security/keys.ts"
 import type { PairingCode } from "../security/pairingCode.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
 import { createSessionToken, encodeBearer, newSessionId } from "../security/sessionToken.ts"
+import { verifyObject } from "../security/signing.ts"
 
 /** The hosted side could not be asked: no network, or it is down. Nothing was changed; it is tried again. */
 export class HostedUnreachable extends Schema.TaggedError<HostedUnreachable>()("HostedUnreachable", { url: Schema.String, hint: Schema.String }) {}
@@ -49,20 +51,43 @@ export interface RegisterOptions {
   readonly self: Signer
   readonly transportKey: string
   readonly sessionLife: Duration.Duration
+  /** Ask for another secret. */
+  readonly rotateSecret?: boolean
+}
+
+/** What a registration came to, and the hosted identity as it is now: the pinned one, or one that it leads to by its own signatures. */
+export interface Answered {
+  readonly answer: Registered
+  readonly hosted: Identity
 }
 
 /** `POST /register-peer` there: join, or renew. The token lives for `sessionLife`, 8 hours at most. */
-export const registerWith = Effect.fnUntraced(function*(options: RegisterOptions): Effect.fn.Return<Registered, HostedUnreachable | CommandFailed> {
+export const registerWith = Effect.fnUntraced(function*(options: RegisterOptions): Effect.fn.Return<Answered, HostedUnreachable | CommandFailed> {
   const token = yield* sessionToken(options)
   const body = JSON.stringify({
     backend_identity: options.self.identity,
     sbt: encodeBearer(token),
     proof: yield* options.self.prove(token.signature),
-    transport_key: options.transportKey
+    transport_key: options.transportKey,
+    ...(options.rotateSecret === true ? { rotate_secret: true } : {})
   })
   const answer = yield* call(`${options.url}/register-peer`, { method: "POST", headers: { "content-type": "application/json" }, body })
   const read = Schema.decodeUnknownResult(Registered)(answer)
-  return Result.isSuccess(read) ? read.success : yield* refuse("the hosted backend's answer cannot be read; it may be of another version")
+  if (Result.isFailure(read)) return yield* refuse("the hosted backend's answer cannot be read; it may be of another version")
+  const hosted = yield* hostedNow(options, read.success)
+  // keys and addresses are in it: they are taken from nobody in between
+  return verifyObject(hosted.public_key, "registration", { ...answer as object, challenge: token.signature })
+    ? { answer: read.success, hosted }
+    : yield* refuse(`the answer of ${options.url} is not signed with the key of the hosted backend this machine belongs to. Somebody may be in between`)
+})
+
+const hostedNow = Effect.fnUntraced(function*({ hosted, url }: RegisterOptions, answer: Registered): Effect.fn.Return<Identity, HostedUnreachable | CommandFailed> {
+  const pinned = keyId(hosted.public_key)
+  if (answer.hosted_key_id === undefined || answer.hosted_key_id === pinned) return hosted
+  const told = yield* askIdentity(url)
+  return told.backend_id === hosted.backend_id && handovers(pinned, "hosted", told) !== undefined
+    ? told
+    : yield* new CommandFailed({ status: 409, type: "other-key", hint: `${url} signs with another key than the one this machine knows, and the known one did not hand over to it. Somebody may be in between` })
 })
 
 /** Pass a companion's registration on as it came: it is signed for both sides. */

@@ -1,12 +1,14 @@
-import { Clock, Effect, Redacted, Result, Schema, SubscriptionRef } from "effect"
-import { type RegisterPeer, type Registered, RegistrationRefused, Registrar, selfTenant } from "../../streams/Backend.ts"
+import { Clock, Effect, Result, Schema, SubscriptionRef } from "effect"
+import { RegistrationRefused, Registrar, selfTenant } from "../../streams/Backend.ts"
+import type { RegisterPeer, Registered } from "../../streams/Registration.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { handovers } from "../security/handovers.ts"
 import { keyId } from "../security/keys.ts"
 import { verifyIdentityProof } from "../security/proofs.ts"
-import { companionOfSession, decodeBearer, type SessionToken, verifySessionToken } from "../security/sessionToken.ts"
+import { companionOfSession, decodeBearer, type SessionToken, verifyWithAny } from "../security/sessionToken.ts"
 import type { ErasedPeople } from "./erasedPeople.ts"
-import type { Paired } from "./Pairing.ts"
+import { isoTime } from "../../streams/time.ts"
+import { type Paired, sessionSecrets } from "./Pairing.ts"
 import { type CompanionContext, registerCompanion, verifyCompanion } from "./registerCompanion.ts"
 
 const refuse = (status: RegistrationRefused["status"], type: string, hint: string) => new RegistrationRefused({ status, type, hint })
@@ -33,13 +35,13 @@ export const localRegistrar = (context: CompanionContext & { readonly httpUrl: s
   const verify = (held: Paired, bearer: string, now: number): Result.Result<SessionToken, RegistrationRefused> => {
     const decoded = decodeBearer(bearer)
     if (Result.isFailure(decoded)) return Result.fail(refuse(401, "token-refused", decoded.failure.hint))
-    const verified = verifySessionToken(decoded.success, {
-      key: Redacted.value(held.secrets.secret),
+    const verified = verifyWithAny(decoded.success, {
+      keys: sessionSecrets(held.secrets, isoTime(now)),
       now,
       localBackendId: context.self.identity.backend_id,
       hostedBackendId: held.with.hosted.backend_id
     })
-    return Result.isFailure(verified) ? Result.fail(refuse(401, "token-refused", verified.failure.hint)) : Result.succeed(verified.success)
+    return Result.isFailure(verified) ? Result.fail(refuse(401, "token-refused", verified.failure.hint)) : Result.succeed(decoded.success)
   }
 
   const registerHosted = Effect.fnUntraced(function*(held: Paired, body: RegisterPeer): Effect.fn.Return<Omit<Registered, keyof ReturnType<typeof endpoints>>, RegistrationRefused> {
@@ -68,7 +70,10 @@ export const localRegistrar = (context: CompanionContext & { readonly httpUrl: s
         const token = decodeBearer(body.sbt)
         const isCompanion = Result.isSuccess(token) && companionOfSession(token.success.session_id) !== undefined
         const answer = yield* isCompanion ? registerCompanion(context, held, body) : registerHosted(held, body)
-        return { ...answer, ...endpoints(answer.peer_id) }
+        const whole = { ...answer, ...endpoints(answer.peer_id) }
+        const challenge = Result.isSuccess(token) ? token.success.signature : ""
+        const { signature } = yield* context.self.signObject("registration", { ...whole, challenge })
+        return { ...whole, signature }
       }),
     authenticate: (bearer) =>
       Effect.gen(function*() {

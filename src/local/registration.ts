@@ -1,18 +1,18 @@
 import { Clock, Duration, Effect, Option, Redacted, Result, SubscriptionRef } from "effect"
-import { CommandFailed, type Registered } from "../../streams/Backend.ts"
+import { CommandFailed } from "../../streams/Backend.ts"
+import type { Registered } from "../../streams/Registration.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { LeafConfig } from "../nats/leafConfig.ts"
 import { credsFile, makeTransportKey, transportPublicKey } from "../nats/leafCredentials.ts"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
-import type { Identity } from "../../streams/events/peer.ts"
 import { type BackendIdentity, type Signer, signerOf } from "../security/BackendIdentity.ts"
 import { isErased } from "../security/erasure.ts"
-import { handovers, keysOfIdentity } from "../security/handovers.ts"
-import { keyId } from "../security/keys.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
 import { refusalOfUrl } from "../security/plainText.ts"
 import { decodePairingCode } from "../security/pairingCode.ts"
-import type { Paired, PairingSecrets, PairingStore } from "./Pairing.ts"
-import { askIdentity, type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
+import { dataKeyBytes } from "../security/sealing.ts"
+import { type Paired, type PairingSecrets, type PairingStore, withNextSecret } from "./Pairing.ts"
+import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
 import { awaitRef, bump, note, type State } from "./State.ts"
 
 export interface RegistrationContext {
@@ -45,18 +45,18 @@ export const pair = Effect.fnUntraced(function*(context: RegistrationContext, te
   if (Option.isSome(held) && SubscriptionRef.getUnsafe(context.state.needs) === undefined) {
     return yield* failed(409, "already-paired", `This machine is paired with ${held.value.with.hosted_url}. \`maestra local unpair\` first.`)
   }
-  const hosted = yield* identifyHosted(code).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
+  const pinned = yield* identifyHosted(code).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
   const transport = yield* makeTransportKey
-  const answer = yield* registerWith({
+  const { answer, hosted } = yield* registerWith({
     url: code.url,
-    hosted,
+    hosted: pinned,
     userId: code.userId,
     secret: code.secret,
     self: context.self,
     transportKey: transport.publicKey,
     sessionLife: context.sessionLife
   }).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
-  const secrets = { secret: code.secret, transportSeed: Redacted.make(transport.seed), dataKeys: [] }
+  const secrets = { secret: code.secret, previous: [], transportSeed: Redacted.make(transport.seed), dataKeys: [] }
   const paired = yield* accept(context, answer, { hosted_url: code.url, hosted, user_id: code.userId }, secrets, context.self)
   yield* context.leaf.pair({ urls: paired.with.leaf_urls, creds: credsFile(answer.replication!.leaf_jwt, transport.seed) }).pipe(Effect.mapError(onDisk))
   yield* context.server.reload.pipe(Effect.mapError(onDisk))
@@ -69,7 +69,7 @@ export const pair = Effect.fnUntraced(function*(context: RegistrationContext, te
 const accept = Effect.fnUntraced(function*(
   context: RegistrationContext,
   answer: Registered,
-  about: Pick<Paired["with"], "hosted_url" | "hosted" | "user_id">,
+  about: Pick<Paired["with"], "hosted_url" | "hosted" | "user_id" | "secret_since">,
   secrets: PairingSecrets,
   self: Pick<Signer, "unwrap">
 ): Effect.fn.Return<Paired, CommandFailed> {
@@ -77,32 +77,26 @@ const accept = Effect.fnUntraced(function*(
   const [first, ...rest] = replication?.leaf_urls ?? []
   if (replication === undefined || first === undefined) return yield* failed(409, "no-replication", "the hosted backend offers no replication to this machine")
   const key = yield* self.unwrap(replication.data_key).pipe(Effect.mapError(({ why }) => failed(409, "data-key", `the data key cannot be opened: ${why}`)))
+  const now = isoTime(yield* Clock.currentTimeMillis)
+  const session = answer.session_key === undefined ? undefined : yield* self.unwrap(answer.session_key.key).pipe(Effect.mapError(({ why }) => failed(409, "session-key", `the next secret of the sessions cannot be opened: ${why}`)))
+  const held = session === undefined ? secrets : withNextSecret(secrets, new Uint8Array(dataKeyBytes(session)), answer.session_key!.grace_ends_at, now)
   const paired: Paired = {
     with: {
       ...about,
       tenant: replication.tenant,
       peer_id: answer.peer_id,
       expires_at: answer.expires_at,
-      renewed_at: isoTime(yield* Clock.currentTimeMillis),
+      renewed_at: now,
+      ...(session === undefined ? {} : { secret_since: now }),
       leaf_urls: [first, ...rest],
       log: replication.log,
       log_id: replication.log_id,
       log_epoch: replication.log_epoch
     },
-    secrets: { ...secrets, dataKeys: [...secrets.dataKeys.filter(({ kid }) => kid !== key.kid), key] }
+    secrets: { ...held, dataKeys: [...held.dataKeys.filter(({ kid }) => kid !== key.kid), key] }
   }
   yield* context.store.save(paired).pipe(Effect.mapError(onDisk))
   return paired
-})
-
-/** The hosted identity as it is now: the pinned one, or one that it leads to by its own signatures. */
-const hostedNow = Effect.fnUntraced(function*({ hosted, hosted_url }: Paired["with"], answer: Registered): Effect.fn.Return<Identity, CommandFailed> {
-  const pinned = keyId(hosted.public_key)
-  if (answer.hosted_key_id === undefined || answer.hosted_key_id === pinned) return hosted
-  const told = yield* askIdentity(hosted_url).pipe(Effect.catchTag("HostedUnreachable", (error) => Effect.fail(offline(error))))
-  return told.backend_id === hosted.backend_id && handovers(pinned, "hosted", told) !== undefined
-    ? told
-    : yield* failed(409, "other-key", `${hosted_url} signs with another key than the one this machine knows, and the known one did not hand over to it. Somebody may be in between`)
 })
 
 /** Forget the hosted side. What was written here stays; so does what came from there, until `resync` or `rebuild`. */
@@ -116,25 +110,33 @@ export const unpair = Effect.fnUntraced(function*(context: RegistrationContext):
 })
 
 /** Register again before, or after, the registration ends. What cannot be mended here is told to a person. */
-export const renew = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<boolean> {
+export const renew = (context: RegistrationContext): Effect.Effect<boolean> => Effect.map(registerAgain(context, {}), Result.isSuccess)
+
+/**
+ * The same, and why not. `rotateSecret`: with another secret for the sessions from here on, and another nkey for the link,
+ * which takes it up when it is dialled the next time.
+ */
+export const registerAgain = Effect.fnUntraced(function*(context: RegistrationContext, { rotateSecret = false }: { readonly rotateSecret?: boolean }): Effect.fn.Return<Result.Result<Paired, CommandFailed | HostedUnreachable>> {
   const held = SubscriptionRef.getUnsafe(context.state.paired)
-  if (Option.isNone(held)) return false
-  const { secrets, with: paired } = held.value
-  const seed = Redacted.value(secrets.transportSeed)
+  if (Option.isNone(held)) return Result.fail(failed(409, "not-paired", "This machine is not paired: `maestra local pair CODE` first."))
+  const { with: paired } = held.value
+  const seed = rotateSecret ? (yield* makeTransportKey).seed : Redacted.value(held.value.secrets.transportSeed)
+  const secrets = { ...held.value.secrets, transportSeed: Redacted.make(seed) }
   // keys that wait for the hosted side's yes register themselves, with the present key's word for them
   const next = context.self.prepared()
   const self = next === undefined ? context.self : signerOf(next)
   const result = yield* Effect.result(Effect.gen(function*() {
-    const answer = yield* registerWith({
+    const { answer, hosted } = yield* registerWith({
       url: paired.hosted_url,
       hosted: paired.hosted,
       userId: paired.user_id,
       secret: secrets.secret,
       self,
       transportKey: transportPublicKey(seed),
-      sessionLife: context.sessionLife
+      sessionLife: context.sessionLife,
+      rotateSecret
     })
-    const renewed = yield* accept(context, answer, { ...paired, hosted: yield* hostedNow(paired, answer) }, secrets, self)
+    const renewed = yield* accept(context, answer, { ...paired, hosted }, secrets, self)
     if (next !== undefined) yield* context.self.adopt(next).pipe(Effect.mapError(onDisk))
     const changed = renewed.with.leaf_urls.join() !== paired.leaf_urls.join()
     const creds = credsFile(answer.replication!.leaf_jwt, seed)
@@ -147,18 +149,18 @@ export const renew = Effect.fnUntraced(function*(context: RegistrationContext): 
   }))
   if (Result.isSuccess(result)) {
     yield* SubscriptionRef.set(context.state.paired, Option.some(result.success))
-    return true
+    return result
   }
   const { receipt } = result.failure._tag === "CommandFailed" ? result.failure : {}
   if (receipt !== undefined && isErased(receipt, paired.tenant, keysOfIdentity(paired.hosted))) {
     yield* SubscriptionRef.set(context.state.erasing, { receipt })
-    return false
+    return result
   }
   // a hosted side that will have no new key goes on with the old one
   if (next !== undefined && result.failure._tag === "CommandFailed" && result.failure.status === 409) yield* context.self.abandon.pipe(Effect.ignore)
   else if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
   note(context.state, yield* Clock.currentTimeMillis, `renewing the registration: ${result.failure.hint}`)
-  return false
+  return result
 })
 
 /**

@@ -1,7 +1,9 @@
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { RegistrationRefused, type Syncing } from "../../streams/Backend.ts"
+import { isoTime } from "../../streams/time.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
 import { type AcceptContext, acceptCommit, pairedIn } from "./acceptCommit.ts"
+import { keysOfCompanion } from "./companions.ts"
 
 /** Companions' syncs at a local backend: their commits go into the journal, and from there to the hosted side. */
 export const syncingOnLocal = (context: AcceptContext): Syncing["Service"] => ({
@@ -11,9 +13,9 @@ export const syncingOnLocal = (context: AcceptContext): Syncing["Service"] => ({
       const companion = context.companions.of(peer)
       return companion === undefined
         ? Effect.fail(new RegistrationRefused({ status: 403, type: "unknown-peer", hint: "This companion is not registered here: POST /register-peer first." }))
-        : Effect.map(context.tables.keys, (keys) => {
-          const pinned = keys.find(([, author]) => author === peer)?.[2].keys.map(({ publicKey }) => publicKey) ?? []
-          return { backendId: companion.backend_id, publicKeys: [...new Set([companion.identity.public_key, ...pinned])] }
+        : Effect.map(Effect.all([context.tables.keys, Clock.currentTimeMillis]), ([keys, now]) => {
+          const known = keysOfCompanion(companion, keys.find(([, author]) => author === peer)?.[2].keys ?? [])
+          return { backendId: companion.backend_id, publicKeys: known.filter(({ until }) => until === undefined || isoTime(now) < until).map(({ publicKey }) => publicKey) }
         })
     }),
   commit: (_, peer, commit) =>

@@ -1,6 +1,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { Audit } from "../../streams/Audit.ts"
-import type { RegisterPeer, Registered, RegistrationRefused, Registrar } from "../../streams/Backend.ts"
+import type { RegistrationRefused, Registrar } from "../../streams/Backend.ts"
+import type { RegisterPeer, Registered } from "../../streams/Registration.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import { keyId } from "./keys.ts"
 

@@ -1,8 +1,10 @@
 import { Duration, Result } from "effect"
 import type { KeyRow } from "../../streams/Access.ts"
 import type { Identity } from "../../streams/events/peer.ts"
+import { isoTime } from "../../streams/time.ts"
 import type { AuthorKey } from "./AuthorKeys.ts"
 import { publicKey } from "./keys.ts"
+import { isCompanionOf } from "./peerId.ts"
 import { type Rotation, verifyRotation } from "./proofs.ts"
 
 /** How long the old key's signatures still count once a new one has taken over. */
@@ -47,4 +49,21 @@ export const handovers = (knownKeyId: string, author: string, identity: Identity
     peer_id: author, public_key: keys[from + i + 1]!, old_key_id: ids[from + i]!, grace_ends_at, signature
   }))
   return steps.every((step, i) => verifyRotation(keys[from + i]!, step, step.signature)) ? steps : undefined
+}
+
+/** Clocks differ; a grace that ends this much later than the longest is one of seven days. */
+const graceSkew = Duration.minutes(10)
+
+/** The same for somebody who registers at `now` (milliseconds since 1970): there is no way either where a key keeps itself a longer grace. */
+export const handoversAt = (knownKeyId: string, author: string, identity: Identity, now: number): ReadonlyArray<Handover> | undefined => {
+  const graceMax = isoTime(now + Duration.toMillis(keyGrace) + Duration.toMillis(graceSkew))
+  const steps = handovers(knownKeyId, author, identity)
+  return steps?.every(({ grace_ends_at }) => grace_ends_at <= graceMax) === true ? steps : undefined
+}
+
+/** Whether a companion's id is made of the key it names now, or of the first one of those that led to it. */
+export const isFirstOf = (backendId: string, author: string, identity: Identity, now: number): boolean => {
+  const first = identity.previous_keys?.[0]?.public_key ?? identity.public_key
+  const key = publicKey(first)
+  return Result.isSuccess(key) && isCompanionOf(backendId, first) && handoversAt(key.success.id, author, identity, now) !== undefined
 }

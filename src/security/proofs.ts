@@ -102,9 +102,10 @@ const decodeProof = (header: string): Result.Result<FreshProof, ProofRefused> =>
   const bytes = header.length > headerMaxLength ? undefined : fromBase64url(header)
   if (bytes === undefined) return refuse("malformed")
   const proof = readProof(bytes.toString("utf8"))
-  return Result.isSuccess(proof) && canonicalJson(proof.success) === bytes.toString("utf8")
-    ? Result.succeed(proof.success)
-    : refuse("malformed")
+  if (Result.isFailure(proof)) return refuse("malformed")
+  // a lone surrogate, escaped, has no canonical form
+  const canonical = tryCanonicalJson(proof.success)
+  return Result.isSuccess(canonical) && canonical.success === bytes.toString("utf8") ? Result.succeed(proof.success) : refuse("malformed")
 }
 
 /** Whose proof a header claims to be; nothing of it is checked. */

@@ -45,7 +45,7 @@ const hints: Record<TokenRefused["reason"], string> = {
   "from-the-future": "The token was made in the future. Set the clocks of both machines.",
   expired: "The session has ended. Start it again."
 }
-const refuse = (reason: TokenRefused["reason"]) => Result.fail(new TokenRefused({ reason, hint: hints[reason] }))
+const refuse = (reason: TokenRefused["reason"]): Result.Result<never, TokenRefused> => Result.fail(new TokenRefused({ reason, hint: hints[reason] }))
 
 const macOf = (token: SessionClaims, key: Uint8Array): Buffer =>
   hmac(key, canonicalJson({
@@ -82,6 +82,20 @@ export const verifySessionToken = (
   if (expires - created > Duration.toMillis(tokenLifeMax)) return refuse("too-long")
   if (created - expected.now > Duration.toMillis(clockSkewMax)) return refuse("from-the-future")
   return expected.now > expires ? refuse("expired") : Result.succeed(token)
+}
+
+/** The same with several keys, of which any will do: the present one first, then those in their grace. Answers which one it was. */
+export const verifyWithAny = <K extends Uint8Array>(
+  token: SessionToken,
+  { keys, ...expected }: { readonly keys: ReadonlyArray<K>; readonly now: number; readonly localBackendId: string; readonly hostedBackendId: string }
+): Result.Result<K, TokenRefused> => {
+  let refusal: Result.Result<never, TokenRefused> = refuse("wrong-mac")
+  for (const key of keys) {
+    const verified = verifySessionToken(token, { ...expected, key })
+    if (Result.isSuccess(verified)) return Result.succeed(key)
+    if (verified.failure.reason !== "wrong-mac") refusal = Result.fail(verified.failure)
+  }
+  return refusal
 }
 
 /** A token as a bearer: base64url of the canonical JSON of all seven fields. */

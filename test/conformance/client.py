@@ -176,6 +176,8 @@ def main():
         bearer = b64(canonical(token).encode())
         proof = signing.sign(b"maestra-identity-v1", canonical({"identity": identity, "challenge": token["signature"]}))
         joined = ask(options.url + "/register-peer", {"backend_identity": identity, "sbt": bearer, "proof": proof})
+        signed = {field: value for field, value in joined.items() if field != "signature"}
+        verify(folder, other["identity"]["public_key"], b"maestra-registration-v1", canonical({**signed, "challenge": token["signature"]}), joined["signature"])
         assert joined["peer_id"] == "peer_" + hashlib.sha256((joined["sealing"]["tenant"] + "\0" + own).encode()).hexdigest()[:16]
 
         def sync(conversations, cursor=None):

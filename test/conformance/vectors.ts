@@ -3,6 +3,7 @@ import { fromBase64url, toBase64url, utf8 } from "../../src/security/portable/by
 import { canonicalJson } from "../../src/security/portable/canonical.ts"
 import { recordDigest } from "../../src/security/portable/commit.ts"
 import { companionKey, digestOf, idsDigest, peerIdOf } from "../../src/security/portable/digest.ts"
+import { signRotation } from "../../src/security/portable/handovers.ts"
 import { companionBackendId, importPrivateKey, keyIdOf } from "../../src/security/portable/keys.ts"
 import { dataKey, seal, sharedId } from "../../src/security/portable/sealing.ts"
 import { createSessionToken, encodeBearer } from "../../src/security/portable/sessionToken.ts"
@@ -42,8 +43,8 @@ export const deterministic = async ({ public_key }: TestKey) => {
   }
 }
 
-/** Signatures are salted: these hold, and so do others over the same text. */
-export const signatures = async (key: TestKey) => {
+/** Signatures are salted: these hold, and so do others over the same text. `next`: the public key the test key gives way to. */
+export const signatures = async (key: TestKey, next: string) => {
   const privateKey = await importPrivateKey(key.private_key, "signing")
   const { identity } = await deterministic(key)
   const own = { backend_id: identity.backend_id, backend_type: "companion", public_key: key.public_key, wrap_key: key.public_key, capabilities: [], version: "1.0", created_at: time }
@@ -53,7 +54,17 @@ export const signatures = async (key: TestKey) => {
     author: identity.peer_id, key_id: identity.key_id, sync_id: "s-1", journal: "j-1", from: 1, to: 1, ids: await idsDigest(["e"]), hashes: [await digestOf("event")],
     prev: "", seen: { log_seq: 0, head: "" }, time
   }))
+  const rotation = { peer_id: "hosted", public_key: next, old_key_id: identity.key_id, grace_ends_at: "2026-11-29T10:00:00.000Z" }
+  const signature = await signRotation(privateKey, rotation)
   return {
+    rotated_identity: {
+      known_key_id: identity.key_id, author: "hosted", text: canonicalJson(rotation),
+      identity: {
+        backend_id: hosted, backend_type: "hosted", public_key: next, wrap_key: next, capabilities: [], version: "1.0", created_at: time,
+        previous_keys: [{ public_key: key.public_key, replaced_at: time, grace_ends_at: rotation.grace_ends_at, signature }]
+      }
+    },
+    registration_answer: await signObject(privateKey, "registration", { status: "renewed", peer_id: identity.peer_id, expires_at: time, challenge: "f".repeat(64) }),
     identity_proof: { context: "maestra-identity-v1", text, signature: await sign(privateKey, "identity", text) },
     sync_payload: payload,
     commit_record: { record, digest: await recordDigest(record) },

@@ -75,7 +75,7 @@ const makeWorld = (sides: ReadonlyArray<SideName>) => {
   const key = dataKey("t_aaaaaaaaaaaaaaaa.1", new Uint8Array(32).fill(7))
   const state: LinkState = {
     mode: "hybrid", userId: "ada", tenant: "t_aaaaaaaaaaaaaaaa", peerId: "peer_0123456789abcdef", dataKeys: [], expires: {},
-    hosted: { url: urls.hosted, backendId: "", fingerprint: "" }, local: { url: urls.local, backendId: "" }
+    hosted: { url: urls.hosted, backendId: "", fingerprint: "" }, local: { url: urls.local, backendId: "", fingerprint: "" }
   }
   return {
     ...world,

@@ -100,7 +100,7 @@ export class Local {
         hosted_url: "https://hosted.example", hosted: hosted.self.identity, user_id: tenant.record.user_id, tenant: tenant.id, peer_id: peer,
         expires_at: registrationEnds, renewed_at: registeredAt, leaf_urls: ["tls://hosted.example"], log: streams.log.name, log_id: log.id, log_epoch: log.epoch
       },
-      secrets: { secret: Redacted.make(new Uint8Array(32)), transportSeed: Redacted.make(""), dataKeys: [tenant.key] }
+      secrets: { secret: Redacted.make(new Uint8Array(32)), previous: [], transportSeed: Redacted.make(""), dataKeys: [tenant.key] }
     }
   }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import type { Identity } from "../../streams/events/peer.ts"
-import { Replication } from "../../streams/Backend.ts"
+import { Replication } from "../../streams/Registration.ts"
 import { makeTransportKey } from "../../src/nats/leafCredentials.ts"
 import { canonicalJson } from "../../src/security/canonical.ts"
 import { generateKeys, keyId, type KeyPair } from "../../src/security/keys.ts"

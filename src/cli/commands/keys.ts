@@ -1,3 +1,4 @@
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
@@ -16,9 +17,13 @@ const list = Command.make("list", { on }, Effect.fn(function*(flags) {
   yield* answer(raw, () => things(value.keys, ["kind", "status", "since", "ends_at", "key_id"]))
 })).pipe(Command.withDescription("A backend's own keys, and since when"))
 
-/** `keys rotate`: new keys, for which the old ones sign; what they signed counts for seven days more. */
-const rotate = Command.make("rotate", { on }, Effect.fn(function*(flags) {
-  const { raw, value } = yield* ask(yield* find(flags.on), Rotated, { method: "POST", path: "/keys/rotate", body: {} })
+const which = Argument.String("key").pipe(
+  Argument.withDescription("identity (what it signs and opens with), pairing (a machine's secret), or nats (on hosted)"),
+  Argument.withDefault("identity"))
+
+/** `keys rotate`: new keys, for which the old ones stand; what they signed counts for seven days more. */
+const rotate = Command.make("rotate", { which, on }, Effect.fn(function*(flags) {
+  const { raw, value } = yield* ask(yield* find(flags.on), Rotated, { method: "POST", path: "/keys/rotate", body: { which: flags.which } })
   yield* answer(raw, () =>
     [
       value.sentence,
@@ -26,7 +31,12 @@ const rotate = Command.make("rotate", { on }, Effect.fn(function*(flags) {
     ].join("\n"))
 })).pipe(
   Command.withDescription("New keys for a backend; sessions and links go on"),
-  Command.withExamples([{ command: "maestra keys rotate --on hosted", description: "The hosted backend's, on all its processes" }])
+  Command.withExamples([
+    { command: "maestra keys rotate", description: "This machine's" },
+    { command: "maestra keys rotate pairing", description: "The secret it shares with the hosted backend" },
+    { command: "maestra keys rotate --on hosted", description: "The hosted backend's, on all its processes" },
+    { command: "maestra keys rotate nats --on hosted", description: "What the tokens of peers' links are signed with" }
+  ])
 )
 
 /** `keys …`: the keys a backend proves itself with. */

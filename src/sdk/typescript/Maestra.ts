@@ -20,7 +20,7 @@ export const openMaestra = async (options: MaestraOptions): Promise<Maestra> => 
   const surface = options.surface ?? options.platform
   const own = await options.vault.identity(options.platform, isoTime(platform.now()))
   const book = new Book(options.storage, platform)
-  const link = new Link(options.storage, options.vault, platform, own)
+  const link = new Link(options.storage, options.vault, platform, options.platform)
   const parts = { book, link, platform, asked: new Map<SideName, number>() }
   const listeners = new Set<() => void>()
   const tell = () => listeners.forEach((listener) => listener())
@@ -45,6 +45,7 @@ export const openMaestra = async (options: MaestraOptions): Promise<Maestra> => 
     joinHosted: async (code) => void await link.joinHosted(code),
     joinLocal: async (url, code) => void await link.joinLocal(url.replace(/\/+$/, ""), code),
     ...conversations,
+    rotateKeys: () => link.rotateKeys(),
     sync: async () => allOf((await sides()).map((side) => syncSide(side))),
     start: running.start,
     wake: running.wake,

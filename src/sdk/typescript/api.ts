@@ -84,6 +84,8 @@ export interface Maestra {
   readonly joinHosted: (code: string) => Promise<void>
   /** Become a companion of the local backend at `url`, with a code of `maestra local open`. */
   readonly joinLocal: (url: string, code: string) => Promise<void>
+  /** New keys for this surface; syncing goes on, and what the old ones signed counts for seven days more. Returns the new `key_id`. */
+  readonly rotateKeys: () => Promise<{ readonly keyId: string; readonly graceEndsAt: string }>
   readonly list: () => Promise<ReadonlyArray<Conversation>>
   readonly get: (id: string) => Promise<Conversation | undefined>
   /** The same, after asking a backend how far its messages have come: `everywhere` is known there only. */

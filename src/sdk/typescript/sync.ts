@@ -47,7 +47,7 @@ export const syncWith = (parts: SyncParts, side: SideName, signal?: AbortSignal)
     const keys = await link.dataKeys()
     const [first, newest] = [keys[0], keys.at(-1)]
     if (first === undefined || newest === undefined) throw new MaestraError("not-joined", "there is no data key yet", { hint: "Reach a backend once." })
-    const { identity, pairs } = link.own
+    const { identity, pairs } = await link.own()
     const names = makeNames(first)
     await makeCommits({ book, names, author: state.peerId, keyId: await keyIdOf(identity.public_key), signingKey: pairs.signing.privateKey, dataKey: newest, now: platform.now })
     const gated = await book.settings() !== undefined

@@ -5,6 +5,7 @@ export const contexts = {
   sync: "maestra-sync-v1\0",
   proof: "maestra-proof-v1\0",
   rotation: "maestra-rotation-v1\0",
+  registration: "maestra-registration-v1\0",
   companion: "maestra-companion-v1\0",
   id: "maestra-id-v1\0"
 } as const

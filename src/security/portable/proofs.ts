@@ -3,6 +3,14 @@ import { canonicalJson } from "./canonical.ts"
 import { digestOf } from "./digest.ts"
 import { sign, signObject, verify } from "./signing.ts"
 
+/** A signing key that was replaced, and its own signature over the one that followed. */
+export interface PreviousKey {
+  readonly public_key: string
+  readonly replaced_at: string
+  readonly grace_ends_at: string
+  readonly signature: string
+}
+
 /** The public part of a backend, as it registers (DESIGN.md 4a). */
 export interface Identity {
   readonly backend_id: string
@@ -12,8 +20,8 @@ export interface Identity {
   readonly capabilities: ReadonlyArray<string>
   readonly version: "1.0"
   readonly created_at: string
-  /** Oldest first, each with its own word for the one that followed. */
-  readonly previous_keys?: ReadonlyArray<{ readonly public_key: string; readonly replaced_at: string; readonly grace_ends_at: string; readonly signature: string }>
+  /** Oldest first, each signing for the next and the last for `public_key`. */
+  readonly previous_keys?: ReadonlyArray<PreviousKey>
 }
 
 /** Proof that an identity holds its signing key: over the identity as sent and the other side's challenge. */

@@ -28,6 +28,16 @@ export const unwrapDataKey = async (jwe: string, wrapKey: CryptoKey, wrapKeyId: 
   }
 }
 
+/** The id of the wrap key a compact JWE names; nothing of it is checked, and what is none names none. */
+export const wrapKeyOf = (jwe: string): string | undefined => {
+  try {
+    const { kid } = jsonOf(jwe.split(".")[0] ?? "")
+    return typeof kid === "string" ? kid : undefined
+  } catch {
+    return undefined
+  }
+}
+
 const jsonOf = (header: string): Readonly<Record<string, unknown>> => {
   try {
     return JSON.parse(fromUtf8(fromBase64url(header) ?? new Uint8Array()) ?? "") as Readonly<Record<string, unknown>>

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto"
 import { Effect, Redacted, Result, Schema } from "effect"
 import { auditTypes } from "../../../streams/Audit.ts"
-import { RegisterPeer } from "../../../streams/Backend.ts"
+import { RegisterPeer } from "../../../streams/Registration.ts"
 import { definitions, type Fact, isEventType } from "../../../streams/catalog.ts"
 import { decode, encode, interpret, plain } from "../../../streams/Envelope.ts"
 import { Identity } from "../../../streams/events/peer.ts"

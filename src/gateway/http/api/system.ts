@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { Registered, RegisterPeer } from "../../../../streams/Backend.ts"
+import { Registered, RegisterPeer } from "../../../../streams/Registration.ts"
 import { refusals } from "../problems.ts"
 import { Health, Proof } from "../wire.ts"
 

@@ -1,6 +1,7 @@
 import { Clock, Effect, Option, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { RegisterPeer, Registrar } from "../../../../streams/Backend.ts"
+import { Registrar } from "../../../../streams/Backend.ts"
+import { RegisterPeer } from "../../../../streams/Registration.ts"
 import { Api } from "../api.ts"
 import { invalid, jsonOf } from "../body.ts"
 import { problem, refused } from "../problems.ts"
