@@ -1,5 +1,6 @@
 import { Context, type Effect, Schema, type Stream } from "effect"
 import type { Fact } from "./catalog.ts"
+import type { BackupPlace, BackupPlan, BackupRow } from "./Backup.ts"
 import { ErasureReceipt } from "./ErasureReceipt.ts"
 import type { Identity } from "./events/peer.ts"
 import type { Stamp } from "./Stamp.ts"
@@ -219,27 +220,6 @@ export class Maintenance extends Context.Service<Maintenance, {
   readonly rebuild: Stream.Stream<Progress, CommandFailed>
 }>()("streams/Maintenance") {}
 
-/**
- * What a backup is made of, in the order its parts are to be read: logs first, so that the keys are never older than
- * what they open. `keys`: the part opens what other parts hold, and is kept apart from them.
- */
-export const BackupPlan = Schema.Struct({
-  backend_id: Schema.String,
-  log_id: Schema.String,
-  log_epoch: Schema.Int,
-  nats_server: Schema.String,
-  parts: Schema.Array(Schema.Struct({ name: Schema.String, keys: Schema.Boolean }))
-})
-export type BackupPlan = typeof BackupPlan.Type
-
-/** A part of a backup as it comes: what it is (`of`: bytes, about), its bytes in base64, and the word that it is whole. */
-export const BackupRow = Schema.Union([
-  Schema.Struct({ head: Schema.NullOr(Schema.Record(Schema.String, Schema.Json)), of: Schema.Int }),
-  Schema.Struct({ data: Schema.String }),
-  Schema.Struct({ whole: Schema.Literal(true) })
-])
-export type BackupRow = typeof BackupRow.Type
-
 /** The hosted backend's own controls, for its operator. */
 export class HostedControl extends Context.Service<HostedControl, {
   readonly status: Effect.Effect<Readonly<Record<string, unknown>>>
@@ -247,7 +227,8 @@ export class HostedControl extends Context.Service<HostedControl, {
   readonly enroll: (user: string) => Effect.Effect<{ readonly code: string; readonly user_id: string; readonly tenant: string; readonly expires_at: string }, CommandFailed>
   readonly peers: Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>>
   readonly revoke: (peer: string, cause: "requested" | "lost" | "compromised") => Effect.Effect<void, CommandFailed>
-  readonly backupPlan: Effect.Effect<BackupPlan, CommandFailed>
+  /** `to`: noted, so that an erasure can replace the keys there. */
+  readonly backupPlan: (to: BackupPlace | undefined) => Effect.Effect<BackupPlan, CommandFailed>
   /** One part of the plan, read while everything goes on. It is whole only when the last row says so. */
   readonly backupPart: (name: string) => Stream.Stream<BackupRow, CommandFailed>
 }>()("streams/HostedControl") {}

@@ -20,6 +20,7 @@ import { isToken } from "./ids.ts"
  * | `ingest.<tenant>.<peer>.<commit, telemetry, head>` | relay | ingest     | request |
  * | `position.<tenant>`                 | hosted        | hosted             | —       |
  * | `disk.<server>`                     | beside a server of a cluster | hosted processes | — |
+ * | `storekey.wanted`, `storekey.told`  | hosted        | hosted             | —       |
  * | `deliver.<peer>.log`                | the hub       | that peer's mirror | —       |
  * | `tool.<id>.log`                     | local's server | that tool         | —       |
  */
@@ -45,6 +46,8 @@ export const subjects = {
   tool: (id: string) => join("tool", id, "log"),
   disk: (server: string) => join("disk", server),
   position: (tenant: string) => join("position", tenant),
+  storeKeyWanted: "storekey.wanted",
+  storeKeyTold: "storekey.told",
   partition: (index: number, subject: string) => `${join("part", String(index))}.${subject}`
 } as const
 

@@ -34,14 +34,17 @@ import { makeKeyring } from "./Keyring.ts"
 import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { adoptShared, openSharedKeys } from "./keyRotation.ts"
-import { LogView, OpenedCache } from "./LogView.ts"
+import { OpenedCache, viewOf } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
 import { PeerWatch } from "./PeerWatch.ts"
 import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./RateBudget.ts"
 import { finishRestore } from "./restoredFolder.ts"
 import { nonceBucket } from "./nonces.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
-import { rekeyedStore, type StoreKeys } from "./storeKey.ts"
+import { openForgetting } from "./forgetting.ts"
+import type { KeeperContext } from "./keepStoreKey.ts"
+import { openTenantStore } from "./openTenantStore.ts"
+import type { StoreKeys } from "./storeKey.ts"
 import { remembered } from "./tablesOf.ts"
 import { makeTelemetryLog } from "./telemetryStore.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
@@ -93,15 +96,14 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepStoreKeys: undefined }
+    return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   if (options.network?.tls !== undefined) yield* supervise(options, "certificates", keepCertificates(hub.server, options.network.tls))
-  const joinable = (storeKey: SecretKey) => writeCluster(dataDir, masterKey, { ...deployment, storeKey }, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
-  yield* joinable(deployment.storeKey)
-  const keepKeys = (keys: StoreKeys) => Effect.orDie(Effect.andThen(keepStoreKeys(dataDir, masterKey, keys), joinable(keys.current)))
-  return { deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server, keepStoreKeys: keepKeys }
+  yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
+  const keep = (keys: StoreKeys) => Effect.orDie(keepStoreKeys(dataDir, masterKey, keys))
+  return { masterKey, storeKeys: deployment.storeKeys, keepStoreKeys: keep, deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server }
 })
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
@@ -160,13 +162,15 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   for (const tenant of all) settings.set(tenant, yield* ask(settingsOf(tenant)))
   const keyRecord = yield* openSharedKeys(found.tenantStore, found.storeKey)
   yield* supervise(found.options, "shared keys", keyRecord.run)
+  const keyring = makeKeyring(tenants)
   return {
     keyRecord,
     ...found, projections, sqlite, ask, partitions, tenants, admin, settings,
     audit: audit.service,
     telemetry: makeTelemetryLog(found.telemetryLog),
     budget: makeRateBudget(found.limitStore, { ...defaultLimits, ...found.options.limits }),
-    keyring: makeKeyring(tenants),
+    keyring,
+    forgetting: yield* openForgetting({ keyring, settings, sqlite }),
     /** Our own pen in the log; its keys change when they are rotated. */
     hosted: { backendId: identity.identity.backend_id, get keys() { return keysOfIdentity(identity.identity) } },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
@@ -243,8 +247,9 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   const guarded = (log: EventLog) => disk.guard(log)
   // those that join this hub see its disk as little
   if (attached.server !== undefined) yield* supervise(options, "disk", tellDisk(service, hubName, join(options.dataDir, "nats", "store")))
-  const keys: StoreKeys = { current: deployment.storeKey, previous: deployment.previousStoreKey }
-  const rekeyed = rekeyedStore(yield* jetStreamKeyValue(service, { bucket, replicas }).pipe(Effect.retry(whileForming)), keys, attached.keepStoreKeys ?? (() => Effect.void))
+  const inner = yield* jetStreamKeyValue(service, { bucket, replicas }).pipe(Effect.retry(whileForming))
+  const { keeper, rekeyed, run } = yield* openTenantStore(inner, { ...attached, onProgress: options.onProgress })
+  yield* supervise(options, "tenant store's key", run)
   const parts = yield* openParts({
     options,
     identity: deployment.identity,
@@ -256,7 +261,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     limitStore: yield* jetStreamKeyValue(service, { ...rateBucket, replicas }).pipe(Effect.retry(whileForming)),
     tenantStore: rekeyed.store,
     marks: options.cluster === undefined ? (log) => markFile(options.dataDir, log) : undefined,
-    ...(cutting === undefined ? {} : { heard: cutting.heard }),
+    heard: (record) => Effect.andThen(cutting?.heard(record) ?? Effect.void, keeper?.heard(record) ?? Effect.void),
     connection: service,
     peers: {
       ensureConsumer: (log, tenant, peer, from) => Effect.asVoid(ensurePeerConsumer(service, { log, tenant, peer, from })),
@@ -269,8 +274,8 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   }
   yield* adoptShared(deployment.identity, SubscriptionRef.getUnsafe(parts.keyRecord.held))
   return {
-    /** None where this process joined a deployment: its key is another's to replace. */
-    turnStoreKey: attached.keepStoreKeys === undefined ? undefined : rekeyed.turn,
+    /** None where this process joined a deployment: the tenant store's key is another's to replace. */
+    keepStoreKey: keeper === undefined ? undefined : (context: Omit<KeeperContext, "turn" | "tenants">) => keeper.run({ ...context, turn: rekeyed.turn, tenants: parts.tenants }),
     ...attached, ...parts, identity: deployment.identity, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
     tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }).pipe(Effect.retry(whileForming)),
     nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }).pipe(Effect.retry(whileForming)),
@@ -286,14 +291,3 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>
-
-/** The ends of the tenants' logs as the tables remember them. */
-const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<Effect.Success<typeof remembered>>, tenants: ReadonlyArray<string>, lamportOf: (tenant: string) => Effect.Effect<number>) {
-  const view = new LogView()
-  for (const tenant of tenants) view.committed(tenant, 0, yield* lamportOf(tenant))
-  for (const [tenant, , head] of (yield* known).heads) {
-    view.committed(tenant, head.seq, 0)
-    view.remember(tenant, head.seq, head.digest)
-  }
-  return view
-})

@@ -22,14 +22,17 @@ export class DeploymentUnreadable extends Schema.TaggedError<DeploymentUnreadabl
 export interface Deployment {
   readonly id: string
   readonly identity: BackendIdentity["Service"]
-  /** Encrypts the records of the tenant store. */
-  readonly storeKey: SecretKey
-  /** The one before, where an erasure was stopped while records were being encrypted anew. */
-  readonly previousStoreKey: SecretKey | undefined
   /** Issues leafs. */
   readonly signer: PeersSigner
   /** Only the admin role has it: revocations in the account, new service credentials. */
   readonly hub: HubSecrets | undefined
+}
+
+/** The deployment in its own folder: everything is in it. */
+export interface WholeDeployment extends Deployment {
+  readonly hub: HubSecrets
+  /** What the records of the tenant store are encrypted under. */
+  readonly storeKeys: StoreKeys
 }
 
 /** Accounts of the deployment's own key file, beside the identity's. */
@@ -75,10 +78,10 @@ export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: str
   const identity = yield* identityOf(dataDir, id).pipe(Effect.provideService(Keystore, keystore))
   const previous = Option.getOrUndefined(yield* keystore.get(accounts.previousStore))
   return {
-    id, identity, storeKey: secretKey(fromBase64url(store)!),
-    previousStoreKey: previous === undefined ? undefined : secretKey(fromBase64url(Redacted.value(previous))!),
+    id, identity,
+    storeKeys: { current: secretKey(fromBase64url(store)!), previous: previous === undefined ? undefined : secretKey(fromBase64url(Redacted.value(previous))!) },
     signer: peersSigner(secrets), hub: secrets
-  } satisfies Deployment
+  } satisfies WholeDeployment
 })
 
 /** Keep other keys of the tenant store in their place. The old ones are in no file any more when this returns. */
@@ -125,7 +128,8 @@ const unreadable = (file: string) => new DeploymentUnreadable({ file, hint: `${f
 
 /**
  * What one more hosted process needs to join: where the cluster is, and the deployment, encrypted under the
- * master key. It holds no operator keys: a process that joins cannot change accounts.
+ * master key. It holds no operator keys: a process that joins cannot change accounts. Nor the key of the tenant store,
+ * which other processes hand over: a copy of this file must not outlive an erasure that destroys it.
  */
 const Cluster = Schema.Struct({
   servers: Schema.NonEmptyArray(Schema.String),
@@ -144,7 +148,6 @@ const Joined = Schema.Struct({
   signing: Schema.String,
   wrap: Schema.String,
   identity: Schema.String,
-  store_key: Schema.String,
   signer: PeersSigner,
   creds: Schema.String,
   inbox_prefix: Schema.String
@@ -163,7 +166,6 @@ export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string,
     signing: yield* secret("signing"),
     wrap: yield* secret("wrap"),
     identity: JSON.stringify(deployment.identity.identity),
-    store_key: toBase64url(deployment.storeKey.export()),
     signer: deployment.signer,
     creds: service.creds,
     inbox_prefix: service.inboxPrefix
@@ -195,6 +197,6 @@ export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, m
   yield* keystore.set(`${backendId}/wrap`, Redacted.make(joined.wrap))
   yield* Effect.promise(() => replaceFile(join(dataDir, "identity.json"), `${JSON.stringify(JSON.parse(joined.identity), null, 2)}\n`))
   const identity = yield* identityOf(dataDir, joined.id).pipe(Effect.provideService(Keystore, keystore))
-  const deployment: Deployment = { id: joined.id, identity, storeKey: secretKey(fromBase64url(joined.store_key)!), previousStoreKey: undefined, signer: joined.signer, hub: undefined }
+  const deployment: Deployment = { id: joined.id, identity, signer: joined.signer, hub: undefined }
   return { deployment, cluster, creds: joined.creds, inboxPrefix: joined.inbox_prefix }
 })

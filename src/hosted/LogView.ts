@@ -1,6 +1,7 @@
 import { Effect, Option, Stream } from "effect"
 import { fromLog, tracesOf } from "../../projections/fromLog.ts"
 import type { Projections } from "../../projections/runner.ts"
+import type { EventType } from "../../streams/catalog.ts"
 import type { Envelope, Opened } from "../../streams/Envelope.ts"
 import type { OpenResult } from "../../streams/Opener.ts"
 import { traced } from "../../streams/tracing.ts"
@@ -102,6 +103,8 @@ export interface ProjectorContext {
   readonly doubt: Effect.Effect<void>
   /** Told of what in the log does not hold. */
   readonly quarantined: (tenant: string, what: string, seq: number) => Effect.Effect<void>
+  /** Told after the tables let go of a tenant that was erased. */
+  readonly erased: (tenant: string) => Effect.Effect<void>
   /** Told after the tables hold a tenant's new settings. */
   readonly settingsChanged: (tenant: string) => Effect.Effect<void>
 }
@@ -131,7 +134,8 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
       const entries = fromLog(items, { tenant: (tenant) => tenant, isOwn, shared: () => undefined })
       entries.sort((a, b) => a.seq - b.seq)
       if (entries.length === 0) return Effect.void
-      const changed = new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === "settings.changed" ? [entry.tenant] : []))
+      const about = (type: EventType) => new Set(entries.flatMap((entry) => entry.kind === "event" && entry.opened.fact.type === type ? [entry.tenant] : []))
+      const [changed, erased] = [about("settings.changed"), about("tenant.erased")]
       const damaged = items.flatMap((item) => item.kind === "problem" ? [item] : [])
       return projections.keepAbsorbing({ cursor: context.cursor, epoch: context.epoch, entries, after }).pipe(
         traced("maestra.project", () => tracesOf(entries)),
@@ -139,7 +143,19 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
         // never back: behind emptied tables nothing is taken until reading begins again
         Effect.tap(({ seq }) => Effect.sync(() => { after = Math.max(after, seq) })),
         Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })),
+        Effect.andThen(Effect.forEach(erased, context.erased, { discard: true })),
         Effect.andThen(Effect.forEach(damaged, ({ seq, tenant, what }) => context.quarantined(tenant, what, seq), { discard: true })),
         Effect.andThen(damaged.length > 0 ? context.doubt : Effect.void))
     }))
+})
+
+/** The ends of the tenants' logs as the tables remember them. */
+export const viewOf = Effect.fnUntraced(function*(known: Effect.Effect<{ readonly heads: Iterable<readonly [string, string, ChainHead]> }>, tenants: ReadonlyArray<string>, lamportOf: (tenant: string) => Effect.Effect<number>) {
+  const view = new LogView()
+  for (const tenant of tenants) view.committed(tenant, 0, yield* lamportOf(tenant))
+  for (const [tenant, , head] of (yield* known).heads) {
+    view.committed(tenant, head.seq, 0)
+    view.remember(tenant, head.seq, head.digest)
+  }
+  return view
 })

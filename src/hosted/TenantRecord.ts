@@ -48,8 +48,16 @@ export const TenantRecord = Schema.Struct({
   pending: Schema.Array(Pending),
   devices: Schema.Array(Device),
   gone: Schema.Array(Gone),
-  /** Since when everything of this tenant is going, and, once it is gone, what says so. */
-  erased: Schema.optionalKey(Schema.Struct({ at: Time, receipt: Schema.optionalKey(ErasureReceipt) })),
+  /**
+   * Since when everything of this tenant is going; once it is gone, what says so; and since when the store's files hold
+   * no record of before that opens, with how many backups of keys the hosted side could not replace.
+   */
+  erased: Schema.optionalKey(Schema.Struct({
+    at: Time,
+    receipt: Schema.optionalKey(ErasureReceipt),
+    keys_destroyed_at: Schema.optionalKey(Time),
+    backups_left: Schema.optionalKey(Schema.Int)
+  })),
   created_at: Time
 })
 export type TenantRecord = typeof TenantRecord.Type

@@ -13,6 +13,7 @@ import { encodePairingCode } from "../security/pairingCode.ts"
 import { dataKeyBytes, kidOf, newDataKey } from "../security/sealing.ts"
 import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { Cutting } from "./followRevocations.ts"
+import { noteBackup, staleBackups } from "./knownBackups.ts"
 import type { LogView } from "./LogView.ts"
 import { onlineFor } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
@@ -84,6 +85,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
     status: Effect.gen(function*() {
       const logs = yield* Effect.forEach(context.partitions.all, stateOf)
       const all = [...tenants.all()]
+      const stale_backups = yield* staleBackups(context.backup.dataDir)
       return {
         backend_id: context.identity.identity.backend_id,
         public_url: context.publicUrl,
@@ -97,11 +99,12 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
         peers: all.reduce((sum, record) => sum + record.devices.length, 0),
         disk: roomOf(SubscriptionRef.getUnsafe(context.disk)),
         ...(context.serverDisks === undefined ? {} : { server_disks: yield* context.serverDisks }),
+        ...(stale_backups.length === 0 ? {} : { stale_backups }),
         versions: { nats_server: context.serverVersion }
       }
     }),
     revoke: (peer, cause) => revoke(context, peer, cause),
-    backupPlan: backupPlan(context.backup),
+    backupPlan: (to) => Effect.tap(backupPlan(context.backup), () => to === undefined ? Effect.void : noteBackup(context.backup.dataDir, to)),
     backupPart: (name) => Stream.unwrap(Effect.as(context.audit.record({ type: "backup.read", data: { part: name } }), backupPart(context.backup, name)))
   })
 }

@@ -39,16 +39,12 @@ export const erase = Effect.fn("hosted.erase")(function*(base: Base, own: Pick<O
     yield* base.projections.settled(base.partitions.of(tenant).cursor, recordSeq).pipe(Effect.timeoutOption(reachMax))
     const messages = (yield* sweep(log, tenant, recordSeq)) + (yield* sweepOthers(base, tenant))
     yield* base.tenants.update(tenant, (record) => Result.succeed({ ...record, user_id: "", data_keys: [], erased: { at: erased_at, receipt } }))
-    // what the store's files hold of this record from before is under a key that is no more
-    if (base.turnStoreKey !== undefined) yield* base.turnStoreKey
-    base.keyring.forget(tenant)
-    base.settings.delete(tenant)
-    yield* base.sqlite.compact.pipe(Effect.tapError(({ hint }) => Effect.logError("the tables could not be written anew after an erasure", { hint })), Effect.ignore)
+    yield* base.forgetting.forget(tenant)
     yield* base.audit.record({ type: "tenant.erased", tenant, data: {} })
     const gone = [...before.devices, ...before.gone.filter(({ what }) => what === "erased")]
     const devices = yield* whoHeard(base, log.name, recordSeq, gone)
-    return { tenant, erased_at, messages, keys_destroyed: base.turnStoreKey !== undefined, devices, to_do: base.turnStoreKey === undefined ? `${toDo} ${joined}` : toDo, receipt }
-  }).pipe(Effect.catchTags({ LogUnavailable: () => Effect.fail(notNow), KeyValueUnavailable: () => Effect.fail(notNow), TenantsUnavailable: ({ hint }) => Effect.fail(new CommandFailed({ status: 503, type: "try-again", hint })) }))
+    return { tenant, erased_at, messages, ...yield* keysOf(base, tenant), devices, receipt }
+  }).pipe(Effect.catchTags({ LogUnavailable: () => Effect.fail(notNow), TenantsUnavailable: ({ hint }) => Effect.fail(new CommandFailed({ status: 503, type: "try-again", hint })) }))
 })
 
 /** Erasures that a kill stopped half way, and those that a restored log has forgotten. */
@@ -78,9 +74,24 @@ export const sweepRestored = Effect.fnUntraced(function*(base: Pick<Base, "parti
 const isErasedIn = ({ partitions }: Pick<Base, "partitions">, tenant: string) =>
   Effect.map(partitions.of(tenant).log.subjects(subjects.logTenant(tenant)), (held) => held.size === 2 && held.has(subjects.logSettings(tenant)) && held.has(subjects.logCommit(tenant, "hosted")))
 
-const toDo = "Replace the backup of keys now: `maestra hosted backup --out FOLDER --keys-only`. An older one still opens this person's older log backups."
+/** The store's key is replaced by whoever keeps it, record by record: thousands of tenants a second. */
+const turnMax = Duration.seconds(15)
 
-const joined = "This process joined a deployment and cannot replace the key of the tenant store: earlier records stay in its files, under that key, until its owner does."
+/** Whether copies of the store from before open with nothing any more, and what an operator has to do for that. */
+const keysOf = Effect.fnUntraced(function*({ tenants }: Pick<Base, "tenants">, tenant: string) {
+  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(turnMax)
+  for (;;) {
+    const { backups_left = 0, keys_destroyed_at } = tenants.peek(tenant)?.erased ?? {}
+    if (keys_destroyed_at !== undefined) return { keys_destroyed: true, to_do: backups_left === 0 ? null : backupsLeft(backups_left) }
+    if ((yield* Clock.currentTimeMillis) >= deadline) return { keys_destroyed: false, to_do: keeperMissing }
+    yield* Effect.sleep(lookEvery)
+  }
+})
+
+const keeperMissing = "This person's data key is gone from the tenant store, and a copy of it lies in the store's files under the store's own key, which is replaced as soon as the process that keeps it runs: on a cluster the admin role (`maestra hosted cluster up --only admin`). Nothing else is to be done."
+
+const backupsLeft = (count: number): string =>
+  `${count === 1 ? "One backup of keys" : `${count} backups of keys`} cannot be replaced from here and, with the master key, still open this person's older log backups: run \`maestra hosted backup --out FOLDER --keys-only\` for each, or destroy them. The hosted side's log names them.`
 
 /** Nobody of this tenant comes back: no pairing code, no device's secret is left. What is kept says only that. */
 const shutOutAll = (record: TenantRecord, at: string): TenantRecord => ({

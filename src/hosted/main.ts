@@ -39,6 +39,8 @@ import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
 import { hostedTelemetry, keepCountingTelemetry, limitsOf } from "./telemetry.ts"
 import { resumeErasures, sweepRestored } from "./erasure.ts"
+import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
+import { keyBackups } from "./knownBackups.ts"
 import { keepRetention } from "./retention.ts"
 import { hostedTenantData } from "./tenantData.ts"
 import { hostedTickets } from "./tickets.ts"
@@ -79,6 +81,13 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* Effect.forkScoped(resumeErasures(base, own))
   if (base.marks !== undefined) yield* supervise(options, "retention", keepRetention(base, own))
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
+  yield* supervise(options, "forgetting", base.forgetting.run)
+  if (base.keepStoreKey !== undefined) {
+    const backup = backupOf(base)
+    const backups = keyBackups({ dataDir: options.dataDir, plan: backupPlan(backup), part: (name) => backupPart(backup, name) })
+    yield* supervise(options, "store key", base.keepStoreKey({ replaceBackups: backups.replace }))
+    yield* supervise(options, "backups of keys", backups.keep)
+  }
   yield* supervise(options, "observing", keepLooking(base))
   const alerting = yield* hostedAlerting(base, base.alerting)
   yield* supervise(options, "alerts", alerting.run)
@@ -138,7 +147,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
       ...base, own,
       publicUrl: options.publicUrl,
       pairingLife: options.pairingLife ?? pairingLifeMax,
-      backup: { ...base, logIdentity: () => identityOf(base), adminRole: base.deployment.hub !== undefined, dataDir: options.dataDir, backendId: identity.identity.backend_id }
+      backup: backupOf(base)
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({
       ...reading, projections,
@@ -149,6 +158,10 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     })))
   )
 }
+
+const backupOf = (base: Base): BackupContext => ({
+  ...base, logIdentity: () => identityOf(base), adminRole: base.deployment.hub !== undefined, dataDir: base.options.dataDir, backendId: base.identity.identity.backend_id
+})
 
 /** What a backup is of: the log of a hub of one server, and the first partition where there are several. */
 const identityOf = ({ partitions }: Base) => {

@@ -58,6 +58,7 @@ const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Ch
             return held === undefined ? base.keyring.open(tenant, envelope) : Result.succeed(held)
           },
           settingsChanged: base.refreshSettings,
+          erased: base.forgetting.heard,
           quarantined: (tenant, what, seq) => base.audit.count({ type: "commit.quarantined", tenant, data: { reason: what, seq } }),
           doubt: SubscriptionRef.update(base.doubted, (n) => n + 1)
         }).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),

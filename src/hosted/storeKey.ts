@@ -1,4 +1,4 @@
-import { Effect, Option, Result, Stream } from "effect"
+import { Duration, Effect, Option, Result, Stream } from "effect"
 import type { KeyConflict, KeyValue, KeyValueUnavailable } from "../nats/keyValue.ts"
 import { decryptBytesUnder, encryptUnder, newSecretKey, type SecretKey } from "../security/secretKey.ts"
 
@@ -9,13 +9,27 @@ export interface StoreKeys {
   readonly previous: SecretKey | undefined
 }
 
+/** How the processes of a deployment keep and share them. */
+export interface KeyShare {
+  /** Keep them outside the store, synced, before anything is done with them; nothing where another process keeps them. */
+  readonly keep: (keys: StoreKeys) => Effect.Effect<void>
+  /** Tell every other process. */
+  readonly tell: (keys: StoreKeys) => Effect.Effect<void>
+  /** What another process holds; none where nobody answers. */
+  readonly ask: Effect.Effect<Option.Option<StoreKeys>>
+}
+
 export interface RekeyedStore {
   /** The store with every record under `face`, a key of this process alone, whatever it is under in the store. */
   readonly store: KeyValue
   readonly face: SecretKey
+  readonly keys: () => StoreKeys
+  /** Whoever keeps the keys has others now. */
+  readonly adopt: (keys: StoreKeys) => void
   /**
    * Encrypt all records under a new key, and destroy the old one: what JetStream's files still hold of earlier records,
-   * of somebody who was erased since, opens with nothing. Stopped half way, doing it again completes it.
+   * of somebody who was erased since, opens with nothing. By whoever keeps the keys. Stopped half way, doing it again
+   * completes it.
    */
   readonly turn: Effect.Effect<void, KeyValueUnavailable>
 }
@@ -23,16 +37,40 @@ export interface RekeyedStore {
 /** Entries that are no records: who has which tenant, by a keyed hash. */
 const isPlain = (key: string): boolean => key.startsWith("user.")
 
-/** @param keep writes the keys outside the store, synced, before anything is done with them */
-export const rekeyedStore = (inner: KeyValue, found: StoreKeys, keep: (keys: StoreKeys) => Effect.Effect<void>): RekeyedStore => {
+/** A write that another process had encrypted when it heard of the new key is in the store within this. */
+const onTheirWay = Duration.millis(500)
+/** Whoever answered with older keys has heard of the new ones within this. */
+const askEvery = Duration.millis(200)
+const askTimes = 10
+
+export const rekeyedStore = (inner: KeyValue, found: StoreKeys, share: KeyShare): RekeyedStore => {
   const face = newSecretKey()
   let keys = found
-  const plainOf = (key: string, value: Uint8Array) =>
-    [keys.current, ...keys.previous === undefined ? [] : [keys.previous]].map((secret) => decryptBytesUnder(secret, value, key)).find(Result.isSuccess)?.success
-  // what neither opens is shown as it is: whoever reads it says so
-  const outward = (key: string, value: Uint8Array): Uint8Array => {
-    const plain = isPlain(key) ? undefined : plainOf(key, value)
-    return plain === undefined ? value : encryptUnder(face, plain, key)
+  const plainUnder = ({ current, previous }: StoreKeys, key: string, value: Uint8Array) =>
+    [current, ...previous === undefined ? [] : [previous]].map((secret) => decryptBytesUnder(secret, value, key)).find(Result.isSuccess)?.success
+
+  /** The record under keys that this process was not told of: then somebody else knows them. */
+  const plainByAsking = Effect.fnUntraced(function*(key: string, value: Uint8Array) {
+    for (let times = 0; times < askTimes; times++) {
+      const told = Option.getOrUndefined(yield* share.ask)
+      if (told === undefined) return undefined
+      const plain = plainUnder(told, key, value)
+      if (plain !== undefined) {
+        keys = told
+        return plain
+      }
+      yield* Effect.sleep(askEvery)
+    }
+    return undefined
+  })
+
+  // what nobody opens is shown as it is: whoever reads it says so
+  const outward = (key: string, value: Uint8Array): Effect.Effect<Uint8Array> => {
+    if (isPlain(key)) return Effect.succeed(value)
+    const plain = plainUnder(keys, key, value)
+    return plain === undefined
+      ? Effect.map(plainByAsking(key, value), (told) => told === undefined ? value : encryptUnder(face, told, key))
+      : Effect.succeed(encryptUnder(face, plain, key))
   }
   const inward = (key: string, value: Uint8Array): Uint8Array => {
     const plain = isPlain(key) ? undefined : Option.getOrUndefined(Result.getSuccess(decryptBytesUnder(face, value, key)))
@@ -40,10 +78,14 @@ export const rekeyedStore = (inner: KeyValue, found: StoreKeys, keep: (keys: Sto
   }
   const store: KeyValue = {
     ...inner,
-    get: (key) => Effect.map(inner.get(key), Option.map((entry) => ({ ...entry, value: outward(key, entry.value) }))),
-    create: (key, value) => inner.create(key, inward(key, value)),
-    update: (key, value, revision) => inner.update(key, inward(key, value), revision),
-    watch: Stream.map(inner.watch, (change) => change._tag === "change" && change.value !== undefined ? { ...change, value: outward(change.key, change.value) } : change)
+    get: (key) => Effect.flatMap(inner.get(key), Option.match({
+      onNone: () => Effect.succeedNone,
+      onSome: (entry) => Effect.map(outward(key, entry.value), (value) => Option.some({ ...entry, value }))
+    })),
+    create: (key, value) => Effect.suspend(() => inner.create(key, inward(key, value))),
+    update: (key, value, revision) => Effect.suspend(() => inner.update(key, inward(key, value), revision)),
+    watch: Stream.mapEffect(inner.watch, (change) =>
+      change._tag === "change" && change.value !== undefined ? Effect.map(outward(change.key, change.value), (value) => ({ ...change, value })) : Effect.succeed(change))
   }
 
   /** Another process may have written it meanwhile: then it is looked at once more. */
@@ -51,21 +93,29 @@ export const rekeyedStore = (inner: KeyValue, found: StoreKeys, keep: (keys: Sto
     Effect.flatMap(inner.get(key), Option.match({
       onNone: () => Effect.void,
       onSome: ({ revision, value }) => {
-        const plain = plainOf(key, value)
+        if (Result.isSuccess(decryptBytesUnder(keys.current, value, key))) return Effect.void
+        const plain = plainUnder(keys, key, value)
         return plain === undefined ? Effect.void : inner.update(key, encryptUnder(keys.current, plain, key), revision).pipe(
           Effect.asVoid,
           Effect.catchTag("KeyConflict", (_: KeyConflict) => anew(key)))
       }
     }))
+  const allAnew = Effect.flatMap(inner.keys, (all) => Effect.forEach(all.filter((key) => !isPlain(key)), anew, { discard: true }))
+  const change = (next: StoreKeys) =>
+    Effect.andThen(share.keep(next), Effect.suspend(() => {
+      keys = next
+      return share.tell(next)
+    }))
 
   const turn = Effect.gen(function*() {
     // one that was stopped half way has its new key already
     const next = keys.previous === undefined ? { current: newSecretKey(), previous: keys.current } : keys
-    yield* keep(next)
-    keys = next
-    for (const key of yield* inner.keys) if (!isPlain(key)) yield* anew(key)
-    keys = { current: next.current, previous: undefined }
-    yield* keep(keys)
+    yield* change(next)
+    yield* allAnew
+    // and what others wrote under the old one before they heard of it
+    yield* Effect.sleep(onTheirWay)
+    yield* allAnew
+    yield* change({ current: next.current, previous: undefined })
   })
-  return { store, face, turn: Effect.uninterruptible(turn) }
+  return { store, face, keys: () => keys, adopt: (told) => { keys = told }, turn: Effect.uninterruptible(turn) }
 }

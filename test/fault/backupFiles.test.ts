@@ -8,7 +8,7 @@ import { join } from "node:path"
 import { chooseSets, findSets, verifySet } from "../../src/hosted/backupFiles.ts"
 import { nextEpoch } from "../../src/hosted/restore.ts"
 import { writeBackup } from "../../src/hosted/writeBackup.ts"
-import type { BackupPlan, BackupRow } from "../../streams/Backend.ts"
+import type { BackupPlan, BackupRow } from "../../streams/Backup.ts"
 
 const plan: BackupPlan = {
   backend_id: "hosted_sha256_1", log_id: "log", log_epoch: 1, nats_server: "2.15.1",

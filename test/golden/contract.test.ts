@@ -60,6 +60,8 @@ describe("golden contract", () => {
       tool: subjects.tool("tool_00112233445566778899"),
       disk: subjects.disk("hub-1"),
       position: subjects.position(tenant),
+      storeKeyWanted: subjects.storeKeyWanted,
+      storeKeyTold: subjects.storeKeyTold,
       partition: subjects.partition(3, subjects.logCommit(tenant, peer))
     } satisfies Record<keyof typeof subjects, unknown>
     const ofEvents = Object.fromEntries(types.map((type) => [type, logSubjectOf(tenant, type, "about")]))

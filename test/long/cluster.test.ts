@@ -132,6 +132,36 @@ describe("a cluster", () => {
     await expect(cluster.cli("restore", "--from", out, "--data-dir", elsewhere)).rejects.toThrow("not-empty")
   })
 
+  it("destroys the key of the tenant store after an erasure, whichever process erased, as soon as the admin role runs", { timeout }, async () => {
+    const out = join(world.dir, "keys")
+    await cluster.cli("backup", "--out", out, "--keys-only")
+    const keysSets = () => readdirSync(out).filter((name) => name.startsWith("keys-"))
+    const keyIn = () => readFileSync(join(cluster.dir, "keys.json"), "utf8")
+    const [setsBefore, keyBefore] = [keysSets(), keyIn()]
+    const c = await world.local("c")
+    const other = await world.pair(second, c, "carol")
+    await c.http("POST", "/conversations/c1/messages", { role: "user", content: "of carol" })
+    await agreed(other, second, [c])
+    await cluster.admin.stop()
+    const ran = await second.cli("privacy", "erase", "--on", "hosted", "--tenant", other, "--yes", "--json")
+    const erased = JSON.parse(ran.out) as { readonly keys_destroyed: boolean; readonly to_do: string }
+    expect(erased.keys_destroyed).toBe(false)
+    expect(erased.to_do).toContain("cluster up --only admin")
+    expect(keyIn()).toBe(keyBefore)
+    await cluster.admin.start()
+    await until(() => cluster.admin.log().includes("has another key after an erasure"), 30_000, () => cluster.admin.log())
+    expect(keyIn()).not.toBe(keyBefore)
+    // and the keys of the backup are not those of before
+    expect(keysSets()).not.toEqual(setsBefore)
+    // both go on, and one that joins has the new key from whoever is there
+    await Promise.all([first.http("POST", "/enroll", { user: "dora" }), second.http("POST", "/enroll", { user: "emil" })])
+    await second.kill()
+    await cluster.admin.stop()
+    await second.start()
+    expect((await second.http("POST", "/enroll", { user: "dora" })).json.tenant).toBe((await first.http("POST", "/enroll", { user: "dora" })).json.tenant)
+    await cluster.admin.start()
+  })
+
   it("cuts a machine off that a process without operator's keys has shut out", { timeout }, async () => {
     const { peer_id } = (await b.http("GET", "/status")).json
     expect((await second.http("DELETE", `/peers/${peer_id}`)).status).toBe(200)

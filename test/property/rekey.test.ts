@@ -37,7 +37,7 @@ describe("a new master key", () => {
       }
       const after = yield* openDeployment(dir, to)
       assert.strictEqual(after.identity.keyId, before.identity.keyId)
-      assert.isTrue(after.storeKey.equals(before.storeKey))
+      assert.isTrue(after.storeKeys.current.equals(before.storeKeys.current))
       const joined = yield* joinCluster(yield* folder, to, files[1]!)
       assert.strictEqual(joined.deployment.identity.keyId, before.identity.keyId)
       assert.strictEqual((yield* Effect.flip(openDeployment(dir, from)))._tag, "WrongPassphrase")

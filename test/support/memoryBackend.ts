@@ -254,7 +254,7 @@ const hostedLayer = Layer.succeed(HostedControl, {
   enroll: (user) => Effect.succeed({ code: "a code", user_id: user, tenant: "t_bbbbbbbbbbbbbbbb", expires_at: "2026-11-22T10:10:00.000Z" }),
   peers: Effect.succeed([{ peer_id: "peer_0123456789abcdef" }]),
   revoke: () => Effect.void,
-  backupPlan: Effect.succeed({ backend_id: "hosted_sha256_0", log_id: "log", log_epoch: 1, nats_server: "2.15.1", parts: [] }),
+  backupPlan: () => Effect.succeed({ backend_id: "hosted_sha256_0", log_id: "log", log_epoch: 1, nats_server: "2.15.1", parts: [] }),
   backupPart: () => Stream.empty
 })
 

@@ -1,19 +1,24 @@
 import { Duration, Effect, Option, Schedule } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { logPartitions, streams } from "../../../streams/definitions.ts"
-import { connect, type Wired } from "../../nats/connect.ts"
+import { connect } from "../../nats/connect.ts"
 import type { EventLog } from "../../nats/EventLog.ts"
 import { serviceCredentials, systemCredentials } from "../../nats/hubSecrets.ts"
 import { jetStreamKeyValue } from "../../nats/keyValue.ts"
 import { ensureStream } from "../../nats/provision.ts"
 import { bucket } from "../Base.ts"
-import { openDeployment, openMasterKey } from "../Deployment.ts"
+import { keepStoreKeys, openDeployment, openMasterKey } from "../Deployment.ts"
 import { followRevocations } from "../followRevocations.ts"
 import { openGoneList } from "../goneList.ts"
+import { openStoreKeyKeeper } from "../keepStoreKey.ts"
+import { keyBackups } from "../knownBackups.ts"
 import { type Mark, markFile, openMark } from "../LogMark.ts"
 import { logsOf } from "../Partitions.ts"
 import { loadRevocations, saveRevocations } from "../Revocations.ts"
+import { sharedStoreKeys } from "../sharedStoreKeys.ts"
+import { rekeyedStore } from "../storeKey.ts"
 import { makeTenants } from "../Tenants.ts"
+import { openClusterBackup } from "./backup.ts"
 import { writeAccounts } from "./init.ts"
 import { addressesOf, type ClusterLayout, logsIn, replicasOnCluster } from "./layout.ts"
 
@@ -27,7 +32,8 @@ const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 240 } 
  * Returns when hosted processes can join; `run` never ends by itself.
  */
 export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layout: ClusterLayout) {
-  const deployment = yield* openDeployment(dir, yield* openMasterKey(dir))
+  const masterKey = yield* openMasterKey(dir)
+  const deployment = yield* openDeployment(dir, masterKey)
   const secrets = deployment.hub
   const server = addressesOf(layout)
   const service = yield* serviceCredentials(secrets)
@@ -48,19 +54,23 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
     remember: yield* openGoneList(dir),
     keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, secrets, all)))
   })
-  const tenants = yield* tenantsOf(stored, deployment, cutting.heard)
+  const shared = sharedStoreKeys(stored, masterKey)
+  const inner = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
+  const rekeyed = rekeyedStore(inner, deployment.storeKeys, { keep: (keys) => Effect.orDie(keepStoreKeys(dir, masterKey, keys)), tell: shared.tell, ask: Effect.succeedNone })
+  const keeper = yield* openStoreKeyKeeper
+  const tenants = yield* makeTenants(rekeyed.store, rekeyed.face, deployment.id, (record) => Effect.andThen(cutting.heard(record), keeper.heard(record)))
+  const backup = yield* openClusterBackup(dir, stored, deployment, layout)
+  const backups = keyBackups({ ...backup, dataDir: dir })
   return {
     run: Effect.all([
       tenants.run,
       cutting.run,
+      shared.answer(rekeyed),
+      keeper.run({ tenants, turn: rekeyed.turn, replaceBackups: backups.replace }),
+      backups.keep,
       ...marks.map(({ log, mark }) => keepNamed(dir, log, mark))
     ], { concurrency: "unbounded", discard: true })
   }
-})
-
-const tenantsOf = Effect.fnUntraced(function*(stored: Wired, deployment: Effect.Success<ReturnType<typeof openDeployment>>, heard: Parameters<typeof makeTenants>[3]) {
-  const store = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
-  return yield* makeTenants(store, deployment.storeKey, deployment.id, heard)
 })
 
 const lookEvery = Duration.seconds(1)

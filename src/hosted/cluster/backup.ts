@@ -1,16 +1,16 @@
 import { Effect } from "effect"
+import type { Wired } from "../../nats/connect.ts"
 import { backupPart, backupPlan } from "../backup.ts"
 import { joinedMark } from "../LogMark.ts"
+import type { Deployment } from "../Deployment.ts"
 import { logsOf } from "../Partitions.ts"
-import { connectTo } from "./connecting.ts"
 import type { ClusterLayout } from "./layout.ts"
 
 /**
  * What a backup of a cluster is read from: its servers, and the folder that `init` made, where the deployment's keys are.
  * Nothing stops meanwhile, and neither the admin role nor a hosted process needs to run.
  */
-export const openClusterBackup = Effect.fn("cluster.backup")(function*(dir: string, layout: ClusterLayout) {
-  const { deployment, wire } = yield* connectTo(dir, layout, "cluster backup")
+export const openClusterBackup = Effect.fn("cluster.backup")(function*(dir: string, wire: Wired, deployment: Deployment, layout: ClusterLayout) {
   // each partition has an identity of its own, which its stream carries; the set is named after the first
   const marks = yield* Effect.forEach(logsOf(wire, layout.partitions), joinedMark)
   const context = {
@@ -21,5 +21,5 @@ export const openClusterBackup = Effect.fn("cluster.backup")(function*(dir: stri
     serverVersion: "",
     adminRole: true
   }
-  return { plan: yield* backupPlan(context), part: (name: string) => backupPart(context, name) }
+  return { plan: backupPlan(context), part: (name: string) => backupPart(context, name) }
 })

@@ -28,7 +28,7 @@ const builders: ReadonlyArray<readonly [name: string, arity: number, build: (...
   ["deliver", 1, (a) => subjects.deliver(a!)],
   ["tool", 1, (a) => subjects.tool(a!)]
 ]
-const fixed = ["journalSettings", "telemetryOut"]
+const fixed = ["journalSettings", "storeKeyTold", "storeKeyWanted", "telemetryOut"]
 /** Made of another of these. */
 const around = ["partition"]
 

@@ -3,8 +3,9 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import type * as Stream from "effect/Stream"
+import { hostname } from "node:os"
 import { resolve } from "node:path"
-import { BackupPlan, BackupRow } from "../../../../streams/Backend.ts"
+import { BackupPlan, BackupRow } from "../../../../streams/Backup.ts"
 import { find } from "../../backend.ts"
 import { ask, lines, segment } from "../../call.ts"
 import { type CliFailure, failed } from "../../failure.ts"
@@ -49,7 +50,7 @@ export const backup = Command.make(
   backupFlags,
   Effect.fn(function*({ keysOnly, out }) {
     const backend = yield* find("hosted")
-    const { value: plan } = yield* ask(backend, BackupPlan, { method: "GET", path: "/backup" })
+    const { value: plan } = yield* ask(backend, BackupPlan, { method: "GET", path: `/backup?${new URLSearchParams({ folder: resolve(out), host: hostname() })}` })
     const part = (name: string) => lines(backend, BackupRow, { method: "GET", path: `/backup/${name}`, timeoutMillis: partTimeoutMillis })
     for (const { name } of plan.parts) yield* segment(name)
     yield* save({ out, plan, part, keysOnly })

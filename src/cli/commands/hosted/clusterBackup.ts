@@ -2,6 +2,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { hostname } from "node:os"
 import { resolve } from "node:path"
 import { clusterDir, hostFlag, layoutOn } from "../../clusterPlace.ts"
 import { type CliFailure, failed, notReachable } from "../../failure.ts"
@@ -21,10 +22,14 @@ export const clusterBackup = Command.make(
   Effect.fn(function*({ keysOnly, out }) {
     const dir = yield* clusterDir
     const { madeLayout } = yield* Effect.promise(() => import("../../../hosted/cluster/up.ts"))
+    const { connectTo } = yield* Effect.promise(() => import("../../../hosted/cluster/connecting.ts"))
     const { openClusterBackup } = yield* Effect.promise(() => import("../../../hosted/cluster/backup.ts"))
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
-    const { part, plan } = yield* openClusterBackup(dir, layout).pipe(Effect.mapError((error) => unread(error)))
-    yield* save({ out, plan, keysOnly, part: (name) => Stream.mapError(part(name), (error) => unread(error)) })
+    const { noteBackup } = yield* Effect.promise(() => import("../../../hosted/knownBackups.ts"))
+    yield* noteBackup(dir, { folder: resolve(out), host: hostname() })
+    const { deployment, wire } = yield* connectTo(dir, layout, "cluster backup").pipe(Effect.mapError((error) => unread(error)))
+    const { part, plan } = yield* openClusterBackup(dir, wire, deployment, layout).pipe(Effect.mapError((error) => unread(error)))
+    yield* save({ out, plan: yield* plan.pipe(Effect.mapError((error) => unread(error))), keysOnly, part: (name) => Stream.mapError(part(name), (error) => unread(error)) })
   }, Effect.scoped, Effect.provide(logging(asText)))
 ).pipe(
   Command.withDescription("Back up a cluster: all partitions, the tenant store and the deployment; nothing stops meanwhile"),

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { KeyRow, Rotated } from "../../../../streams/Access.ts"
-import { BackupPlan, BackupRow } from "../../../../streams/Backend.ts"
+import { BackupPlan, BackupRow } from "../../../../streams/Backup.ts"
 import { Registered } from "../../../../streams/Registration.ts"
 import { Operator, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
@@ -100,7 +100,12 @@ export class Hosted extends HttpApiGroup.make("hosted").add(
     success: Schema.Struct({ conversations: Schema.Int, events: Schema.Int }),
     error: refusals(503)
   }),
-  HttpApiEndpoint.get("backupPlan", "/backup", { success: BackupPlan, error: refusals(409, 503) }),
+  /** `folder`, `host`: where it is going to be written. Noted, so that an erasure can replace the keys there. */
+  HttpApiEndpoint.get("backupPlan", "/backup", {
+    query: { folder: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(4096))), host: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(255))) },
+    success: BackupPlan,
+    error: refusals(409, 503)
+  }),
   HttpApiEndpoint.get("backupPart", "/backup/:part", {
     params: { part: Schema.String.check(Schema.isMaxLength(64)) },
     success: HttpApiSchema.StreamNdjson({ schema: BackupRow }),

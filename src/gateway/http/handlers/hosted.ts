@@ -32,7 +32,8 @@ export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(func
         const tenant = query.tenant === undefined ? undefined : yield* tenantNamed(query.tenant)
         return json(yield* refused(data.expire(tenant)))
       }),
-    backupPlan: () => Effect.map(refused(control.backupPlan), (plan) => json(plan)),
+    backupPlan: ({ query: { folder, host } }) =>
+      Effect.map(refused(control.backupPlan(folder === undefined || host === undefined ? undefined : { folder, host })), (plan) => json(plan)),
     backupPart: ({ params }) => ndjson(control.backupPart(params.part))
   }).handleRaw("enroll", ({ request }) =>
     Effect.gen(function*() {
