@@ -79,6 +79,8 @@ export interface TelemetryEntry {
   readonly peer: string
   readonly stored: number
   readonly event: TelemetryEvent
+  /** The trace of its batch. */
+  readonly traceparent?: string
 }
 
 /** One thing a reader of a log tells the projections. `seq` is its place in the input it was read from. */

@@ -1,7 +1,7 @@
 import { Clock, Context, Effect, Exit, Result, Schema, SchemaIssue } from "effect"
 import { TelemetryEvent as TelemetryEventSchema } from "./events/telemetry.ts"
 import { BackendId, Time } from "./ids.ts"
-import { telemetryDepthMax, telemetryEventMaxBytes } from "./limits.ts"
+import { telemetryDepthMax, telemetryEventMaxBytes, traceparentMaxLength } from "./limits.ts"
 
 export const TelemetryEvent = TelemetryEventSchema
 export type TelemetryEvent = typeof TelemetryEventSchema.Type
@@ -21,6 +21,8 @@ export const TelemetryEnvelope = Schema.Struct({
   source: BackendId,
   time: Time,
   datacontenttype: Schema.Literals(["application/json", "application/jose"]),
+  /** The trace of the batch it was emitted in, where traces are kept. */
+  traceparent: Schema.optionalKey(Schema.String.check(Schema.isMaxLength(traceparentMaxLength))),
   data: Schema.Unknown
 })
 export type TelemetryEnvelope = typeof TelemetryEnvelope.Type
@@ -66,7 +68,7 @@ export const decodeTelemetry = (bytes: Uint8Array): Result.Result<TelemetryEnvel
 export const encodeTelemetry = (envelope: TelemetryEnvelope): Uint8Array => encoder.encode(JSON.stringify(envelope))
 
 /** An event around which nothing is sealed yet. `time`: when it was taken in here. */
-export const telemetryEnvelope = (event: TelemetryEvent, by: { readonly source: string; readonly time: string }): TelemetryEnvelope => ({
+export const telemetryEnvelope = (event: TelemetryEvent, by: { readonly source: string; readonly time: string; readonly traceparent?: string | undefined }): TelemetryEnvelope => ({
   specversion: "1.0",
   id: event.event_id,
   type: event.event_type,
@@ -74,6 +76,7 @@ export const telemetryEnvelope = (event: TelemetryEvent, by: { readonly source: 
   source: by.source,
   time: by.time,
   datacontenttype: "application/json",
+  ...(by.traceparent === undefined ? {} : { traceparent: by.traceparent }),
   data: event
 })
 

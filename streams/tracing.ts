@@ -38,17 +38,37 @@ const parentOf = (traceparent: string | undefined): Tracer.ExternalSpan | undefi
   return Tracer.externalSpan({ traceId, spanId, sampled: true })
 }
 
-/** A span in the trace of each event, over this step of their way. One event's way is one trace, on all its machines. */
-export const traced = (step: string, events: () => ReadonlyArray<Traced>) =>
+/** One span in each of these traces, over one step. */
+const inTraces = (step: string, traces: () => ReadonlyArray<{ readonly traceparent: string | undefined; readonly attributes: Readonly<Record<string, string | number>> }>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(Tracing, (on) => {
       if (!on) return effect
-      const parents = events().flatMap(({ id, traceparent }) => {
+      const parents = traces().flatMap(({ attributes, traceparent }) => {
         const parent = parentOf(traceparent)
-        return parent === undefined ? [] : [{ id, parent }]
+        return parent === undefined ? [] : [{ attributes, parent }]
       })
-      return parents.slice(0, spansMax).reduce((inner, { id, parent }) => Effect.withSpan(inner, step, { parent, attributes: { "event.id": id } }), effect)
+      return parents.slice(0, spansMax).reduce((inner, options) => Effect.withSpan(inner, step, options), effect)
     })
+
+/** A span in the trace of each event, over this step of their way. One event's way is one trace, on all its machines. */
+export const traced = (step: string, events: () => ReadonlyArray<Traced>) =>
+  inTraces(step, () => events().map(({ id, traceparent }) => ({ traceparent, attributes: { "event.id": id } })))
+
+/**
+ * The same for telemetry, whose trace is its batch's: a span for each batch that has events here. How many is said, and
+ * not which: an event id of telemetry is free text.
+ */
+export const tracedTelemetry = (step: string, events: () => ReadonlyArray<{ readonly traceparent?: string }>) =>
+  inTraces(step, () => {
+    const batches = new Map<string | undefined, number>()
+    for (const { traceparent } of events()) batches.set(traceparent, (batches.get(traceparent) ?? 0) + 1)
+    return [...batches].map(([traceparent, count]) => ({ traceparent, attributes: { "batch.events": count } }))
+  })
+
+/** The beginning of a trace, for telemetry that came with no request of its own: frames of a WebSocket, the program's own. */
+export const tracedBatch = (events: number) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Tracing, (on) => on ? Effect.withSpan(effect, "maestra.batch", { root: true, attributes: { "batch.events": events } }) : effect)
 
 /** A span over answering a request, in the trace its caller began, if any. No address, no header: they may hold secrets. */
 export const tracedRequest = (method: string, traceparent: string | undefined) =>

@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, Schedule, Stream } from "effect"
+import { tracedTelemetry } from "../../streams/tracing.ts"
 import type { TelemetryEntry } from "../Entry.ts"
 import type { Projections } from "../runner.ts"
 import type { Sqlite } from "../Sqlite.ts"
@@ -34,7 +35,7 @@ export const followTelemetry = Effect.fnUntraced(function*<Stored, E>(
   yield* input.read({ from: isNew ? 1 : (held?.seq ?? 0) + 1 }).pipe(
     Stream.map(entries),
     Stream.runForEach(({ entries, through }) =>
-      projections.keepAbsorbing({ cursor: telemetryCursor, epoch: createdAt, entries, through }).pipe(Effect.orDie)))
+      projections.keepAbsorbing({ cursor: telemetryCursor, epoch: createdAt, entries, through }).pipe(tracedTelemetry("maestra.project", () => entries), Effect.orDie)))
 })
 
 /** Once an hour, for ever: events older than their stream keeps them leave the tables. */

@@ -9,6 +9,7 @@ import { kindOf } from "../../streams/ids.ts"
 import { parseTelemetry } from "../../streams/subjects.ts"
 import { decodeTelemetry, encodeTelemetry, readTelemetry, telemetryEnvelope, type TelemetryEvent } from "../../streams/telemetry.ts"
 import { isoTime } from "../../streams/time.ts"
+import { traceparentNow } from "../../streams/tracing.ts"
 import type { Stored } from "../nats/EventLog.ts"
 import { telemetryGate } from "../privacy/telemetryGate.ts"
 import { openData } from "../security/envelopes.ts"
@@ -41,7 +42,8 @@ export const hostedTelemetry = (base: Base): TelemetryStore["Service"] => {
       const key = base.keyring.current(from.tenant)
       if (key === undefined) return refuseAll("unavailable")
       const drawn = yield* drawSome(limitsOf(base), from, events.length)
-      const gated = events.slice(0, drawn.granted).map((event) => gateOne(base, from, event, key, now))
+      const by = { time: now, traceparent: yield* traceparentNow(undefined) }
+      const gated = events.slice(0, drawn.granted).map((event) => gateOne(base, from, event, key, by))
       const stored = yield* base.telemetry.store(from.tenant, peerOf(from), gated.flatMap((one) => "bytes" in one ? [one] : []))
       let next = 0
       return events.map((event, i): TelemetryOutcome => {
@@ -73,12 +75,12 @@ export const limitsOf = (base: Base): Limits["Service"] => ({
 
 const unlimited: Drawn = { granted: true, limit: 0, remaining: 0, retryAfterMillis: 0 }
 
-const gateOne = (base: Base, from: TelemetryFrom, event: TelemetryEvent, key: DataKey, now: string): SealedTelemetry | { readonly error: string } => {
+const gateOne = (base: Base, from: TelemetryFrom, event: TelemetryEvent, key: DataKey, by: { readonly time: string; readonly traceparent: string | undefined }): SealedTelemetry | { readonly error: string } => {
   const { settings } = base.settings.get(from.tenant) ?? { settings: defaults }
   const verdict = telemetryGate({ event, settings, shareId: (id) => sharedId(base.keyring.first(from.tenant) ?? key, id) })
   if (verdict._tag !== "send") return { error: `withheld: ${verdict.why}` }
   const sent = verdict.event
-  const envelope = telemetryEnvelope(sent, { source: from.backendId ?? base.identity.identity.backend_id, time: now })
+  const envelope = telemetryEnvelope(sent, { source: from.backendId ?? base.identity.identity.backend_id, ...by })
   const bytes = encodeTelemetry({ ...envelope, datacontenttype: "application/jose", data: seal(key, JSON.stringify(sent)) })
   return { eventId: sent.event_id, type: sent.event_type, bytes }
 }
@@ -107,5 +109,8 @@ const entryOf = (base: Base, stored: Stored): TelemetryEntry | undefined => {
   const { peer, tenant } = at.success
   const data = openData(envelope.success, base.keyring.within(tenant))
   const event = Result.isSuccess(data) ? readTelemetry(data.success) : undefined
-  return event === undefined || Result.isFailure(event) ? undefined : { kind: "telemetry", seq: stored.seq, tenant, peer, stored: stored.time, event: event.success }
+  return event === undefined || Result.isFailure(event) ? undefined : {
+    kind: "telemetry", seq: stored.seq, tenant, peer, stored: stored.time, event: event.success,
+    ...(envelope.success.traceparent === undefined ? {} : { traceparent: envelope.success.traceparent })
+  }
 }

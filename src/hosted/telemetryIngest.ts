@@ -1,6 +1,7 @@
 import { Clock, Effect, Result } from "effect"
 import { decodeTelemetry, readTelemetry, type TelemetryStored } from "../../streams/telemetry.ts"
 import { isoTime } from "../../streams/time.ts"
+import { tracedTelemetry } from "../../streams/tracing.ts"
 import { unframeItems } from "../security/framing.ts"
 import { admitSender, type Facts, type Refusal } from "../security/admit.ts"
 import type { IngestFacts } from "./ingest.ts"
@@ -42,7 +43,7 @@ export const ingestTelemetry = Effect.fnUntraced(function*(
     if ("error" in read) rejected.push(read)
     else good.push(read)
   }
-  const stored = yield* context.telemetry.store(tenant, sender, good)
+  const stored = yield* context.telemetry.store(tenant, sender, good).pipe(tracedTelemetry("maestra.ingest", () => good))
   for (const [i, one] of stored.entries()) {
     if (Result.isSuccess(one)) continue
     // not taken for a reason that passes: the whole request again
@@ -65,5 +66,6 @@ export const admitTelemetry = (bytes: Uint8Array, facts: Pick<Facts, "unseal">, 
   const event = readTelemetry(data.success)
   if (Result.isFailure(event)) return reject(event.failure)
   if (event.success.event_id !== envelope.id || event.success.event_type !== envelope.type) return reject("id and type are not those of the event inside")
-  return { eventId: envelope.id, type: envelope.type, bytes }
+  const { id, traceparent, type } = envelope
+  return { eventId: id, type, bytes, ...(traceparent === undefined ? {} : { traceparent }) }
 }

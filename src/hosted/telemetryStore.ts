@@ -9,6 +9,8 @@ export interface SealedTelemetry {
   readonly eventId: string
   readonly type: string
   readonly bytes: Uint8Array
+  /** The trace of the batch it was emitted in. */
+  readonly traceparent?: string
 }
 
 /** The end of TELEMETRY: what every door of this process stores through. */

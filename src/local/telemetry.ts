@@ -10,6 +10,7 @@ import { kindOf } from "../../streams/ids.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { decodeTelemetry, encodeTelemetry, readTelemetry, type TelemetryDraft, telemetryEnvelope, type TelemetryEvent, telemetryMessageId } from "../../streams/telemetry.ts"
 import { isoTime } from "../../streams/time.ts"
+import { traceparentNow, tracedBatch } from "../../streams/tracing.ts"
 import type { EventLog, Stored } from "../nats/EventLog.ts"
 import { peerIdOf } from "../security/peerId.ts"
 
@@ -41,10 +42,10 @@ export const makeTelemetry = ({ isRevoked, out, paired, projections, source }: T
     const held = paired()
     return held === undefined ? selfPeer : backendId === undefined ? held.peer_id : peerIdOf(held.tenant, backendId)
   }
-  const storeOne = (event: TelemetryEvent, now: string) =>
+  const storeOne = (event: TelemetryEvent, by: { readonly time: string; readonly traceparent: string | undefined }) =>
     out.append([{
       subject: subjects.telemetryOut(event.event_type),
-      data: encodeTelemetry(telemetryEnvelope(event, { source, time: now })),
+      data: encodeTelemetry(telemetryEnvelope(event, { source, ...by })),
       messageId: telemetryMessageId(selfPeer, event.event_id)
     }]).pipe(
       inFlight.withPermits(1),
@@ -55,8 +56,8 @@ export const makeTelemetry = ({ isRevoked, out, paired, projections, source }: T
       Effect.catch((error) => Effect.succeed<TelemetryOutcome>({ status: "rejected", event_id: event.event_id, error: error._tag === "LogRefused" ? error.why : "unavailable" })))
   return {
     store: Effect.fnUntraced(function*(_: TelemetryFrom, events: ReadonlyArray<TelemetryEvent>) {
-      const now = isoTime(yield* Clock.currentTimeMillis)
-      return yield* Effect.forEach(events, (event) => storeOne(event, now), { concurrency: "unbounded" })
+      const by = { time: isoTime(yield* Clock.currentTimeMillis), traceparent: yield* traceparentNow(undefined) }
+      return yield* Effect.forEach(events, (event) => storeOne(event, by), { concurrency: "unbounded" })
     }),
     settled: Effect.suspend(() => projections.settled(telemetryCursor, highest)),
     isHeard: (from) => {
@@ -81,7 +82,7 @@ export const makeTelemetrySink = (store: TelemetryStore["Service"]) =>
       const drafts = yield* Queue.takeAll(queue)
       const events = yield* Effect.forEach(drafts, (draft) => store.complete(from, { ...draft }))
       const read = events.map(readTelemetry)
-      yield* store.store(from, read.flatMap((one) => Result.isSuccess(one) ? [one.success] : []))
+      yield* store.store(from, read.flatMap((one) => Result.isSuccess(one) ? [one.success] : [])).pipe(tracedBatch(drafts.length))
     }))
   }))
 
@@ -89,8 +90,8 @@ export const makeTelemetrySink = (store: TelemetryStore["Service"]) =>
 export const keepCountingTelemetry = (context: TelemetryContext, ask: <A, E>(query: Effect.Effect<A, E, Sqlite>) => Effect.Effect<A>): Effect.Effect<never> => {
   const entries = (batch: ReadonlyArray<Stored>) => ({
     entries: batch.flatMap((stored): ReadonlyArray<TelemetryEntry> => {
-      const event = eventOf(stored)
-      return event === undefined ? [] : [{ kind: "telemetry", seq: stored.seq, tenant: selfTenant, peer: selfPeer, stored: stored.time, event }]
+      const kept = keptOf(stored)
+      return kept === undefined ? [] : [{ kind: "telemetry", seq: stored.seq, tenant: selfTenant, peer: selfPeer, stored: stored.time, ...kept }]
     }),
     through: batch.at(-1)?.seq ?? 0
   })
@@ -101,9 +102,11 @@ export const keepCountingTelemetry = (context: TelemetryContext, ask: <A, E>(que
   return Effect.raceFirst(following, Effect.andThen(expireTelemetry(ask), Effect.never))
 }
 
-/** The event in a message of TELEMETRY_OUT; `undefined`: bytes this version cannot read. */
-export const eventOf = (stored: Stored): TelemetryEvent | undefined => {
+/** The event in a message of TELEMETRY_OUT, and its batch's trace; `undefined`: bytes this version cannot read. */
+export const keptOf = (stored: Stored): { readonly event: TelemetryEvent; readonly traceparent?: string } | undefined => {
   const envelope = decodeTelemetry(stored.data)
-  const event = Result.isSuccess(envelope) ? readTelemetry(envelope.success.data) : undefined
-  return event !== undefined && Result.isSuccess(event) ? event.success : undefined
+  if (Result.isFailure(envelope)) return undefined
+  const { data, traceparent } = envelope.success
+  const event = readTelemetry(data)
+  return Result.isFailure(event) ? undefined : { event: event.success, ...(traceparent === undefined ? {} : { traceparent }) }
 }

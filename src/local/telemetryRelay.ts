@@ -4,6 +4,7 @@ import { telemetryBatchMax, telemetryBatchMaxBytes } from "../../streams/limits.
 import { subjects } from "../../streams/subjects.ts"
 import { encodeTelemetry, telemetryEnvelope, TelemetryStored } from "../../streams/telemetry.ts"
 import { isoTime } from "../../streams/time.ts"
+import { tracedTelemetry } from "../../streams/tracing.ts"
 import { Verdict } from "../../streams/Verdict.ts"
 import { type Connection, type NoResponders, RequestTimedOut } from "../nats/Connection.ts"
 import type { Cursor, LogUnavailable, Stored } from "../nats/EventLog.ts"
@@ -14,7 +15,7 @@ import { sharedId } from "../security/sharedId.ts"
 import type { PairedWith } from "./Pairing.ts"
 import { pauseAfter } from "./Relay.ts"
 import { awaitBump, awaitRef, linkUp, note, type State } from "./State.ts"
-import { eventOf } from "./telemetry.ts"
+import { keptOf } from "./telemetry.ts"
 
 export interface TelemetryRelayContext {
   readonly state: State
@@ -38,6 +39,8 @@ const decoder = new TextDecoder()
 /** What one request holds, and how far in TELEMETRY_OUT it goes. */
 interface Prepared {
   readonly items: ReadonlyArray<Uint8Array>
+  /** The batches its events were emitted in. */
+  readonly traces: ReadonlyArray<{ readonly traceparent?: string }>
   readonly taken: number
   readonly to: number
 }
@@ -80,7 +83,7 @@ const sendAll = Effect.fnUntraced(function*(context: TelemetryRelayContext, batc
     }
     const prepared = prepare(context, pending, yield* context.settings, isoTime(yield* Clock.currentTimeMillis))
     if (prepared === undefined) return
-    if (prepared.items.length > 0 && !(yield* send(context, prepared))) continue
+    if (prepared.items.length > 0 && !(yield* send(context, prepared).pipe(tracedTelemetry("maestra.relay", () => prepared.traces)))) continue
     pending = pending.slice(prepared.taken)
     yield* context.cursor.ack(prepared.to)
   }
@@ -93,26 +96,28 @@ const prepare = (context: TelemetryRelayContext, pending: ReadonlyArray<Stored>,
   // ids keep the name they first had outside, whichever key seals today
   const idKey = keys[0]!
   const items: Array<Uint8Array> = []
+  const traces: Array<{ readonly traceparent?: string }> = []
   let bytes = 0
   let taken = 0
   for (const stored of pending) {
     if (items.length === telemetryBatchMax) break
-    const event = eventOf(stored)
-    const verdict = event === undefined ? undefined : telemetryGate({ event, settings, shareId: (id) => sharedId(idKey, id) })
+    const kept = keptOf(stored)
+    const verdict = kept === undefined ? undefined : telemetryGate({ event: kept.event, settings, shareId: (id) => sharedId(idKey, id) })
     if (verdict?._tag === "stop") {
       if (taken === 0) return undefined
       break
     }
     if (verdict?._tag === "send") {
-      const envelope = telemetryEnvelope(verdict.event, { source: context.source, time: now })
+      const envelope = telemetryEnvelope(verdict.event, { source: context.source, time: now, traceparent: kept?.traceparent })
       const item = encodeTelemetry({ ...envelope, datacontenttype: "application/jose", data: seal(key, JSON.stringify(verdict.event)) })
       if (items.length > 0 && bytes + item.length > telemetryBatchMaxBytes) break
       bytes += item.length
       items.push(item)
+      traces.push(envelope)
     }
     taken++
   }
-  return { items, taken, to: pending[taken - 1]!.seq }
+  return { items, traces, taken, to: pending[taken - 1]!.seq }
 }
 
 /** Ask until it is stored; false where it has to be gated again first. */

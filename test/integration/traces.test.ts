@@ -5,7 +5,8 @@ import { createServer } from "node:http"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { AddressInfo } from "node:net"
-import { done, type Said } from "../support/linked.ts"
+import { done, type Said, statusOf } from "../support/linked.ts"
+import { event, openTelemetry } from "../support/telemetrySocket.ts"
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
 
 interface Span {
@@ -18,6 +19,7 @@ interface Span {
 const debug = ["--log-level", "debug"]
 const spans: Array<Span> = []
 const metrics = new Set<string>()
+const paths = new Set<string>()
 let received = ""
 
 interface Attribute { readonly key: string; readonly value: { readonly stringValue?: string } }
@@ -30,6 +32,8 @@ const serviceOf = ({ resource }: Resource) => resource.attributes.find(({ key })
 
 const collector = createServer((request, response) => {
   let text = ""
+  received += String(request.headers["user-agent"])
+  paths.add(request.url ?? "")
   request.setEncoding("utf8").on("data", (part: string) => text += part).on("end", () => {
     received += text
     const body = JSON.parse(text) as Body
@@ -92,8 +96,50 @@ describe("a trace", () => {
     await until(() => spans.filter(({ traceId }) => traceId === trace).length >= 5, 20_000, () => "the trace was not carried on")
   })
 
-  it("goes with metrics", async () => {
-    await until(() => metrics.has("maestra_http_requests_total"), 20_000, () => `metrics: ${[...metrics].join()}`)
+  it("of a batch of telemetry leads from the request, or the frames, to the roll-ups on hosted", async () => {
+    const onItsWay = ["maestra-hosted maestra.ingest", "maestra-hosted maestra.project", "maestra-local maestra.project", "maestra-local maestra.relay"]
+    /** How many events went through each step of a trace: the tables may take them in several turns. */
+    const steps = (traceId: string) => {
+      const counted = new Map<string, number>()
+      for (const { name, service, text } of spans.filter((span) => span.traceId === traceId)) {
+        const step = `${service} ${name}`
+        counted.set(step, (counted.get(step) ?? 0) + Number(/"batch.events","value":\{"intValue":"?(\d+)/.exec(text)?.[1] ?? 0))
+      }
+      return counted
+    }
+    const complete = (traceId: string, events: number) =>
+      until(() => onItsWay.every((step) => steps(traceId).get(step) === events), 20_000, () => `steps: ${JSON.stringify([...steps(traceId)])}`)
+
+    const trace = "1123456789abcdef0123456789abcdef"
+    const token = readFileSync(join(a.dir, "token"), "utf8").trim()
+    const answer = await fetch(`${a.url()}/telemetry`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", traceparent: `00-${trace}-0123456789abcdef-01` },
+      body: JSON.stringify({ events: ["one", "two", "three"].map((id) => event(id, { metadata: { said: "nobody's business" } })) })
+    })
+    assert.strictEqual(answer.status, 200)
+    await complete(trace, 3)
+    await until(() => steps(trace).size > onItsWay.length, 10_000, () => "no span of the request")
+    assert.deepStrictEqual(new Set(steps(trace).keys()), new Set([...onItsWay, "maestra-local maestra.request"]))
+
+    const peer = (await statusOf(a)).peer_id!
+    const { ticket } = await done<{ readonly ticket: string }>(a, "POST", `/telemetry/${peer}/ticket`)
+    const socket = await openTelemetry(`${a.url()}/telemetry/${peer}?ticket=${ticket}`)
+    const begun = () => [...new Set(spans.flatMap(({ name, traceId }) => name === "maestra.batch" ? [traceId] : []))]
+    const before = new Set(begun())
+    for (const id of ["four", "five"]) {
+      socket.send(event(id))
+      assert.strictEqual((await socket.next(1))[0]?.status, "acked")
+    }
+    socket.close()
+    await until(() => begun().filter((traceId) => !before.has(traceId)).length >= 2, 20_000, () => `traces begun: ${begun().length}`)
+    for (const traceId of begun().filter((traceId) => !before.has(traceId))) await complete(traceId, 1)
+  })
+
+  it("is told by the OpenTelemetry SDK, and goes with metrics and log lines", async () => {
+    await until(() => metrics.has("maestra_http_requests_total") && paths.has("/v1/logs"), 20_000, () => `metrics: ${[...metrics].join()}`)
+    assert.deepStrictEqual(paths, new Set(["/v1/traces", "/v1/metrics", "/v1/logs"]))
+    assert.include(received, "OTel-OTLP-Exporter-JavaScript")
   })
 
   it("tells nothing of what was written, nor any token", () => {

@@ -34,6 +34,8 @@ export const packages: ReadonlyArray<readonly [name: RegExp, rooms: ReadonlyArra
   [/^libphonenumber-js(\/|$)/, ["src/privacy"]],
   [/^tar-stream$/, ["src/gateway", "src/cli"]],
   [/^qrcode-terminal$/, ["src/cli"]],
+  // the one file that is loaded only where an endpoint is set
+  [/^@(effect\/)?opentelemetry\//, ["src/cli/serving/otlp.ts"]],
   [/^(react|react-dom|react-markdown|remark-gfm)(\/|$)/, ["src/web"]],
   [/^@(mantine|tabler|tanstack|fontsource-variable|vitejs)\//, ["src/web"]],
   [/^vite$/, ["src/web"]],
@@ -58,7 +60,7 @@ export const unstable: Readonly<Record<string, ReadonlyArray<string>>> = {
   "effect/http": ["src/gateway", "src/local", "src/nats", "src/cli", "src/sdk"],
   "effect/process": ["src/nats", "src/cli"],
   "effect/socket": ["src/gateway", "src/sdk"],
-  "effect/observability": ["src/gateway", "src/cli"]
+  "effect/observability": ["src/gateway"]
 }
 
 /** Lines a file may have: what fits in the head. */

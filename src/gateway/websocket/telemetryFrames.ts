@@ -1,6 +1,7 @@
 import { Effect, Result } from "effect"
 import type { TelemetryFrom, TelemetryOutcome, TelemetryStore } from "../../../streams/TelemetryStore.ts"
 import { telemetryEventMaxBytes } from "../../../streams/limits.ts"
+import { tracedBatch } from "../../../streams/tracing.ts"
 import { readTelemetry, type TelemetryEvent } from "../../../streams/telemetry.ts"
 import { idOf, storeEach } from "../http/handlers/telemetry.ts"
 
@@ -23,4 +24,4 @@ export const readFrame = (frame: string | Uint8Array): Read => {
 
 /** The answers to frames that arrived together, in their order: `acked` only for what is durable. */
 export const answerFrames = (store: TelemetryStore["Service"], from: TelemetryFrom, frames: ReadonlyArray<string | Uint8Array>): Effect.Effect<ReadonlyArray<TelemetryOutcome>> =>
-  storeEach(store, from, frames.map(readFrame))
+  storeEach(store, from, frames.map(readFrame)).pipe(tracedBatch(frames.length))
