@@ -49,7 +49,8 @@ export const effective = (state: State): Settings => ({
   retention_days: standing(state, "retention_days", (a, b) => Math.min(a, b)),
   allowed_surfaces: standing(state, "allowed_surfaces", (a, b) => a === null ? b : b === null ? a : a.filter((surface) => b.includes(surface)).sort()),
   // of two regions neither is the stricter: everywhere the same one
-  default_region: standing(state, "default_region", (a, b) => a === null ? b : b === null || a < b ? a : b)
+  default_region: standing(state, "default_region", (a, b) => a === null ? b : b === null || a < b ? a : b),
+  keep_own_copies: standing(state, "keep_own_copies", (a, b) => a && b)
 })
 
 const standing = <F extends Field>(state: State, field: F, stricter: (a: Settings[F], b: Settings[F]) => Settings[F]): Settings[F] => {

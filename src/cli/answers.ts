@@ -149,7 +149,8 @@ export const PrivacySettings = Schema.Struct({
   redact_pii: Schema.Boolean,
   retention_days: Schema.Finite,
   allowed_surfaces: Schema.NullOr(Schema.Array(Schema.String)),
-  default_region: Schema.NullOr(Schema.String)
+  default_region: Schema.NullOr(Schema.String),
+  keep_own_copies: Schema.Boolean
 })
 
 /** What an erasure did, and where it is still to come. */

@@ -115,6 +115,10 @@ export const awaitBump = (ref: SubscriptionRef.SubscriptionRef<number>): Effect.
 
 export const bump = (ref: SubscriptionRef.SubscriptionRef<number>): Effect.Effect<void> => SubscriptionRef.update(ref, (n) => n + 1)
 
+/** What is on its way to the hosted side is let go the moment a person pauses: nothing of it leaves any more. `otherwise`: what it then counts as. */
+export const unlessPaused = <A, E, R>(state: Pick<State, "paused">, effect: Effect.Effect<A, E, R>, otherwise: A): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => SubscriptionRef.getUnsafe(state.paused) ? Effect.succeed(otherwise) : Effect.raceFirst(effect, Effect.as(awaitRef(state.paused, (paused) => paused), otherwise)))
+
 const errorsKept = 10
 export const note = (state: State, at: number, what: string): void => {
   state.errors.unshift({ at, what })

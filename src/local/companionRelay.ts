@@ -8,7 +8,7 @@ import type { CompanionStore } from "./companions.ts"
 import { onVerdict } from "./onVerdict.ts"
 import { forwardRegistration } from "./register.ts"
 import { pauseAfter, type SessionEnd } from "./Relay.ts"
-import { awaitBump, awaitRef, note, type State } from "./State.ts"
+import { awaitBump, awaitRef, note, type State, unlessPaused } from "./State.ts"
 
 export interface CompanionRelayContext {
   readonly state: State
@@ -53,7 +53,7 @@ export const relayCompanion = Effect.fnUntraced(function*(context: CompanionRela
     else if (verdict.verdict === "chain_mismatch" && covers(verdict.head, journal, to)) return yield* passed(context, seq, 0)
     else if ((verdict.verdict === "bad_signature" || verdict.verdict === "expired") && registering < registrationTries) {
       // its registration may not have come there yet: a stranger's name is answered like a forger's
-      if (!(yield* forwardOne(context, author))) yield* pause(context, registering)
+      if (!(yield* unlessPaused(context.state, forwardOne(context, author), false))) yield* pause(context, registering)
       registering++
     } else {
       yield* context.withhold(companionEventIds(framed), `set aside: ${verdict.verdict}`)
@@ -106,8 +106,8 @@ export const forwardCompanions = Effect.fn("local.forwardCompanions")(function*(
     yield* awaitRef(context.state.link, ({ up }) => up)
     const came = yield* Effect.forkChild(awaitBump(context.state.companionsCame), { startImmediately: true })
     let all = true
-    for (const { peer_id } of context.companions.all()) all = (yield* forwardOne(context, peer_id)) && all
-    yield* Effect.raceFirst(Effect.asVoid(Fiber.join(came)), all ? Effect.never : Effect.sleep(forwardEvery))
+    for (const { peer_id } of context.companions.all()) all = (yield* unlessPaused(context.state, forwardOne(context, peer_id), false)) && all
+    yield* Effect.raceFirst(Effect.asVoid(Fiber.join(came)), all ? Effect.never : SubscriptionRef.getUnsafe(context.state.paused) ? Effect.void : Effect.sleep(forwardEvery))
     yield* Fiber.interrupt(came)
   }
 })

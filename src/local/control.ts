@@ -76,11 +76,16 @@ export const makeControl = (context: ControlContext): LocalControl["Service"] =>
   })
 }
 
-/** The leaf link off or on, which outlasts a restart. */
+/** The server drops the link within some 20 ms of reading its configuration; whoever pauses does not wait longer than this. */
+const downMax = Duration.seconds(1)
+
+/** The leaf link off or on, which outlasts a restart. Paused, nothing leaves any more once this returns: neither over the link nor over HTTP. */
 export const turn = Effect.fnUntraced(function*({ leaf, server, state }: RegistrationContext, paused: boolean) {
+  if (paused) yield* SubscriptionRef.set(state.paused, true)
   yield* paused ? leaf.pause : leaf.resume
   yield* server.reload
-  yield* SubscriptionRef.set(state.paused, paused)
+  if (paused) yield* awaitRef(state.link, ({ up }) => !up).pipe(Effect.timeoutOption(downMax))
+  else yield* SubscriptionRef.set(state.paused, false)
 })
 
 const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn.Return<LocalStatus> {

@@ -18,7 +18,7 @@ import type { LinkedContext } from "./LinkedContext.ts"
 import type { PairingStore } from "./Pairing.ts"
 import { keepRegistered, renew } from "./registration.ts"
 import { keepReporting, lookAround, runForwarding, runRelay } from "./relayLoop.ts"
-import { awaitRef, bump } from "./State.ts"
+import { awaitRef, bump, unlessPaused } from "./State.ts"
 import { runTelemetryRelay } from "./telemetryRelay.ts"
 import { watchTwin } from "./twins.ts"
 import { type Movement, watch } from "./watchdog.ts"
@@ -52,7 +52,7 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
     ...base,
     connection: peer,
     mirror: jetStreamMirror({ local: base.agent, peer }, { peer: peer_id, log }),
-    renew: renew(base),
+    renew: unlessPaused(base.state, renew(base), false),
     keepRegistered: keepRegistered(base),
     quarantined: (what, seq) => base.audit.service.count({ type: "commit.quarantined", data: { reason: what, seq } }),
     leave: turn(base, true).pipe(Effect.orDie)
@@ -172,6 +172,7 @@ const mirrorOf = (base: LinkedBase, relay: LinkedContext): MirrorContext => {
     own: tables.ownForms,
     held: tables.held,
     expired: tables.expired,
+    keepsOwn: Effect.map(tables.settings, ({ keep_own_copies }) => keep_own_copies),
     logEnd: endOf(relay),
     journalRead: Effect.suspend(() => projections.reached(journalCursor, journal.acknowledged())),
     head: (seq, digest) => {

@@ -15,6 +15,7 @@ import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
 import { type ChainHead, LogReader } from "../security/LogReader.ts"
 import { type LogEntry, makeJudge, readLogInTurns } from "../security/openLog.ts"
+import { erasureIn, receiptAt } from "./erasureHeard.ts"
 import type { LamportClock } from "./Journal.ts"
 import type { PairedWith } from "./Pairing.ts"
 import { expiredWhy } from "./prepare.ts"
@@ -38,6 +39,8 @@ export interface MirrorContext extends Mirror {
   /** Which of these events are here, and whether they were written here. */
   readonly held: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, boolean>>
   /** What retention took from conversations so far, by their name in the log. */
+  /** Whether what was written here stays when retention removes it from the log. */
+  readonly keepsOwn: Effect.Effect<boolean>
   readonly expired: Effect.Effect<ReadonlyArray<{ readonly conversation: string; readonly before: number }>>
   /** Completes when the tables hold what the journal holds now. */
   readonly journalRead: Effect.Effect<void>
@@ -147,8 +150,11 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   let damaged = false
   let after = from
 
-  const takeBatch = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
-    if (items.length === 0) return
+  const takeBatch = (items: ReadonlyArray<LogEntry>): Effect.Effect<void, LogUnavailable> =>
+    // whether own copies stay is told by the settings that stand before the announcement
+    items.some(changesSettings) && expirationsIn(items).length > 0 ? Effect.forEach(items, (item) => takeOne([item]), { discard: true }) : takeOne(items)
+  const takeOne = Effect.fnUntraced(function*(items: ReadonlyArray<LogEntry>) {
+    if (items.length === 0 || damaged) return
     damaged = mend && items.some(({ kind }) => kind === "problem")
     if (damaged) return
     const opened = yield* openOwn(context, items, forms)
@@ -170,12 +176,12 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     after = Math.max(after, position.seq)
     yield* purgeMirror(context, expirationsIn(opened))
     const erasure = opened.flatMap(erasureIn)[0]
-    if (erasure !== undefined) yield* SubscriptionRef.set(context.state.erasing, { receipt: yield* receiptAt(context, erasure) })
+    if (erasure !== undefined) yield* SubscriptionRef.set(context.state.erasing, { receipt: yield* receiptAt(context.log, erasure) })
     for (const item of opened) {
       if (item.kind === "commit") {
         context.head(item.seq, item.digest)
         for (const event of item.events) if (event._tag === "own") context.state.onTheirWay.delete(event.envelope.id)
-        if (item.events.some((event) => event._tag === "opened" && event.opened.fact.type === "settings.changed")) yield* bump(context.state.settingsSeen)
+        if (changesSettings(item)) yield* bump(context.state.settingsSeen)
       }
     }
   })
@@ -238,19 +244,8 @@ const openOwn = Effect.fnUntraced(function*(context: MirrorContext, items: Reado
   })
 })
 
-/** Hosted's own word, in a record that holds. */
-/** Where hosted says that everything is erased: the event, and its record. */
-const erasureIn = (item: LogEntry): ReadonlyArray<{ readonly event: number; readonly record: number }> =>
-  item.kind === "commit" && item.record.author === "hosted"
-    ? item.events.flatMap((event) => event._tag === "opened" && event.opened.fact.type === "tenant.erased" ? [{ event: event.seq, record: item.seq }] : [])
-    : []
-
-const receiptAt = Effect.fnUntraced(function*({ log }: MirrorContext, at: { readonly event: number; readonly record: number }) {
-  const [event, record] = [yield* log.get(at.event), yield* log.get(at.record)]
-  return Option.isSome(event) && Option.isSome(record) ? { event: decoder.decode(event.value.data), record: decoder.decode(record.value.data) } : undefined
-})
-
-const decoder = new TextDecoder()
+const changesSettings = (item: LogEntry): boolean =>
+  item.kind === "commit" && item.events.some((event) => event._tag === "opened" && event.opened.fact.type === "settings.changed")
 
 type Expirations = ReadonlyArray<{ readonly conversation: string; readonly before: number; readonly purged?: ReadonlyArray<readonly [number, string | null]>; readonly seq?: number }>
 
@@ -263,6 +258,7 @@ const expirationsIn = (items: ReadonlyArray<LogEntry>): Expirations =>
 /** What was written here stays here when hosted lets it go, and is not sent again. */
 const keptHere = Effect.fnUntraced(function*(context: MirrorContext, items: ReadonlyArray<LogEntry>) {
   const out: Array<WithheldEntry> = []
+  if (expirationsIn(items).length === 0 || !(yield* context.keepsOwn)) return out
   for (const { purged = [], seq = 0 } of expirationsIn(items)) {
     const held = yield* context.held(purged.flatMap(([, id]) => id === null ? [] : [id]))
     const eventIds = [...held].flatMap(([id, own]) => own ? [id] : [])

@@ -13,7 +13,7 @@ import { decodePairingCode } from "../security/pairingCode.ts"
 import { dataKeyBytes } from "../security/sealing.ts"
 import { type Paired, type PairingSecrets, type PairingStore, withNextSecret } from "./Pairing.ts"
 import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
-import { awaitRef, bump, note, type State } from "./State.ts"
+import { awaitRef, bump, note, type State, unlessPaused } from "./State.ts"
 
 export interface RegistrationContext {
   readonly state: State
@@ -185,7 +185,7 @@ export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationC
       continue
     }
     const paused = SubscriptionRef.getUnsafe(context.state.paused) || SubscriptionRef.getUnsafe(context.state.needs) !== undefined
-    if (paused || !(yield* renew(context))) yield* paused ? Effect.sleep(Duration.seconds(1)) : untilWorthTrying(context)
+    if (paused || !(yield* unlessPaused(context.state, renew(context), false))) yield* paused ? Effect.sleep(Duration.seconds(1)) : untilWorthTrying(context)
     else {
       yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
       // the server takes up the new token when it dials the next time

@@ -13,7 +13,9 @@ export const Settings = Schema.Struct({
   /** `null`: every surface. A list: only these. */
   allowed_surfaces: Schema.NullOr(Schema.Array(Schema.String.check(Schema.isMaxLength(64))).check(Schema.isMaxLength(64))),
   /** ISO 3166: whose national telephone numbers are redacted too. `null`: only those written internationally or as everywhere. */
-  default_region: Schema.NullOr(Schema.String.check(Schema.isPattern(/^[A-Z]{2}$/)))
+  default_region: Schema.NullOr(Schema.String.check(Schema.isPattern(/^[A-Z]{2}$/))),
+  /** What retention removes from hosted stays on the machine it was written on; false: it goes there too. */
+  keep_own_copies: Schema.Boolean
 })
 export type Settings = typeof Settings.Type
 
@@ -24,7 +26,8 @@ export const defaults: Settings = {
   redact_pii: true,
   retention_days: 90,
   allowed_surfaces: null,
-  default_region: null
+  default_region: null,
+  keep_own_copies: true
 }
 
 /** Only the fields that changed, and the stamp of the settings its author saw. */
@@ -36,6 +39,7 @@ export const settingsChanged = event("settings.changed", Schema.Struct({
   retention_days: Schema.optionalKey(Settings.fields.retention_days),
   allowed_surfaces: Schema.optionalKey(Settings.fields.allowed_surfaces),
   default_region: Schema.optionalKey(Settings.fields.default_region),
+  keep_own_copies: Schema.optionalKey(Schema.Boolean),
   base: Schema.optionalKey(Stamp)
 }))
 

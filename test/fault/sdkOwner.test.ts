@@ -48,6 +48,9 @@ describe("the owner's client", () => {
         let exported = ""
         for await (const part of (await upkeep.exportStream()).pipeThrough(new TextDecoderStream())) exported += part
         assert.match(exported, /^\{"conversation_id":"i"/)
+        let archive = ""
+        for await (const part of (await upkeep.archiveStream()).pipeThrough(new TextDecoderStream())) archive += part
+        for (const held of ["README.md", "conversations", "SHA256SUMS"]) assert.include(archive, held)
         assert.strictEqual((await upkeep.digest()).messages, 1)
         const seen: Array<number> = []
         assert.isTrue((await upkeep.verify(({ at }) => seen.push(at))).done)

@@ -195,7 +195,7 @@ describe.skipIf(browserMissing)(`the local web app${why}`, () => {
     await until(async () => (await done<{ readonly redact_pii: boolean }>(desktop, "GET", "/privacy-settings")).redact_pii, 20_000)
     const download = page.waitForEvent("download")
     await page.getByRole("button", { name: "Download" }).click()
-    assert.match((await download).suggestedFilename(), /\.jsonl$/)
+    assert.match((await download).suggestedFilename(), /\.tar\.gz$/)
   })
 
   it("vouches for another device", async () => {

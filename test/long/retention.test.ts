@@ -62,4 +62,16 @@ describe("retention", { timeout: 300_000 }, () => {
     assert.deepStrictEqual((await shown(b, "old", tenant)).messages.map(({ content }) => content), ["second, again"])
     assert.strictEqual((await hosted.http("GET", "/status")).json.log_epoch, 1)
   })
+
+  it("takes the author's own copy along where it was told to, and it stays away when the tables are made anew", async () => {
+    await done(a, "PUT", "/privacy-settings", { keep_own_copies: false, retention_days: 90 })
+    await done(a, "POST", "/conversations/nowhere/messages", { id: "m1", role: "user", content: "for a while" })
+    await agreed(tenant, hosted, [a, b])
+    assert.isAtLeast((await expire()).conversations, 1)
+    await until(async () => (await isHidden(a, "nowhere", tenant)) && (await isHidden(b, "nowhere", tenant)), 60_000, () => "still shown")
+    assert.strictEqual((await a.cli("rebuild")).code, 0)
+    await agreed(tenant, hosted, [a, b])
+    assert.isTrue(await isHidden(a, "nowhere", tenant))
+    assert.deepStrictEqual([await verified(hosted), await verified(a)], [0, 0])
+  })
 })

@@ -6,7 +6,7 @@ import { heldToken } from "../access/session.ts"
 const surface = "web"
 
 /** The backend that served this page, as the person at its machine. */
-export interface Here extends LocalBackend, Pick<Upkeep, "exportStream"> {
+export interface Here extends LocalBackend, Pick<Upkeep, "archiveStream"> {
   readonly companionCode: () => ReturnType<typeof companionCode>
   readonly renew: () => ReturnType<typeof renewOwnerSession>
 }

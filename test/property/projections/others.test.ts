@@ -48,7 +48,7 @@ describe("settings", () => {
 
   it("are the stricter of concurrent changes, in each field's own sense", () => {
     const loose: Settings = { ...defaults, redact_pii: false, allowed_surfaces: ["cli", "web"], default_region: null }
-    const strict: Settings = { sync_enabled: false, sync_conversations: false, sync_telemetry: false, redact_pii: true, retention_days: 1, allowed_surfaces: ["ios", "web"], default_region: "DE" }
+    const strict: Settings = { sync_enabled: false, sync_conversations: false, sync_telemetry: false, redact_pii: true, retention_days: 1, allowed_surfaces: ["ios", "web"], default_region: "DE", keep_own_copies: false }
     for (const [first, second] of [[loose, strict], [strict, loose]] as const) {
       assert.deepStrictEqual(after(change(1, 1, first), change(2, 2, second)), { ...strict, allowed_surfaces: ["web"] })
     }

@@ -22,6 +22,7 @@ export const set = Command.make(
   Command.withExamples([
     { command: "maestra privacy set retention_days=30 allowed_surfaces=web,cli", description: "Two at once" },
     { command: "maestra privacy set allowed_surfaces all", description: "Whatever surface something was typed on" },
+    { command: "maestra privacy set keep_own_copies false", description: "What retention removes from hosted goes from the machine it was written on too" },
     { command: "maestra privacy set default_region DE", description: "030 1234567 is a telephone number; `none` forgets it" }
   ])
 )
@@ -39,7 +40,8 @@ const readers: Readonly<Record<string, { readonly read: (text: string) => Value 
   redact_pii: { read: readTruth, as: "true or false" },
   retention_days: { read: (text) => /^\d{1,5}$/.test(text) ? Number(text) : undefined, as: "a number of days, 1 to 36500" },
   allowed_surfaces: { read: (text) => text === "all" ? null : text === "none" ? [] : text.split(",").map((name) => name.trim()).filter((name) => name !== ""), as: "all, none, or names with commas between them" },
-  default_region: { read: (text) => text === "none" ? null : /^[A-Za-z]{2}$/.test(text) ? text.toUpperCase() : undefined, as: "two letters such as DE, or none" }
+  default_region: { read: (text) => text === "none" ? null : /^[A-Za-z]{2}$/.test(text) ? text.toUpperCase() : undefined, as: "two letters such as DE, or none" },
+  keep_own_copies: { read: readTruth, as: "true or false" }
 }
 
 /** `a=1`, or `a 1`. */

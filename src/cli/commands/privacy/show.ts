@@ -18,7 +18,7 @@ export const show = Command.make(
 
 /** Each setting, its value, and what that means. */
 export const settingsTable = (settings: typeof PrivacySettings.Type): string => {
-  const { allowed_surfaces, default_region, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry, user_id } = settings
+  const { allowed_surfaces, default_region, keep_own_copies, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry, user_id } = settings
   const surfaces = allowed_surfaces === null ? "all" : allowed_surfaces.length === 0 ? "none" : allowed_surfaces.join(",")
   return table([
     ["user_id", user_id ?? "-", user_id === null ? "this machine belongs to nobody yet: not paired" : "whose data this is"],
@@ -28,6 +28,7 @@ export const settingsTable = (settings: typeof PrivacySettings.Type): string => 
     ["redact_pii", String(redact_pii), redact_pii ? "e-mail, telephone, SSN and card numbers are hidden before anything leaves" : "everything leaves as it was written"],
     ["allowed_surfaces", surfaces, allowed_surfaces === null ? "wherever something was typed" : "what was typed elsewhere stays here"],
     ["retention_days", String(retention_days), "how long hosted keeps a conversation after its last change"],
+    ["keep_own_copies", String(keep_own_copies), keep_own_copies ? "what hosted no longer keeps stays on the machine it was written on" : "what hosted no longer keeps goes everywhere"],
     ["default_region", default_region ?? "none", default_region === null ? "only numbers with a country, and common forms, are known as telephone numbers" : "whose national telephone numbers are known too"]
   ])
 }

@@ -7,7 +7,7 @@ import { Private, tenantQuery } from "../caller.ts"
 import { refusals } from "../problems.ts"
 import { ImportConversation } from "../wire.ts"
 
-const { allowed_surfaces, default_region, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry } = Settings.fields
+const { allowed_surfaces, default_region, keep_own_copies, redact_pii, retention_days, sync_conversations, sync_enabled, sync_telemetry } = Settings.fields
 
 /** The fields that shall change; the others stay as they are. */
 export const SettingsChange = Schema.Struct({
@@ -17,7 +17,8 @@ export const SettingsChange = Schema.Struct({
   redact_pii: Schema.optionalKey(redact_pii),
   retention_days: Schema.optionalKey(retention_days),
   allowed_surfaces: Schema.optionalKey(allowed_surfaces),
-  default_region: Schema.optionalKey(default_region)
+  default_region: Schema.optionalKey(default_region),
+  keep_own_copies: Schema.optionalKey(keep_own_copies)
 }).annotate({ identifier: "SettingsChange", examples: [{ redact_pii: true, allowed_surfaces: ["web", "ios"] }] })
 
 /** What may leave, and whose it is: `null` on a machine that belongs to nobody yet. */

@@ -133,6 +133,8 @@ export interface PrivacySettings {
   readonly allowed_surfaces: ReadonlyArray<string> | null
   /** Whose national telephone numbers are redacted too, `DE` for example. */
   readonly default_region: string | null
+  /** What retention removes from hosted stays on the machine it was written on. */
+  readonly keep_own_copies: boolean
 }
 
 export interface TelemetryHour {

@@ -11,6 +11,8 @@ export interface Upkeep {
   readonly importLines: (lines: string) => Promise<Imported>
   /** Every conversation as JSON lines: what a download is made of. */
   readonly exportStream: () => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>
+  /** Everything this side holds, as one tar with a README and checksums; `importLines` and `maestra import` take its conversations back. */
+  readonly archiveStream: () => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>
   /** Check the whole log again; the last progress has `result: {ok, …}`. */
   readonly verify: (onProgress?: (progress: Progress) => void) => Promise<Progress>
   readonly rebuild: (onProgress?: (progress: Progress) => void) => Promise<Progress>
@@ -35,6 +37,7 @@ export const upkeepOf = (access: Access, { surface, tenant }: { readonly surface
     digest: () => request("GET", "/digest", { query }),
     importLines: async (lines) =>
       await call(access.fetch ?? defaultPlatform.fetch, `${access.url}/import${queryOf({ surface })}`, { method: "POST", body: lines, type: "application/x-ndjson", bearer: access.token, patienceMillis }) as Imported,
+    archiveStream: () => streamFrom(access, "POST", "/privacy/export", { query }),
     exportStream: () => streamFrom(access, "GET", "/export", { query }),
     verify: (onProgress) => work("/verify", onProgress),
     rebuild: (onProgress) => work("/rebuild", onProgress),

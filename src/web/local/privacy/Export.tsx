@@ -5,15 +5,15 @@ import { sayProblem } from "../../live/say.ts"
 import { Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
 
-/** Everything, as a file that `maestra import` reads. */
+/** Everything this machine holds, as one archive that `maestra import` takes back. */
 export const Export = () => {
   const backend = useLocal()
   const save = useMutation({
-    mutationFn: async () => saveAs("maestra-conversations.jsonl", await new Response(await backend.exportStream()).blob()),
+    mutationFn: async () => saveAs("maestra-export.tar.gz", await new Response((await backend.archiveStream()).pipeThrough(new CompressionStream("gzip"))).blob()),
     onError: sayProblem
   })
   return (
-    <Section title="Your data" line={<>Every conversation as JSON lines, in the clear. <code>npx maestra import</code> reads it again.</>} aside={<Button variant="default" size="xs" leftSection={<IconDownload size={15} />} loading={save.isPending} onClick={() => save.mutate()}>Download</Button>}>
+    <Section title="Your data" line={<>Everything this machine holds, in the clear: conversations with their history, settings, devices, telemetry. A README in it says what is what; <code>npx maestra import</code> takes it back.</>} aside={<Button variant="default" size="xs" leftSection={<IconDownload size={15} />} loading={save.isPending} onClick={() => save.mutate()}>Download</Button>}>
       <span />
     </Section>
   )
