@@ -1,48 +1,78 @@
 /**
- * Does anything grow that should not? One hosted and two locals under a steady, mixed load: writes, edits, deletions,
- * reads, event streams that come and go, short cuts of the links. Memory, open files, threads and handles of every
- * process are looked at every few seconds; after a warm-up they must be flat, and the disk may grow with the data only.
+ * An hour of mixed use with short outages, and what it leaves behind. One hosted, two locals, a browser: messages typed,
+ * edited and deleted, files imported, conversations read, event streams that come and go, telemetry, links cut for
+ * seconds. Memory, open files, threads, handles, goroutines and fibers of every process are looked at all the time;
+ * after a warm-up they must be flat, and the disk may grow with the data only. At the end the backends' own metrics are
+ * asked how syncing went: more than 99 % of all tries succeeded, and a typical write was elsewhere within 5 s.
  *
- * `node test/soak/soak.ts --minutes 60 --out soak.json`; exit code 0: flat, all backends agree at the end, and the backends' own metrics say
- * that more than 99 % of syncs succeeded and half of all events were elsewhere within 5 s.
+ * `npm run soak -- [--minutes 60] [--out soak.json] [--imported 200000] [--seed 1] [--pause 900]`. `--pause`: between two
+ * writes at one backend, milliseconds. Exit code 0: flat, all agree at the end, nothing lost, and syncing as promised. Ctrl-C ends
+ * the watch, and what was seen so far is judged.
  */
-import { readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { Effect } from "effect"
 import { random } from "../property/projections/rig.ts"
 import { startLoad } from "../support/faults/load.ts"
+import { startMeasuring } from "../support/faults/measuring.ts"
 import { makeStage } from "../support/faults/stage.ts"
+import { startTyping } from "../support/faults/surface.ts"
+import { eventsOf, verified } from "../support/load.ts"
+import { findBinary, freePort } from "../support/natsServer.ts"
 import { agreed, type Backend, digestOf } from "../support/world.ts"
-import { isAsPromised, syncSeen } from "./measure/ownMetrics.ts"
+import { arePeersAsPromised, counted, isAsPromised, peersSeen, syncSeen, type Told } from "./measure/ownMetrics.ts"
+import { writeProfiledServer } from "./measure/profiled.ts"
 import { diskOf, sampleOf } from "./measure/sample.ts"
-import { judge, type Series } from "./measure/series.ts"
+import { judge, type Kind, type Point } from "./measure/series.ts"
 
-const { values: flags } = parseArgs({ options: { minutes: { type: "string", default: "60" }, out: { type: "string", default: "soak.json" }, every: { type: "string", default: "30" }, imported: { type: "string", default: "200000" }, seed: { type: "string", default: "1" } } })
+const { values: flags } = parseArgs({ options: { minutes: { type: "string", default: "60" }, out: { type: "string", default: "soak.json" }, every: { type: "string", default: "30" }, imported: { type: "string", default: "200000" }, seed: { type: "string", default: "1" }, pause: { type: "string", default: "900" } } })
 const minutes = Number(flags.minutes)
 const everyMs = Number(flags.every) * 1000
-/** A quarter, and no more than a quarter of an hour: caches fill, the heap finds its size. */
-const warmUpMinutes = Math.min(15, minutes / 4)
-/** About forty writes a second together. */
-const writePauseMs = 70
+/** A third, and no more than twenty minutes: caches fill, the heap finds its size. */
+const warmUpMinutes = Math.min(20, minutes / 3)
+const writePauseMs = Number(flags.pause)
+const typePauseMs = 1000
+const telemetryEveryMs = 1000
+const importEveryMs = 180_000
+const importedAtOnce = 100
 const writesPerConversation = 500
 /** Messages imported before the watch begins: tables larger than their page caches (24 MiB a process), which then are full and grow no more. */
 const importedCount = Number(flags.imported)
 const importedPerConversation = 1000
 const importWithinMs = 600_000
+const readWithinMs = 600_000
+/** Between two outages, and how long one lasts. */
+const outages = { everyMs: [100_000, 200_000], lastMs: [500, 20_000] } as const
 
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
 const probe = fileURLToPath(new URL("measure/insideProbe.ts", import.meta.url))
 const probeFiles = new Map<string, string>()
+const profilePorts = new Map<string, number>()
+const binary = await Effect.runPromise(findBinary)
+const ports = await Effect.runPromise(Effect.all([freePort, freePort, freePort]))
 
-const stage = await makeStage({ hosted: 1, locals: 2, surface: undefined, tight: false, smallDisks: false }, (name) => {
-  const file = join(process.env["TMPDIR"] ?? "/tmp", `maestra-probe-${process.pid}-${name}.json`)
-  probeFiles.set(name, file)
-  return { NODE_OPTIONS: `--import ${probe}`, MAESTRA_PROBE_FILE: file }
+const stage = await makeStage({ hosted: 1, locals: 2, surface: "web", tight: false, smallDisks: false }, (name) => {
+  const at = join(process.env["TMPDIR"] ?? "/tmp", `maestra-soak-${process.pid}-${name}`)
+  const port = ports[profilePorts.size]!
+  probeFiles.set(name, `${at}.json`)
+  profilePorts.set(name, port)
+  mkdirSync(at)
+  // its file of ports is called after the program
+  writeProfiledServer(join(at, "nats-server"), binary, port)
+  return { NODE_OPTIONS: `--import ${probe}`, MAESTRA_PROBE_FILE: `${at}.json`, MAESTRA_PROBE_EVERY_MS: String(everyMs), NATS_SERVER: join(at, "nats-server") }
 })
 const dice = random(Number(flags.seed))
 let over = false
+process.once("SIGINT", () => { over = true })
+const between = ([least, most]: readonly [number, number]) => least + dice.below(most - least)
+/** Sleeps, and wakes at the end. */
+const pause = async (ms: number) => {
+  const until = performance.now() + ms
+  while (!over && performance.now() < until) await sleep(Math.min(500, Math.max(1, until - performance.now())))
+}
 
 /** Somebody follows the events of a backend for a while, and goes. */
 const follow = async () => {
@@ -65,7 +95,7 @@ const follow = async () => {
 const read = async () => {
   let reads = 0
   while (!over) {
-    await sleep(100 + dice.below(200))
+    await sleep(500 + dice.below(1000))
     const backend = dice.pick(stage.all)
     const tenant = backend.side === "hosted" ? `tenant=${stage.tenant}` : ""
     const list = await backend.http<{ readonly conversations?: ReadonlyArray<{ readonly conversation_id: string }> }>("GET", `/conversations?limit=20&${tenant}`).catch(() => undefined)
@@ -76,17 +106,33 @@ const read = async () => {
   return reads
 }
 
+/** Links are cut for seconds, one or all, with a word or without. */
 const cut = async () => {
   let cuts = 0
   while (!over) {
-    await sleep(15_000 + dice.below(20_000))
+    await pause(between(outages.everyMs))
+    if (over) break
     const leaf = dice.chance(0.3) ? undefined : stage.leafOf(dice.pick(stage.locals))
     stage.link.cut(dice.chance(0.5) ? "silent" : "close", leaf)
-    await sleep(200 + dice.below(2500))
+    await sleep(between(outages.lastMs))
     stage.link.mend(leaf)
     cuts++
   }
   return cuts
+}
+
+/** Somebody brings conversations from elsewhere. */
+const bringNew = async (told: { imported: number }) => {
+  const file = join(stage.world.dir, "new.jsonl")
+  for (let n = 0; !over; n++) {
+    await pause(importEveryMs)
+    if (over) break
+    writeFileSync(file, `${JSON.stringify({ conversation_id: `new-${n}`, messages: Array.from({ length: importedAtOnce }, (_, at) => ({ role: "user", content: `message ${at} of new conversation ${n}` })) })}\n`)
+    const { code, err } = await dice.pick(stage.locals).cli("import", file)
+    if (code === 0) told.imported += importedAtOnce
+    else stage.surprises.push(`an import failed: ${err.slice(0, 300)}`)
+  }
+  return told.imported
 }
 
 /** What somebody has who used it for long. */
@@ -102,60 +148,80 @@ const bringOld = async () => {
   await agreed(stage.tenant, stage.hub, stage.locals, importWithinMs)
 }
 
-const points = new Map<string, Array<readonly [number, number]>>()
-const note = (name: string, at: number, value: number) => {
-  if (Number.isFinite(value)) points.set(name, [...points.get(name) ?? [], [at, value]])
+const points = new Map<string, Array<Point>>()
+const note = (name: string, at: number, written: number, value: number) => {
+  if (Number.isFinite(value)) points.set(name, [...points.get(name) ?? [], [at, written, value]])
 }
+const scrapes = () => Promise.all(stage.locals.map((backend) => backend.http("GET", "/metrics").then(({ text }) => text)))
 
 try {
   await bringOld()
   say(`${importedCount} messages imported and everywhere`)
+  const before = counted(await scrapes())
+  const told: Array<Told> = []
   const load = startLoad(stage, dice, writePauseMs, (n) => `c${Math.floor(n / writesPerConversation)}`)
-  const others = [follow(), follow(), follow(), read(), cut()]
+  const typing = await startTyping(stage, "web", random(Number(flags.seed) + 1), typePauseMs)
+  const measuring = startMeasuring(stage, telemetryEveryMs)
+  const brought = { imported: 0 }
+  const written = () => load.acknowledged.length + typing.typed.length + measuring.acked.size + brought.imported
+  const others = [follow(), follow(), follow(), read(), cut(), bringNew(brought)]
   const began = performance.now()
   const since = () => (performance.now() - began) / 60_000
   const grown: Array<{ readonly at: number; readonly events: number; readonly disk: Readonly<Record<string, Readonly<Record<string, number>>>> }> = []
-  while (since() < minutes) {
-    await sleep(everyMs)
+  while (since() < minutes && !over) {
+    await pause(everyMs)
     const at = since()
     for (const backend of stage.all) {
-      for (const [name, value] of Object.entries(sampleOf(backend, probeFiles.get(backend.name)!))) note(`${backend.name}: ${name}`, at, value)
+      for (const [name, value] of Object.entries(await sampleOf(backend, probeFiles.get(backend.name)!, profilePorts.get(backend.name)!))) note(`${backend.name}: ${name}`, at, written(), value)
+      const { json } = await backend.http<{ readonly peers: ReadonlyArray<{ readonly peer_id: string } & Omit<Told, "peer">> }>("GET", "/sync/metrics")
+      for (const { peer_id, sync_lag_seconds, sync_success_rate } of json.peers) told.push({ peer: `${peer_id} on ${backend.name}`, sync_lag_seconds, sync_success_rate })
     }
-    grown.push({ at, events: load.acknowledged.length, disk: Object.fromEntries(stage.all.map((backend) => [backend.name, diskOf(backend)])) })
-    say(`${at.toFixed(1)} min: ${load.acknowledged.length} writes, ${load.failed()} unanswered; ${stage.all.map((backend) => `${backend.name} ${Math.round(points.get(`${backend.name}: agent rss MB`)!.at(-1)![1])}+${Math.round(points.get(`${backend.name}: server rss MB`)!.at(-1)![1])} MB`).join(", ")}`)
+    grown.push({ at, events: written(), disk: Object.fromEntries(stage.all.map((backend) => [backend.name, diskOf(backend)])) })
+    say(`${at.toFixed(1)} min: ${load.acknowledged.length} writes, ${load.failed()} unanswered, ${typing.typed.length} typed, ${measuring.acked.size} telemetry, ${brought.imported} imported; ${stage.all.map((backend) => `${backend.name} ${["agent rss MB", "agent heap in use MB", "agent fibers", "server rss MB", "server goroutines"].map((name) => Math.round(points.get(`${backend.name}: ${name}`)?.at(-1)?.[2] ?? Number.NaN)).join(" ")}`).join(", ")}`)
   }
+  const watched = since()
   await load.stop()
   over = true
   const [heard, , , reads, cuts] = await Promise.all(others)
+  const after = counted(await scrapes())
+  const held = await typing.settle()
   await agreed(stage.tenant, stage.hub, stage.locals, 120_000)
-  const sync = syncSeen(await Promise.all(stage.locals.map((backend) => backend.http("GET", "/metrics").then(({ text }) => text))))
+  const telemetryWrong = await measuring.judge()
   const digests = await Promise.all(stage.all.map((backend: Backend) => digestOf(backend, stage.tenant)))
+  const there = new Set((await eventsOf(stage.hub, stage.tenant, (await verified(stage.hub, stage.tenant)).events, readWithinMs)).map(({ id }) => id))
+  const lost = load.acknowledged.filter(({ eventId }) => !there.has(eventId)).length
   // what an event costs on disk, from sample to sample after the warm-up: it may not rise
   const settled = grown.filter(({ at }) => at >= warmUpMinutes)
   const start = settled[0]!
   for (const { at, disk, events } of settled.slice(Math.ceil(settled.length / 4))) {
     for (const [name, folders] of Object.entries(disk)) {
-      for (const [folder, bytes] of Object.entries(folders)) note(`${name}: disk, ${folder}`, at, (bytes - start.disk[name]![folder]!) / (events - start.events))
+      for (const [folder, bytes] of Object.entries(folders)) note(`${name}: disk, ${folder}`, at, events, (bytes - start.disk[name]![folder]!) / (events - start.events))
     }
   }
-  const verdicts = [...points].map(([name, series]) => judge({ name, unit: unitOf(name), points: series }, warmUpMinutes))
+  const verdicts = [...points].map(([name, series]) => judge({ name, kind: kindOf(name), points: series }, warmUpMinutes))
   const agree = new Set(digests.map(({ digest }) => digest)).size === 1
+  const sync = syncSeen(before, after)
+  const peers = peersSeen(told)
   const result = {
-    minutes, warm_up_minutes: warmUpMinutes, writes: load.acknowledged.length, per_s: Math.round(load.acknowledged.length / minutes / 6) / 10,
+    minutes: Math.round(watched * 10) / 10, warm_up_minutes: warmUpMinutes,
+    writes: load.acknowledged.length, typed: typing.typed.length, imported: brought.imported, telemetry: measuring.acked.size, per_s: Math.round((load.acknowledged.length + typing.typed.length) / watched / 6) / 10,
+    lost, held, telemetry_wrong: telemetryWrong,
     unanswered: load.failed(), slowest_write_ms: Math.round(load.slowest()), reads, cuts, bytes_followed: heard, surprises: stage.surprises,
     agree, digest: digests[0], flat: verdicts.every(({ flat }) => flat), grows: verdicts.filter(({ flat }) => !flat), verdicts,
-    disk: grown.at(-1), sync, sync_as_promised: isAsPromised(sync)
+    disk: grown.at(-1), sync, peers, sync_as_promised: isAsPromised(sync) && arePeersAsPromised(peers)
   }
   writeFileSync(flags.out, `${JSON.stringify({ ...result, points: Object.fromEntries(points) }, null, 1)}\n`)
   process.stdout.write(`${JSON.stringify({ ...result, verdicts: undefined }, null, 2)}\n`)
-  for (const { flat, last, mean, name, per_hour, unit } of verdicts) say(`${flat ? "flat " : "GROWS"} ${name}: mean ${mean}, last ${last} ${unit}, ${per_hour} an hour`)
-  process.exitCode = result.flat && agree && result.sync_as_promised && stage.surprises.length === 0 ? 0 : 1
+  for (const { flat, grown, kind, last, mean, most, name, per_thousand_writes } of verdicts) say(`${flat ? "flat " : "GROWS"} ${name}: mean ${mean}, last ${last}, ${per_thousand_writes} in a thousand writes, ${grown} in all of ${most} (${kind})`)
+  process.exitCode = result.flat && agree && lost === 0 && held === undefined && telemetryWrong.length === 0 && result.sync_as_promised && stage.surprises.length === 0 ? 0 : 1
 } finally {
   over = true
   await stage.close()
 }
 process.exit()
 
-function unitOf(name: string): Series["unit"] {
-  return name.endsWith("MB") ? "MB" : name.includes("disk") ? "bytes/event" : "count"
+function kindOf(name: string): Kind {
+  if (name.includes("disk")) return "bytes/event"
+  if (!name.endsWith("MB")) return "count"
+  return name.includes("in use") || name.includes("external") ? "in use, MB" : "resident, MB"
 }

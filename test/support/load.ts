@@ -76,9 +76,9 @@ export interface LogEvent {
 }
 
 /** The first `count` events of the hosted log, in order. Read as any tool does: the event stream from its start. */
-export const eventsOf = async (hosted: Backend, tenant: string, count: number): Promise<ReadonlyArray<LogEvent>> => {
+export const eventsOf = async (hosted: Backend, tenant: string, count: number, withinMs = 30_000): Promise<ReadonlyArray<LogEvent>> => {
   const token = readFileSync(`${hosted.dir}/admin-token`, "utf8").trim()
-  const response = await fetch(`${hosted.url()}/events?from=start&tenant=${tenant}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(30_000) })
+  const response = await fetch(`${hosted.url()}/events?from=start&tenant=${tenant}`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(withinMs) })
   const events: Array<LogEvent> = []
   let text = ""
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {

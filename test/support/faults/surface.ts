@@ -13,7 +13,8 @@ export interface Typing {
   readonly shown: (conversation: string) => Promise<ReadonlyArray<readonly [string, string]>>
 }
 
-const pauseMs = 400
+/** Between two writes, on average. */
+const usualPauseMs = 400
 const settleMs = 90_000
 
 /** What surfaces write into: nobody else does, so that all of it can be told apart. */
@@ -31,7 +32,7 @@ const join = async (stage: Stage, kind: SurfaceKind): Promise<Surface> => {
   return surface
 }
 
-export const startTyping = async (stage: Stage, kind: SurfaceKind, dice: Dice): Promise<Typing> => {
+export const startTyping = async (stage: Stage, kind: SurfaceKind, dice: Dice, pauseMs = usualPauseMs): Promise<Typing> => {
   const surface = await join(stage, kind)
   const typed: Array<string> = []
   const messages: Array<string> = []
