@@ -4,12 +4,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { existsSync, readFileSync } from "node:fs"
-import { browserMissing, startBrowser } from "../support/browser.ts"
+import { isMissing, startBrowser } from "../support/browser.ts"
 import { makeRig, secret } from "../support/gatewayRig.ts"
 import { buildWeb, watchPage } from "../support/webPage.ts"
 
 const file = new URL("../../../shared/data/robust/blns.json", import.meta.url)
-const missing = browserMissing ? "no chromium" : existsSync(file) ? undefined : "../shared/data missing"
+const missing = isMissing("chromium") ? "no chromium" : existsSync(file) ? undefined : "../shared/data missing"
 /** Conversations opened one by one: a sample, because each is laid out by itself. */
 const everyNth = 20
 
@@ -26,7 +26,7 @@ describe.skipIf(missing !== undefined)(`naughty strings${missing === undefined ?
       await buildWeb()
       const { body } = await rig.ask("POST", "/import", `${strings.map((text, at) => script(at, text)).join("\n")}\n`, { "content-type": "application/x-ndjson" })
       assert.strictEqual(body["conversations"], strings.length)
-      const browser = await startBrowser()
+      const browser = await startBrowser("chromium")
       const { page, wrongs } = await watchPage(browser, rig.url, { viewport: { width: 390, height: 844 } })
       await page.evaluate((token) => sessionStorage.setItem("maestra.token", token), secret)
       await page.reload()

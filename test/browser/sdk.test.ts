@@ -4,7 +4,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Browser, BrowserContext, Page } from "playwright-core"
-import { browserMissing, bundle, inPage, reboundName, servePages, startBrowser } from "../support/browser.ts"
+import { bundle, inPage, isMissing, leftOut, reboundName, servePages, startBrowser } from "../support/browser.ts"
 import { companionCode, pairingCode } from "../support/companion.ts"
 import { done, type History, shown } from "../support/linked.ts"
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
@@ -13,7 +13,7 @@ interface Kept {
   readonly messages: ReadonlyArray<{ readonly content: string; readonly reached: string }>
 }
 
-describe.skipIf(browserMissing)(`the SDK in a browser${browserMissing ? " (skipped: no chromium)" : ""}`, () => {
+describe.skipIf(isMissing("chromium"))(`the SDK in a browser${leftOut("chromium")}`, () => {
   let world: World
   let hosted: Backend
   let local: Backend
@@ -24,7 +24,7 @@ describe.skipIf(browserMissing)(`the SDK in a browser${browserMissing ? " (skipp
 
   beforeAll(async () => {
     const script = bundle("test/browser/page.ts")
-    ;[app, foreign, world, browser] = await Promise.all([servePages(script), servePages(script), makeWorld(), startBrowser()])
+    ;[app, foreign, world, browser] = await Promise.all([servePages(script), servePages(script), makeWorld(), startBrowser("chromium")])
     hosted = await world.hosted("hosted", { args: ["--syncs-per-minute", "1000", "--allowed-origin", app.origin] })
     local = await world.local("a", { args: ["--allowed-origin", app.origin] })
     tenant = await world.pair(hosted, local)

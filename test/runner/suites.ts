@@ -86,7 +86,12 @@ const probes: ReadonlyArray<Probe> = [
   {
     why: "no browser (Debian: chromium)",
     missing: () => !["chromium", "chromium-browser", "google-chrome"].some(onPath),
-    wantedBy: (path, text) => path.startsWith("test/browser/") || text.includes("webPage.ts")
+    wantedBy: (path, text) => path.startsWith("test/browser/") || text.includes("localWebApp")
+  },
+  {
+    why: "no firefox (Debian: firefox-esr)",
+    missing: () => !["firefox-esr", "firefox"].some(onPath),
+    wantedBy: (_, text) => text.includes("firefox")
   },
   {
     why: "systemd-analyze missing (Debian: systemd)",

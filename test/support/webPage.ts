@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, globSync, mkdirSync, rmdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core"
 import { until } from "./world.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -62,6 +62,21 @@ export const watchPage = async (browser: Browser, url: string, options: BrowserC
   return { page, wrongs, close: () => context.close() }
 }
 
+/** Key by key instead of what was there: what a driver puts into a field by other means, React does not hear of in Firefox. */
+export const typeInto = async (field: Locator, text: string): Promise<void> => {
+  await field.selectText()
+  await field.press("Delete")
+  await field.pressSequentially(text)
+}
+
+/** Colours of one scheme: by what the browser prefers, and where it cannot be told that (Firefox), by the page's own switch. */
+export const wear = async (page: Page, scheme: "light" | "dark"): Promise<void> => {
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" })
+  if (await page.evaluate(`matchMedia("(prefers-color-scheme: ${scheme})").matches`)) return
+  const turn = page.getByRole("button", { name: `Use ${scheme} colours` })
+  if (await turn.count() > 0) await turn.click()
+}
+
 /** Serious and critical findings on the page as it is, a line each. */
 export const audit = async (page: Page): Promise<ReadonlyArray<string>> => {
   await page.evaluate(axe.source)
@@ -75,5 +90,6 @@ export const keepPicture = async (page: Page, name: string): Promise<void> => {
   const folder = process.env["MAESTRA_SCREENSHOTS"]
   if (folder === undefined) return
   mkdirSync(folder, { recursive: true })
-  await page.screenshot({ path: join(folder, `${name}.png`) })
+  // as it is: a caret is hidden by a style of the driver's, which the page's policy refuses
+  await page.screenshot({ path: join(folder, `${name}.png`), caret: "initial" })
 }

@@ -1,0 +1,85 @@
+import { afterAll, afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Browser, Page } from "playwright-core"
+import { type Engine, isMissing, leftOut, startBrowser } from "../browser.ts"
+import { done } from "../linked.ts"
+import { audit, buildWeb, keepPicture, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
+import { agreed, type Backend, makeWorld, until, type World } from "../world.ts"
+
+/** What an operator does with a hosted backend in a browser: a real one with a paired local; axe looks at every screen. */
+export const hostedWebApp = (engine: Engine) =>
+  describe.skipIf(isMissing(engine))(`the hosted web app in ${engine}${leftOut(engine)}`, () => {
+    let world: World
+    let browser: Browser
+    let hosted: Backend
+    let watched: Watched
+    let page: Page
+    let peer: string
+
+    beforeAll(async () => {
+      if (isMissing(engine)) return
+      world = await makeWorld()
+      await buildWeb()
+      browser = await startBrowser(engine)
+      hosted = await world.hosted()
+      const laptop = await world.local("laptop")
+      const tenant = await world.pair(hosted, laptop)
+      await done(laptop, "POST", "/conversations/groceries/messages", { id: "1", role: "user", content: "buy milk" })
+      await done(laptop, "POST", "/telemetry", { events: [{ event_type: "advisor_ask", latency_ms: 1200, tokens_used: 345, cost_usd: 0.25, model: "small-7b" }] })
+      await agreed(tenant, hosted, [laptop])
+      peer = (await done<{ readonly peer_id: string }>(laptop, "GET", "/status")).peer_id
+      watched = await watchPage(browser, hosted.url())
+      page = watched.page
+      page.setDefaultTimeout(20_000)
+    }, 180_000)
+
+    afterAll(async () => {
+      await browser?.close()
+      await world?.close()
+    })
+
+    afterEach(() => assert.deepStrictEqual(watched?.wrongs ?? [], []))
+
+    const goTo = (place: string) => page.locator("nav a").filter({ hasText: place }).click()
+
+    it("lets nobody in by a wrong token, and the operator by the right one", async () => {
+      await typeInto(page.getByRole("textbox", { name: "Admin token" }), "wrong")
+      await page.getByRole("button", { name: "Let me in" }).click()
+      await typeInto(page.getByRole("textbox", { name: "Admin token" }), readFileSync(join(hosted.dir, "admin-token"), "utf8").trim())
+      await page.getByRole("button", { name: "Let me in" }).click()
+      await page.getByRole("heading", { name: "Telemetry" }).waitFor()
+    })
+
+    it("adds up what devices count", async () => {
+      await page.getByRole("rowheader", { name: "small-7b" }).waitFor()
+      await page.getByText("$0.25").first().waitFor()
+    })
+
+    it("has no serious finding on any screen, in light and dark, wide and narrow", async () => {
+      const findings: Array<string> = []
+      for (const [scheme, width, height] of [["light", 1440, 900], ["dark", 390, 844], ["dark", 1440, 900], ["light", 390, 844]] as const) {
+        await wear(page, scheme)
+        await page.setViewportSize({ width, height })
+        for (const place of ["telemetry", "peers", `peers/${peer}`, "alerts", "audit", "streams"]) {
+          await page.goto(`${hosted.url()}/#/${place}`)
+          await page.locator("main :is(h1, h2):visible").first().waitFor()
+          await until(async () => await page.locator(".mantine-Skeleton-root").count() === 0, 20_000)
+          await keepPicture(page, `hosted-${place.split("/").length > 1 ? "peer" : place}-${width}-${scheme}`)
+          findings.push(...(await audit(page)).map((finding) => `${place} ${width} ${scheme}: ${finding}`))
+          if (Number(await page.evaluate("document.documentElement.scrollWidth")) > width) findings.push(`${place} ${width}: wider than the page`)
+        }
+      }
+      assert.deepStrictEqual(findings, [])
+      await page.setViewportSize({ width: 1280, height: 800 })
+    }, 120_000)
+
+    it("shuts a device out, and the audit tells of it", async () => {
+      await goTo("Peers")
+      await page.getByRole("button", { name: `Revoke ${peer}` }).click()
+      await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click()
+      await page.getByText("revoked", { exact: true }).waitFor()
+      await goTo("Audit")
+      await page.getByRole("rowheader", { name: "peer.revoked" }).first().waitFor()
+    })
+  })
