@@ -220,7 +220,8 @@ const create = Effect.fnUntraced(function*(tx: Transaction, projections: Readonl
 
 const dropAll = Effect.fnUntraced(function*(tx: Transaction) {
   tx.memory.clear()
-  const tables = yield* tx.all<{ name: string }>("select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
-  for (const { name } of tables) yield* tx.run(`drop table "${name.replaceAll("\"", "\"\"")}"`)
+  // an index's own tables (`shadow`) go with it
+  const made = yield* tx.all<{ name: string; type: string }>("select name, type from pragma_table_list where schema = 'main' and type <> 'shadow' and name not like 'sqlite_%' order by type = 'virtual' desc")
+  for (const { name, type } of made) yield* tx.run(`drop ${type === "view" ? "view" : "table"} "${name.replaceAll("\"", "\"\"")}"`)
 })
 

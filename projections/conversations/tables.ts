@@ -68,8 +68,8 @@ export const conversationTables = [
    ) strict, without rowid`
 ]
 
-/** Raise it with any change of the tables above or of what they mean. */
-export const conversationShape = 2
+/** Raise it with any change of the tables above, of `searchTables`, or of what they mean. */
+export const conversationShape = 3
 
 /** `write.kind`. */
 export const kinds = {

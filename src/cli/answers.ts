@@ -21,6 +21,12 @@ export const Conversations = Schema.Struct({
   next_cursor: Schema.NullOr(Schema.String)
 })
 
+export const Hits = Schema.Struct({
+  hits: Schema.Array(Schema.Struct({ conversation_id: Schema.String, message_id: Optional, role: Optional, timestamp: Optional, excerpt: Schema.String })),
+  next_cursor: Schema.NullOr(Schema.String),
+  behind: Schema.Boolean
+})
+
 export const Conversation = Schema.Struct({
   conversation_id: Schema.String,
   title: Optional,

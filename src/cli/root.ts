@@ -11,6 +11,7 @@ import { history } from "./commands/history.ts"
 import { hosted } from "./commands/hosted.ts"
 import { importCommand } from "./commands/import.ts"
 import { keys } from "./commands/keys.ts"
+import { search } from "./commands/search.ts"
 import { list } from "./commands/list.ts"
 import { local } from "./commands/local.ts"
 import { privacy } from "./commands/privacy.ts"
@@ -33,7 +34,7 @@ export const maestra = Command.make("maestra").pipe(
   Command.withDescription("Your assistant conversations, on your machines and in the cloud, in step"),
   Command.withSubcommands([
     { group: "Start here", commands: [demo, status, doctor] },
-    { group: "Conversations", commands: [send, edit, remove, list, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
+    { group: "Conversations", commands: [send, edit, remove, list, search, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
     { group: "Backends", commands: [local, hosted] },
     { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, supportBundle, keys, telemetry, tools] }
   ]),

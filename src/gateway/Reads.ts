@@ -7,6 +7,7 @@ import { type Head, heads } from "../../projections/conversations/heads.ts"
 import { conflicts, findExisting, history } from "../../projections/conversations/history.ts"
 import type { HistoryItem } from "../../projections/conversations/model.ts"
 import { counts, current, type Current, get, list, readCursor } from "../../projections/conversations/queries.ts"
+import { search } from "../../projections/conversations/search.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
 import { latestChange, settingsOf } from "../../projections/settings/queries.ts"
 import { generation, lowestPosition, peerPositions } from "../../projections/syncState/queries.ts"
@@ -22,7 +23,7 @@ import { isoTime } from "../../streams/time.ts"
 import { dashboard } from "./dashboard.ts"
 import type { StoredTelemetry, TelemetryHour } from "./http/api/telemetry.ts"
 import { type Problem, problem } from "./http/problems.ts"
-import type { Conflict, Conversation, ConversationSummary, Digest, Write } from "./http/wire.ts"
+import type { Conflict, Conversation, ConversationSummary, Digest, Hit, Write } from "./http/wire.ts"
 import type { ImportLine } from "./import/lines.ts"
 import type { Known } from "./import/plan.ts"
 
@@ -39,6 +40,12 @@ export class Reads extends Context.Service<Reads, {
   readonly list: (page: PageOf) => Read<{
     readonly conversations: ReadonlyArray<typeof ConversationSummary.Type>
     readonly next_cursor: string | null
+  }>
+  /** What shows and holds every word. */
+  readonly search: (page: PageOf & { readonly words: string }) => Read<{
+    readonly hits: ReadonlyArray<typeof Hit.Type>
+    readonly next_cursor: string | null
+    readonly behind: boolean
   }>
   /** `undefined` where there is none, or it is deleted. */
   readonly conversation: (tenant: string, id: string) => Read<typeof Conversation.Type | undefined>
@@ -82,6 +89,8 @@ const make = (sqlite: Sqlite["Service"], named: Writer["Service"]["named"]): Rea
   return {
     list: (page) =>
       Effect.map(Effect.andThen(ours(page.cursor), asked(list(page))), ({ cursor, items }) => ({ conversations: items, next_cursor: cursor })),
+    search: (page) =>
+      Effect.map(Effect.andThen(ours(page.cursor), asked(search(page))), ({ behind, page: { cursor, items } }) => ({ hits: items, next_cursor: cursor, behind })),
     conversation: (tenant, conversation) =>
       Effect.map(asked(get({ tenant, conversation: named(tenant, conversation), everywhere: everywhere(tenant) })), Option.getOrUndefined),
     head: (tenant, conversation) => Effect.map(asked(heads({ tenant, conversations: [named(tenant, conversation)] })), ([head]) => head),

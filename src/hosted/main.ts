@@ -1,5 +1,6 @@
 import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect"
 import { join } from "node:path"
+import { keepSearchable } from "../../projections/conversations/searchIndex.ts"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { AdminTokens, Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
@@ -74,6 +75,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "ingest", serveIngest(ingest))
   yield* supervise(options, "reports", keepReports(base, base.service))
   yield* supervise(options, "telemetry", keepCountingTelemetry(base))
+  yield* supervise(options, "search", base.ask(keepSearchable))
   yield* supervise(options, "log mark", keepMark(base))
   const own = yield* ownOf(base, ingest)
   yield* supervise(options, "keys", keepKeys({ ...base, own }))

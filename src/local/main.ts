@@ -1,5 +1,6 @@
 import { Context, Duration, Effect, Exit, Layer, Option, SubscriptionRef } from "effect"
 import { join } from "node:path"
+import { keepSearchable } from "../../projections/conversations/searchIndex.ts"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
@@ -71,6 +72,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "telemetry emitter", base.sink.run)
   yield* supervise(options, "sync telemetry", base.syncTelemetry.run)
   yield* supervise(options, "pairing", followPairing(base, (ask) => { askNow = ask }))
+  yield* supervise(options, "search", base.ask(keepSearchable))
   yield* supervise(options, "erasure", keepErasing(base))
   const observing: ObservingContext = { ...base, logRead: () => base.seen.log_seq }
   yield* supervise(options, "observing", keepLooking(observing))

@@ -45,6 +45,24 @@ describe("conversations", () => {
       assert.strictEqual((yield* ask("POST", "/conversations", { conversation_id: "c" })).body["title"], "Shopping")
     }))
 
+  it.live("are found by what is said in them, by their writer at once", () =>
+    Effect.gen(function*() {
+      const ask = asking(yield* local)
+      yield* ask("POST", "/conversations", { conversation_id: "c", title: "Groceries" })
+      yield* ask("POST", "/conversations/c/messages", { id: "m1", role: "user", content: "buy oat milk" })
+      yield* ask("POST", "/conversations/c/messages", { id: "m2", role: "user", content: "and a lemon" })
+      const found = yield* ask("GET", "/search?q=MIL%20oat")
+      assert.strictEqual(found.status, 200)
+      assert.deepInclude(found.body, { next_cursor: null, behind: false })
+      assert.deepStrictEqual(listOf(found.body, "hits").map((hit) => [hit["conversation_id"], hit["title"], hit["message_id"], hit["role"], hit["excerpt"], hit["marks"]]), [["c", "Groceries", "m1", "user", "buy oat milk", [[4, 7], [8, 12]]]])
+      yield* ask("PUT", "/conversations/c/messages/m1", { content: "buy rice" })
+      assert.lengthOf(listOf((yield* ask("GET", "/search?q=milk")).body, "hits"), 0)
+      assert.deepStrictEqual(listOf((yield* ask("GET", "/search?q=grocer")).body, "hits").map((hit) => hit["message_id"]), [null])
+      assert.strictEqual((yield* ask("GET", "/search")).status, 400)
+      assert.strictEqual(problemOf(yield* ask("GET", "/search?q=milk&limit=0")), "400 invalid-request")
+      assert.strictEqual(problemOf(yield* ask("GET", "/search?q=milk&cursor=x")), "400 cursor-invalid")
+    }))
+
   it.live("what is not there is 404, what is already there differently is 409, the same again is the same", () =>
     Effect.gen(function*() {
       const rig = yield* local

@@ -108,6 +108,15 @@ describe("reading", () => {
     expect(JSON.parse((await run("list", "--json")).stdout)).toMatchObject({ next_cursor: null })
   })
 
+  it("search asks for all words and says where they are", async () => {
+    const { stdout } = await run("search", "oat", "milk")
+    expect(lastRequest()).toMatchObject({ method: "GET", path: "/search", query: { q: "oat milk", limit: "20" } })
+    expect(stdout).toMatch(/^groceries {2}m1 {2}2026-11-22 10:00:00 {2}user {2}buy oat milk\n$/)
+    expect((await run("search", "nowhere")).stdout).toBe("no message and no title has all these words\n")
+    expect(JSON.parse((await run("search", "oat", "--json")).stdout)).toMatchObject({ next_cursor: null, behind: false })
+    expect(await run("search")).toMatchObject({ code: 2 })
+  })
+
   it("show gives a message with its tier", async () => {
     const { stdout } = await run("show", "groceries")
     expect(stdout).toContain("user · 2026-11-22 10:00:00 · cli · local · m1\n  buy oat milk")

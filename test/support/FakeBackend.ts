@@ -187,6 +187,10 @@ export const write = (event_id: string, content: string, current: boolean) => ({
 
 /** Everything at once: import, export, digest, conflicts, and long work. */
 const wholeRoutes = (conversations: Map<string, Array<FakeMessage>>): ReadonlyArray<Route> => [
+  ["GET", /^\/search$/, (asked, response) => {
+    const hits = [...conversations].flatMap(([conversation_id, messages]) => messages.filter(({ content }) => content.includes(asked.query["q"] ?? "")).map(({ content, id, role }) => ({ conversation_id, title: null, message_id: id, role, timestamp: time, excerpt: content, marks: [] })))
+    json(response, 200, { hits, next_cursor: null, behind: false })
+  }],
   ["GET", /^\/conflicts$/, (_, response) => json(response, 200, { conflicts: [], next_cursor: null })],
   ["POST", /^\/import$/, (asked, response) => {
     const result = { conversations: 0, messages: 0, events: 0, unchanged: 0, invalid: [] as Array<{ line: number; why: string }> }

@@ -55,6 +55,17 @@ export const ConversationSummary = Schema.Struct(summary).annotate({ identifier:
 
 export const Conversation = Schema.Struct({ ...summary, messages: Schema.Array(Message) }).annotate({ identifier: "Conversation" })
 
+/** What shows and holds the words that were asked for. */
+export const Hit = Schema.Struct({
+  conversation_id: Schema.String,
+  title: Schema.NullOr(Schema.String).annotate({ description: "the conversation's" }),
+  message_id: Schema.NullOr(Schema.String).annotate({ description: "null: the title itself" }),
+  role: Schema.NullOr(Schema.String),
+  timestamp: Schema.String,
+  excerpt: Schema.String,
+  marks: Schema.Array(Schema.Tuple([Schema.Int, Schema.Int])).annotate({ description: "where in the excerpt the words are, [from, to) in UTF-16 units" })
+}).annotate({ identifier: "Hit" })
+
 /** One write to a message, shown or not. */
 export const Write = Schema.Struct({
   event_id: Schema.String,

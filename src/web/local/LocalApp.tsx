@@ -45,7 +45,7 @@ const LocalApp = () => {
 export default LocalApp
 
 const Screens = ({ live }: { readonly live: boolean }) => {
-  const [at = "conversations", id] = useRoute()
+  const [at = "conversations", id, part] = useRoute()
   const status = useStatus()
   const gone = !live && status.error instanceof MaestraError && status.error.kind === "unreachable"
   const state = status.data === undefined || gone
@@ -54,7 +54,7 @@ const Screens = ({ live }: { readonly live: boolean }) => {
   return (
     <Shell places={placesOf(status.data?.conflicts ?? 0)} at={at} state={state} banner={gone ? <Unreachable /> : null}>
       <Catch key={at}>
-        <Suspense fallback={<Loading />}>{screenAt(at, id)}</Suspense>
+        <Suspense fallback={<Loading />}>{screenAt(at, id, part)}</Suspense>
       </Catch>
     </Shell>
   )
@@ -69,13 +69,13 @@ const placesOf = (conflicts: number): ReadonlyArray<Place> => [
   { path: "telemetry", label: "Telemetry", icon: IconChartLine }
 ]
 
-const screenAt = (at: string, id: string | undefined) => {
+const screenAt = (at: string, id: string | undefined, part: string | undefined) => {
   switch (at) {
     case "conflicts": return <Conflicts />
     case "sync": return <Sync />
     case "devices": return <Devices />
     case "privacy": return <Privacy />
     case "telemetry": return <Telemetry />
-    default: return <Conversations id={id} />
+    default: return <Conversations id={id} message={part} />
   }
 }

@@ -13,8 +13,8 @@ const renewEveryMillis = 60 * 60 * 1000
 
 /** What has to be read again when an event of that type arrives, by the beginning of the type. */
 const concerned: ReadonlyArray<readonly [prefix: string, keys: ReadonlyArray<string>]> = [
-  ["message.", ["conversation", "history", "conflicts"]],
-  ["conversation.", ["conversation", "conflicts"]],
+  ["message.", ["conversation", "history", "conflicts", "search"]],
+  ["conversation.", ["conversation", "conflicts", "search"]],
   ["settings.", ["privacy"]],
   ["peer.", ["peers"]],
   ["key.", ["peers"]]

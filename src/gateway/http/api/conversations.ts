@@ -6,6 +6,7 @@ import {
   Conversation,
   ConversationSummary,
   EditMessage,
+  Hit,
   MessageWritten,
   NewConversation,
   NewMessage,
@@ -21,6 +22,9 @@ import {
 const conversation = { conversation_id: Schema.String.annotate({ examples: ["groceries"] }) }
 const message = { ...conversation, message_id: Schema.String.annotate({ examples: ["m1"] }) }
 
+/** Longer than anybody types. Characters. */
+const searchMaxLength = 1000
+
 const page = { limit: Schema.optionalKey(Schema.Int), cursor: Schema.optionalKey(Schema.String) }
 const wait = { wait: Schema.optionalKey(Tier), timeout_ms: Schema.optionalKey(Schema.Int) }
 const ifMatch = { "if-match": Schema.optionalKey(Schema.String) }
@@ -35,6 +39,16 @@ export class Conversations extends HttpApiGroup.make("conversations").add(
   HttpApiEndpoint.get("list", "/conversations", {
     query: { ...page, ...tenantQuery },
     success: Schema.Struct({ conversations: Schema.Array(ConversationSummary), next_cursor: Schema.NullOr(Schema.String) })
+  }),
+  /** Messages and titles that hold every word of `q`, each as a word or the beginning of one; what was written last first. */
+  HttpApiEndpoint.get("search", "/search", {
+    query: { q: Schema.String.check(Schema.isMaxLength(searchMaxLength)).annotate({ examples: ["milk lem"] }), ...page, ...tenantQuery },
+    success: Schema.Struct({
+      hits: Schema.Array(Hit),
+      next_cursor: Schema.NullOr(Schema.String),
+      behind: Schema.Boolean.annotate({ description: "there are writes that are not searched yet: after a long import, for a minute" })
+    }),
+    error: refusals(503)
   }),
   HttpApiEndpoint.post("create", "/conversations", {
     query: wait,

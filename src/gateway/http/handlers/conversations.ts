@@ -31,6 +31,13 @@ export const conversationHandlers = HttpApiBuilder.group(Api, "conversations", E
         yield* recording.settled(tenant)
         return json(yield* refused(reads.list({ tenant, limit, cursor: query.cursor })))
       }),
+    search: ({ query }) =>
+      Effect.gen(function*() {
+        const { tenant } = yield* Caller
+        const limit = yield* readLimit(query.limit)
+        yield* recording.settled(tenant)
+        return json(yield* refused(reads.search({ tenant, words: query.q, limit, cursor: query.cursor })))
+      }),
     get: ({ params }) =>
       Effect.gen(function*() {
         const { tenant } = yield* Caller

@@ -33,6 +33,18 @@ export interface Conversation extends ConversationSummary {
   readonly messages: ReadonlyArray<Message>
 }
 
+/** What shows and says what was searched for. `message_id` null: the conversation's title does. */
+export interface Hit {
+  readonly conversation_id: string
+  readonly title: string | null
+  readonly message_id: string | null
+  readonly role: string | null
+  readonly timestamp: string
+  readonly excerpt: string
+  /** Where in the excerpt the words are, `[from, to)` in UTF-16 units. */
+  readonly marks: ReadonlyArray<readonly [number, number]>
+}
+
 export interface Stamp {
   readonly lamport: number
   readonly time: string

@@ -1,11 +1,13 @@
 import { segmentOf } from "../../../../streams/paths.ts"
-import type { Conflict, Conversation, ConversationSummary, Message, Page, Tier, Write } from "./answers.ts"
+import type { Conflict, Conversation, ConversationSummary, Hit, Message, Page, Tier, Write } from "./answers.ts"
 import { type Request } from "./Requests.ts"
 
 /** What a person does with conversations at a backend of their own. */
 export interface Conversations {
   /** The one written to last first. */
   readonly list: (page: { readonly limit: number; readonly cursor?: string }, signal?: AbortSignal) => Promise<Page<ConversationSummary>>
+  /** Messages and titles that hold every word, each as a word or the beginning of one; what was written last first. `behind`: some writes are not searched yet. */
+  readonly search: (words: string, page: { readonly limit: number; readonly cursor?: string }, signal?: AbortSignal) => Promise<Page<Hit> & { readonly behind: boolean }>
   readonly get: (id: string, signal?: AbortSignal) => Promise<Conversation>
   readonly create: (title: string) => Promise<Conversation>
   readonly rename: (id: string, title: string) => Promise<Conversation>
@@ -34,6 +36,10 @@ export const conversationsOf = (request: Request, { surface, tenant }: { readonl
     list: async (page, signal) => {
       const { conversations, next_cursor } = await request<{ readonly conversations: ReadonlyArray<ConversationSummary>; readonly next_cursor: string | null }>("GET", "/conversations", { query: { ...page, tenant }, ...(signal === undefined ? {} : { signal }) })
       return { items: conversations, next: next_cursor }
+    },
+    search: async (words, page, signal) => {
+      const { behind, hits, next_cursor } = await request<{ readonly hits: ReadonlyArray<Hit>; readonly next_cursor: string | null; readonly behind: boolean }>("GET", "/search", { query: { q: words, ...page, tenant }, ...(signal === undefined ? {} : { signal }) })
+      return { items: hits, next: next_cursor, behind }
     },
     get: (id, signal) => request("GET", at(id), { query: { tenant }, ...(signal === undefined ? {} : { signal }) }),
     create: (title) => request("POST", "/conversations", { body: { ...(title === "" ? {} : { title }), surface } }),

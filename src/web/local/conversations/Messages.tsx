@@ -12,29 +12,39 @@ const atEndWithin = 120
 /** Height of a message before it was measured, pixels. */
 const guess = 110
 
-/** Messages in reading order, the end in sight. */
-export const Messages = ({ conversation: { conversation_id: id, messages } }: { readonly conversation: Conversation }) => {
+/** Messages in reading order, the end in sight, or the one that was looked for. */
+export const Messages = ({ conversation: { conversation_id: id, messages }, sought }: { readonly conversation: Conversation; readonly sought: string | undefined }) => {
   const [looksInto, setLooksInto] = useState<Message | undefined>(undefined)
   return (
     <>
       {messages.length === 0
         ? <div className={classes["messages"]}><Empty icon={<IconPencil size={28} stroke={1.5} />} title="No messages">Write the first one below.</Empty></div>
-        : <Rows id={id} messages={messages} onHistory={setLooksInto} />}
+        : <Rows id={id} messages={messages} sought={sought} onHistory={setLooksInto} />}
       <HistoryDrawer conversation={id} message={looksInto} close={() => setLooksInto(undefined)} />
     </>
   )
 }
 
-const Rows = ({ id, messages, onHistory }: { readonly id: string; readonly messages: ReadonlyArray<Message>; readonly onHistory: (message: Message) => void }) => {
+interface RowsProps {
+  readonly id: string
+  readonly messages: ReadonlyArray<Message>
+  readonly sought: string | undefined
+  readonly onHistory: (message: Message) => void
+}
+
+const Rows = ({ id, messages, onHistory, sought }: RowsProps) => {
   const scroller = useRef<HTMLDivElement>(null)
   const rows = useVirtualizer({ count: messages.length, getScrollElement: () => scroller.current, estimateSize: () => guess, overscan: 4, getItemKey: (at) => messages[at]!.id, paddingStart: 12, paddingEnd: 12 })
   const stays = useRef(true)
   const last = messages[messages.length - 1]?.id
   useLayoutEffect(() => {
-    rows.scrollToIndex(messages.length - 1, { align: "end" })
+    const at = sought === undefined ? -1 : messages.findIndex((message) => message.id === sought)
+    stays.current = at === -1
+    if (at === -1) rows.scrollToIndex(messages.length - 1, { align: "end" })
+    else rows.scrollToIndex(at, { align: "center" })
     // once, where the reader enters
     // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [])
+  }, [sought])
   useEffect(() => {
     if (stays.current) rows.scrollToIndex(messages.length - 1, { align: "end" })
     // oxlint-disable-next-line react-hooks/exhaustive-deps
@@ -45,7 +55,7 @@ const Rows = ({ id, messages, onHistory }: { readonly id: string; readonly messa
       onScroll={({ currentTarget: { clientHeight, scrollHeight, scrollTop } }) => { stays.current = scrollHeight - scrollTop - clientHeight < atEndWithin }}>
       <ol className={classes["all"]} style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map(({ index: at, key, start }) => (
-          <li key={key} ref={rows.measureElement} data-index={at} aria-posinset={at + 1} aria-setsize={messages.length} className={classes["slot"]} style={{ transform: `translateY(${start}px)` }}>
+          <li key={key} ref={rows.measureElement} data-index={at} aria-posinset={at + 1} aria-setsize={messages.length} className={classes["slot"]} data-sought={messages[at]!.id === sought || undefined} style={{ transform: `translateY(${start}px)` }}>
             <MessageView conversation={id} message={messages[at]!} onHistory={onHistory} />
           </li>
         ))}

@@ -26,7 +26,7 @@ export const conversationQuery = (backend: Here, id: string) => ({
 })
 
 /** One conversation: its title, its messages, and where the next one is written. */
-export const Reading = ({ id }: { readonly id: string }) => {
+export const Reading = ({ id, message }: { readonly id: string; readonly message: string | undefined }) => {
   const backend = useLocal()
   const { data, error, refetch } = useQuery(conversationQuery(backend, id))
   if (error instanceof MaestraError && error.status === 404) {
@@ -36,7 +36,7 @@ export const Reading = ({ id }: { readonly id: string }) => {
   return (
     <>
       <ReadingHead conversation={data} />
-      <Messages conversation={data} />
+      <Messages conversation={data} sought={message} />
       <Composer id={data.conversation_id} />
     </>
   )
