@@ -17,3 +17,6 @@ export interface Span {
   readonly start: number
   readonly end: number
 }
+
+/** The shortest thing made of digits: `+98 9601` in Iran. */
+export const digitsMin = 6

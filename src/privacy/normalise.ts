@@ -1,3 +1,5 @@
+import { digitsMin } from "./kinds.ts"
+
 /**
  * One plain view of a text for all scanners: full-width forms, Unicode digits, mathematical letters, exotic spaces,
  * dashes and dots become ASCII; characters nobody sees are left out. One entry per character kept, with the way back.
@@ -24,9 +26,7 @@ export interface Glance {
   readonly folds: boolean
 }
 
-/** The shortest thing made of digits: `+98 9601` in Iran. */
-const digitsMin = 6
-
+/** What must be there for anything to be found, in a text whose characters may have to be folded. */
 export const glance = (text: string): Glance => {
   let at = false
   let digits = 0
@@ -55,6 +55,10 @@ const isSpelledAt = (text: string, i: number): boolean =>
 
 const isAsciiWord = (code: number): boolean => (code >= 0x30 && code <= 0x39) || ((code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a)
 
+/** Whether the character at `i`, not of ASCII, stands for itself. */
+export const isPlain = (text: string, i: number, code: number): boolean =>
+  ((code & 0xf800) === 0xd800 ? foldPair(text, i) : fold(code)) === code
+
 export const view = (text: string, folds: boolean): View => {
   const codes = new Uint16Array(text.length)
   if (!folds) {
@@ -78,6 +82,20 @@ export const view = (text: string, folds: boolean): View => {
     origins[length++] = origin
   }
   return { codes: codes.subarray(0, length), origins }
+}
+
+/** Whether a part of a text shows nothing but at most `max` spaces, line ends and dots. */
+export const isBlank = (text: string, from: number, to: number, max: number): boolean => {
+  let shown = 0
+  for (let i = from; i < to; i++) {
+    const code = text.charCodeAt(i)
+    const isPair = (code & 0xfc00) === 0xd800
+    const folded = code < 0x80 ? code : isPair ? foldPair(text, i) : fold(code)
+    if (isPair && folded !== code) i++
+    if (folded === dropped) continue
+    if (++shown > max || (folded !== 0x20 && folded !== 0x0a && folded !== 0x2e)) return false
+  }
+  return true
 }
 
 /** Where entry `index` of a view ends in its text: after both halves of a folded surrogate pair. */

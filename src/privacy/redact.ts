@@ -1,10 +1,11 @@
 import { cardAt } from "./card.ts"
+import { type Block, blocksOf } from "./blocks.ts"
 import { readContext } from "./context.ts"
 import { coverEmails } from "./email.ts"
 import { extensionEnd } from "./extension.ts"
 import { type Groups, isClean, isTight, Join, joinOf, readGroups, take } from "./groups.ts"
 import { type Kind, kinds, placeholders, type Span } from "./kinds.ts"
-import { endOf, glance, opaqueNumber, opaqueWord, view, type View } from "./normalise.ts"
+import { endOf, glance, isBlank, opaqueNumber, opaqueWord, view, type View } from "./normalise.ts"
 import { digitsMin, internationalAt, isOtherShape, isPhone, northAmericanAt, spacedPhoneLength } from "./phone.ts"
 import { isLooseSsn, isSpacedSsn, tightSsnAt } from "./ssn.ts"
 
@@ -33,10 +34,28 @@ const nothing: ReadonlyArray<Span> = []
  * @example redact("call 555-123-4567").text // "call [REDACTED_PHONE]"
  */
 export const redact = (text: string, options?: RedactOptions): Redacted => {
-  const seen = glance(text)
-  if (!seen.at && !seen.digits) return { text, spans: nothing }
-  const spans = find(text, view(text, seen.folds), seen, options?.defaultRegion)
-  return spans.length === 0 ? { text, spans: nothing } : { text: replace(text, spans), spans }
+  const blocks = blocksOf(text)
+  return hidden(text, blocks.length === 0 ? nothing : findIn(text, blocks, options?.defaultRegion))
+}
+
+/** The same for the text as one block. Slower, and what `redact` is held to. */
+export const redactWhole = (text: string, options?: RedactOptions): Redacted =>
+  hidden(text, findIn(text, [{ start: 0, end: text.length, at: true, digits: true, folds: true }], options?.defaultRegion))
+
+const hidden = (text: string, spans: ReadonlyArray<Span>): Redacted => spans.length === 0 ? { text, spans: nothing } : { text: replace(text, spans), spans }
+
+/** Block by block; as they are in order, so are the spans. */
+const findIn = (text: string, blocks: ReadonlyArray<Block>, region: string | undefined): ReadonlyArray<Span> => {
+  const spans: Array<Span> = []
+  for (const block of blocks) {
+    const { end, folds, start } = block
+    const part = start === 0 && end === text.length ? text : text.slice(start, end)
+    const seen = folds ? glance(part) : block
+    if (!seen.at && !seen.digits) continue
+    const isAround = (from: number, to: number) => isMargin(text, start + from, start + to)
+    for (const span of find(part, view(part, seen.folds), seen, { region, isAround })) spans.push(start === 0 ? span : { ...span, start: start + span.start, end: start + span.end })
+  }
+  return spans
 }
 
 const replace = (text: string, spans: ReadonlyArray<Span>): string => {
@@ -49,7 +68,13 @@ const replace = (text: string, spans: ReadonlyArray<Span>): string => {
   return redacted + text.slice(position)
 }
 
-const find = (text: string, { codes, origins }: View, seen: { readonly at: boolean; readonly digits: boolean }, region: string | undefined): ReadonlyArray<Span> => {
+interface Around {
+  readonly region: string | undefined
+  /** Whether a place in a block is all there is in the whole text, but for a little space. */
+  readonly isAround: (start: number, end: number) => boolean
+}
+
+const find = (text: string, { codes, origins }: View, seen: { readonly at: boolean; readonly digits: boolean }, { isAround, region }: Around): ReadonlyArray<Span> => {
   const spans: Array<Span> = []
   const add = (kind: Kind, start: number, end: number): void => {
     spans.push(origins === undefined ? { kind, start, end } : { kind, start: origins[start]!, end: endOf(text, origins, end - 1) })
@@ -66,7 +91,9 @@ const find = (text: string, { codes, origins }: View, seen: { readonly at: boole
       codes.fill(opaqueNumber, start, to)
     }
     findByForm(groups, found)
-    findByContext(groups, found, region)
+    const isAllThere = (start: number, end: number) =>
+      isAll(codes, start, end) && (origins === undefined ? isAround(start, end) : isAround(origins[start]!, endOf(text, origins, end - 1)))
+    findByContext(groups, found, isAllThere, region)
   }
   return spans.sort((a, b) => a.start - b.start)
 }
@@ -155,7 +182,7 @@ const isChained = (groups: Groups, k: number): boolean =>
   isClean(groups, k) && !isTight(joinOf(groups, k)) && !isTight(joinOf(groups, k + 1)) && joinOf(groups, k) !== Join.paren
 
 /** Numbers that only what surrounds them can tell: one decision for each run of joined groups. */
-const findByContext = (groups: Groups, found: Found, region: string | undefined): void => {
+const findByContext = (groups: Groups, found: Found, isAllThere: (start: number, end: number) => boolean, region: string | undefined): void => {
   const contextOf = readContext(groups.codes)
   const { codes } = groups
   for (let first = 0; first < groups.start.length;) {
@@ -169,7 +196,7 @@ const findByContext = (groups: Groups, found: Found, region: string | undefined)
     if (end - groups.start[first]! >= digitsMin) {
       const to = extensionEnd(codes, end)
       const context = contextOf(groups.start[first]!, end)
-      const phone = isPhone(groups, first, last, context, to > end, isAll(codes, startOf(groups, first, last), to), region)
+      const phone = isPhone(groups, first, last, context, to > end, isAllThere(startOf(groups, first, last), to), region)
       // `123456789` may be either: a telephone number where the words say so
       if (isLooseSsn(groups, first, last, context) && !(phone && context.phone)) found("SSN", first, last)
       else if (phone) foundWithExtension(groups, found, "PHONE", first, last)
@@ -184,6 +211,9 @@ const isAll = (codes: Uint16Array, start: number, end: number): boolean => {
   for (let i = 0; i < codes.length; i++) if ((i < start || i >= end) && codes[i] !== 0x20 && codes[i] !== 0x0a && codes[i] !== 0x2e) return false
   return true
 }
+
+/** The same for the text that what was looked at is a part of; characters nobody sees do not count. */
+const isMargin = (text: string, start: number, end: number): boolean => isBlank(text, 0, start, marginMax) && isBlank(text, end, text.length, marginMax)
 
 const marginMax = 4
 
