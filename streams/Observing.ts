@@ -12,7 +12,7 @@ export const PeerMetrics = Schema.Struct({
   last_sync: MaybeText.annotate({ description: "the newest commit of it in the log, or the last time it was known to be in step" }),
   sync_lag_seconds: Schema.Finite.annotate({ description: "how long the oldest thing that is not there yet has waited; 0: in step" }),
   queue_depth: Count.annotate({ description: "events written there and not committed yet, as far as it said" }),
-  sync_success_rate: Schema.Finite.annotate({ description: "0 to 1, of the last 15 minutes, as this process saw it" }),
+  sync_success_rate: Schema.Finite.annotate({ description: "0 to 1, of the last 15 minutes" }),
   last_error: MaybeText,
   total_syncs: Count.annotate({ description: "its commits in the log" }),
   total_events: Count.annotate({ description: "its events in the log" })

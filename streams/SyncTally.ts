@@ -23,6 +23,8 @@ export const weighs: Readonly<Record<SyncOutcome, "success" | "failure" | "neith
   timed_out: "failure"
 }
 
+export const syncOutcomes = Object.keys(weighs) as ReadonlyArray<SyncOutcome>
+
 /** The rate is that of the last quarter of an hour, and of so many tries at most. */
 export const rateWindow = Duration.minutes(15)
 const triesMax = 500
@@ -38,17 +40,21 @@ export interface Noted {
 export class SyncTally {
   #tries: Array<{ readonly at: number; readonly good: boolean }> = []
   #errors: Array<Noted> = []
-  /** How the newest try ended. */
-  last: SyncOutcome | undefined
+  #last: { readonly at: number; readonly outcome: SyncOutcome } | undefined
 
-  /** `about`: what else is known of a failure, free of content. */
-  record(at: number, outcome: SyncOutcome, about = ""): void {
-    this.last = outcome
+  /** How the newest try ended. */
+  get last(): SyncOutcome | undefined {
+    return this.#last?.outcome
+  }
+
+  /** `about`: what else is known of a failure, free of content. In any order: what others saw is heard of later. */
+  record(at: number, outcome: SyncOutcome, about = "", times = 1): void {
+    if (this.#last === undefined || at >= this.#last.at) this.#last = { at, outcome }
     const weight = weighs[outcome]
     if (weight === "neither") return
-    this.#tries.push({ at, good: weight === "success" })
+    for (let i = 0; i < Math.min(times, triesMax / 2); i++) this.#tries.push({ at, good: weight === "success" })
     if (this.#tries.length > triesMax) this.#tries = this.#tries.slice(-triesMax / 2)
-    if (weight === "failure") this.#errors = [{ at, what: about === "" ? outcome : `${outcome}: ${about}` }, ...this.#errors].slice(0, errorsMax)
+    if (weight === "failure") this.#errors = [{ at, what: about === "" ? outcome : `${outcome}: ${about}` }, ...this.#errors].sort((a, b) => b.at - a.at).slice(0, errorsMax)
   }
 
   #lately(now: number) {

@@ -43,8 +43,11 @@ export type Silence = typeof Silence.Type
 const Held = Schema.Struct({ ...Alert.fields, clear_since: MaybeText })
 type Held = typeof Held.Type
 
-/** All there is to remember between two looks: alerts that fire, those that were resolved lately, silences. */
-export const AlertState = Schema.Struct({ alerts: Schema.Array(Held), silences: Schema.Array(Silence) })
+/**
+ * All there is to remember between two looks: alerts that fire, those that were resolved lately, silences; and what was
+ * decided and not told yet, so that a process that is killed in between leaves it to the next.
+ */
+export const AlertState = Schema.Struct({ alerts: Schema.Array(Held), silences: Schema.Array(Silence), untold: Schema.optionalKey(Schema.Array(Alert)) })
 export type AlertState = typeof AlertState.Type
 export const noAlerts: AlertState = { alerts: [], silences: [] }
 
@@ -55,13 +58,18 @@ const firingMax = 1000
 const resolvedMax = 100
 const silencesMax = 100
 
-/** What is to be told, once each. */
+/** Alerts waiting to be told. */
+const untoldMax = 1000
+
+/** The state then, in which what is to be told waits. */
 export interface Judged {
   readonly state: AlertState
-  /** Raised or resolved just now; those under a silence are left out of `told`. */
+  /** Raised or resolved just now. */
   readonly changed: ReadonlyArray<Alert>
-  readonly told: ReadonlyArray<Alert>
 }
+
+/** One change of an alert, which is told once. */
+export const changeOf = ({ id, status }: Pick<Alert, "id" | "status">): string => `${id}.${status}`
 
 const keyOf = ({ kind, subject, tenant }: Pick<Fact, "kind" | "subject" | "tenant">) => `${kind}/${tenant ?? "_"}/${subject}`
 
@@ -88,11 +96,15 @@ export const next = (state: AlertState, facts: ReadonlyArray<Fact>, options: { r
   }
   const resolved = [...changed.filter(({ status }) => status === "resolved"), ...state.alerts.filter(({ status }) => status === "resolved")]
   return {
-    state: { alerts: [...alerts, ...resolved.slice(0, resolvedMax)], silences },
-    changed: changed.map(shown),
-    told: changed.filter(({ silenced_until }) => silenced_until === null).map(shown)
+    state: { alerts: [...alerts, ...resolved.slice(0, resolvedMax)], silences, ...untoldOf([...state.untold ?? [], ...changed.map(shown)]) },
+    changed: changed.map(shown)
   }
 }
+
+const untoldOf = (untold: ReadonlyArray<Alert>) => untold.length === 0 ? {} : { untold: untold.slice(-untoldMax) }
+
+/** These were told. */
+export const toldOf = ({ untold = [], ...state }: AlertState, told: ReadonlySet<string>): AlertState => ({ ...state, ...untoldOf(untold.filter((alert) => !told.has(changeOf(alert)))) })
 
 const isWrong = ({ kind, value }: Fact, thresholds: Thresholds): boolean => {
   const threshold = thresholds[kind]
@@ -127,7 +139,7 @@ export const listed = ({ alerts }: AlertState): ReadonlyArray<Alert> =>
 export const silence = (state: AlertState, wanted: Silence, now: number): AlertState => {
   const silences = [...state.silences.filter(({ kind, subject }) => kind !== wanted.kind || subject !== wanted.subject), wanted]
     .filter(({ until }) => until > isoTime(now)).slice(-silencesMax)
-  return { silences, alerts: state.alerts.map((alert) => alert.status === "firing" ? { ...alert, silenced_until: silenceOf(silences, alert) } : alert) }
+  return { ...state, silences, alerts: state.alerts.map((alert) => alert.status === "firing" ? { ...alert, silenced_until: silenceOf(silences, alert) } : alert) }
 }
 
 /** What is wrong now, and hushing it. */

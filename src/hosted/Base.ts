@@ -50,6 +50,7 @@ import { makeTelemetryLog } from "./telemetryStore.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
 import { makeTenants } from "./Tenants.ts"
 import { openAdminTokens } from "./adminTokens.ts"
+import { sightingsBucket } from "./sightings.ts"
 import { ticketBucket } from "./tickets.ts"
 
 /** Everything a hosted process can be told at its start. */
@@ -174,7 +175,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
     /** Our own pen in the log; its keys change when they are rotated. */
     hosted: { backendId: identity.identity.backend_id, get keys() { return keysOfIdentity(identity.identity) } },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
-    /** How each peer's syncing goes, as it passes through this process. */
+    /** How each peer's syncing goes, whichever hosted process it passes through. */
     watch: new PeerWatch(),
     /** What ingest opened and the projections have not come to yet. */
     opened: new OpenedCache(),
@@ -273,18 +274,21 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     yield* supervise(options, "revocations", cutting.run)
   }
   yield* adoptShared(deployment.identity, SubscriptionRef.getUnsafe(parts.keyRecord.held))
+  /** This process among others. */
+  const name = uuidV7()
   return {
     /** None where this process joined a deployment: the tenant store's key is another's to replace. */
     keepStoreKey: keeper === undefined ? undefined : (context: Omit<KeeperContext, "turn" | "tenants">) => keeper.run({ ...context, turn: rekeyed.turn, tenants: parts.tenants }),
     ...attached, ...parts, identity: deployment.identity, disk: disk.disk, diskFullHint: disk.fullHint, serverDisks: servers?.servers, options, cutting,
     tickets: yield* jetStreamKeyValue(service, { ...ticketBucket, replicas }).pipe(Effect.retry(whileForming)),
     nonces: yield* jetStreamKeyValue(service, { ...nonceBucket, replicas }).pipe(Effect.retry(whileForming)),
+    sightings: { name, open: jetStreamKeyValue(service, { ...sightingsBucket, replicas }) },
     alerting: {
       alerts: options.alerts,
       store: whenNeeded(alertBucket.bucket, jetStreamKeyValue(service, { ...alertBucket, replicas })),
       watcher: whenNeeded(watcherBucket.bucket, jetStreamKeyValue(service, { ...watcherBucket, replicas })),
       log: guarded(jetStreamLog(service, streams.alerts.name)),
-      name: uuidV7(),
+      name,
       ownsHub: attached.server !== undefined
     }
   }

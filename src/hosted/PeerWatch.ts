@@ -1,9 +1,11 @@
+import { Duration } from "effect"
 import { SyncTally } from "../../streams/SyncTally.ts"
 import type { HeadRequest, VerdictName } from "../../streams/Verdict.ts"
 import { millisOf } from "../../streams/time.ts"
 import { Waits } from "../../streams/Waits.ts"
+import type { Sighting } from "./sightings.ts"
 
-/** What this process has seen of one peer. In memory: another process, and the next run, see for themselves. */
+/** What is known of one peer: what this process saw, and what others told of (`sightings.ts`). In memory. */
 export interface Watched {
   readonly tally: SyncTally
   /** What lies in the log and the peer has not fetched. */
@@ -14,13 +16,24 @@ export interface Watched {
   pending: number
   /** How far its clock is from ours, when it last said: positive where it is ahead. */
   skewMillis: number | undefined
-  /** When it was last heard of; 0: not by this process. */
+  /** When it was last heard of; 0: not in the last hour. */
   seenAt: number
 }
 
-/** How each peer's syncing goes, as it passes through this process. */
+/** Sightings kept while the hub takes none; beyond, the oldest are not told. */
+const untoldMax = 10_000
+/** A peer that says the same as before is told of this often. */
+const tellAgainAfter = Duration.toMillis(Duration.minutes(1))
+/** A clock that moved by less is the same. */
+const skewSameMillis = 1000
+
+type Report = Extract<Sighting, { readonly kind: "report" }>
+
+/** How each peer's syncing goes, whichever hosted process it passes through. */
 export class PeerWatch {
   readonly #peers = new Map<string, Watched>()
+  readonly #reports = new Map<string, Report>()
+  #untold: Array<Sighting> = []
 
   of(peer: string): Watched {
     const held = this.#peers.get(peer)
@@ -31,21 +44,55 @@ export class PeerWatch {
   }
 
   answered(peer: string, verdict: VerdictName, eventId: string, now: number): void {
-    this.of(peer).tally.record(now, verdict, eventId === "" ? "" : `event ${eventId}`)
+    this.#see({ kind: "try", peer, at: now, outcome: verdict, about: eventId === "" ? "" : `event ${eventId}`, times: 1 })
   }
 
   /** It said how far its journal goes; `head` is its last record here. A new journal has nothing in the log yet. */
   reported(peer: string, { journal, journal_seq, time }: HeadRequest, head: { readonly journal: string; readonly to: number } | undefined, now: number): void {
-    const watched = this.of(peer)
     const through = head?.journal === journal ? head.to : 0
-    watched.pending = Math.max(0, journal_seq - through)
-    watched.seenAt = now
-    watched.skewMillis = time === undefined ? undefined : millisOf(time) - now
-    watched.toCommit.look(now, journal_seq, through)
+    const report: Report = { kind: "report", peer, at: now, pending: Math.max(0, journal_seq - through), skew: time === undefined ? null : millisOf(time) - now, written: journal_seq, through }
+    const told = this.#reports.get(peer)
+    if (told !== undefined && isSame(told, report)) return this.take(report)
+    this.#reports.set(peer, report)
+    this.#see(report)
+  }
+
+  /** What was seen here, or elsewhere. */
+  take(sighting: Sighting): void {
+    const watched = this.of(sighting.peer)
+    if (sighting.kind === "try") return watched.tally.record(sighting.at, sighting.outcome, sighting.about, sighting.times)
+    if (sighting.at < watched.seenAt) return
+    watched.pending = sighting.pending
+    watched.seenAt = sighting.at
+    watched.skewMillis = sighting.skew ?? undefined
+    watched.toCommit.look(sighting.at, sighting.written, sighting.through)
+  }
+
+  /** What was seen here since the last call. */
+  untold(): ReadonlyArray<Sighting> {
+    const untold = this.#untold
+    this.#untold = []
+    return untold
+  }
+
+  #see(sighting: Sighting): void {
+    this.take(sighting)
+    const last = this.#untold.at(-1)
+    if (sighting.kind === "try" && last?.kind === "try" && last.peer === sighting.peer && last.outcome === sighting.outcome && last.about === sighting.about) {
+      this.#untold[this.#untold.length - 1] = { ...last, at: sighting.at, times: last.times + 1 }
+    } else this.#untold.push(sighting)
+    if (this.#untold.length > untoldMax) this.#untold.shift()
   }
 
   /** Peers that are no peers any more are forgotten. */
   keepOnly(peers: ReadonlySet<string>): void {
-    for (const peer of this.#peers.keys()) if (!peers.has(peer)) this.#peers.delete(peer)
+    for (const peer of this.#peers.keys()) {
+      if (peers.has(peer)) continue
+      this.#peers.delete(peer)
+      this.#reports.delete(peer)
+    }
   }
 }
+
+const isSame = (told: Report, now: Report): boolean =>
+  now.at - told.at < tellAgainAfter && now.pending === told.pending && now.through === told.through && Math.abs((now.skew ?? 0) - (told.skew ?? 0)) < skewSameMillis

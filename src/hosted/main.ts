@@ -35,6 +35,7 @@ import { hostedObserving, keepLooking } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
 import { keepReports } from "./reports.ts"
+import { keepSightings } from "./sightings.ts"
 import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
@@ -74,6 +75,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "committer", chains.committer.run)
   yield* supervise(options, "ingest", serveIngest(ingest))
   yield* supervise(options, "reports", keepReports(base, base.service))
+  yield* supervise(options, "sightings", keepSightings(base.watch, base.sightings))
   yield* supervise(options, "telemetry", keepCountingTelemetry(base))
   yield* supervise(options, "search", base.ask(keepSearchable))
   yield* supervise(options, "log mark", keepMark(base))

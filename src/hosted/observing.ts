@@ -6,12 +6,15 @@ import type { Observing, PeerDebug, PeerMetrics, Queued } from "../../streams/Ob
 import { subjects } from "../../streams/subjects.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { Base } from "./Base.ts"
+import { sightingsBucket } from "./sightings.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
 
 const lookEvery = Duration.seconds(5)
 /** A peer that reported within this is online. They report every ten seconds. */
 export const onlineFor = Duration.seconds(30)
 const queuedMax = 10
+/** Errors from before are recent no more: a process that has just started does not know them. */
+const recentFor = sightingsBucket.ageMax
 
 type ObservingBase = Pick<Base, "ask" | "tenants" | "view" | "partitions" | "watch">
 
@@ -56,11 +59,14 @@ const metricsOf = (base: ObservingBase, told: Told, tenant: string, device: Pick
     sync_lag_seconds: lag,
     queue_depth: watched.pending,
     sync_success_rate: watched.tally.rate(now),
-    last_error: watched.tally.errors[0]?.what ?? null,
+    last_error: recentErrors(base, peer_id, now)[0]?.what ?? null,
     total_syncs: total?.commits ?? 0,
     total_events: total?.events ?? 0
   }
 }
+
+const recentErrors = ({ watch }: ObservingBase, peer: string, now: number) =>
+  watch.of(peer).tally.errors.filter(({ at }) => now - at < Duration.toMillis(recentFor))
 
 const recordsOf = ({ tenants }: ObservingBase, tenant: string | undefined): ReadonlyArray<TenantRecord> =>
   [...tenants.all()].filter((record) => tenant === undefined || record.tenant === tenant)
@@ -78,7 +84,7 @@ export const keepLooking = (base: ObservingBase): Effect.Effect<never> =>
     Effect.andThen(Effect.sleep(lookEvery)),
     Effect.forever)
 
-/** How syncing goes with every peer of every tenant, as this hosted process sees it. */
+/** How syncing goes with every peer of every tenant, as all hosted processes together see it. */
 export const hostedObserving = (base: ObservingBase): Omit<Observing["Service"], "gauges" | "checks"> => {
   const find = Effect.fnUntraced(function*(peer: string) {
     for (const record of base.tenants.all()) {
@@ -104,7 +110,7 @@ export const hostedObserving = (base: ObservingBase): Omit<Observing["Service"],
         peer_info: { peer_id: peer, backend_id: ids.backend_id, tenant: record.tenant, user_id: record.user_id, ...infoOf(device), ...(gone === undefined ? {} : { [gone.what]: gone.at }) },
         ...sessionOf(device, now),
         offline_queue: device === undefined || position === undefined ? [] : yield* queued(base, record.tenant, position.log_seq),
-        recent_errors: base.watch.of(peer).tally.errors.map(({ at, what }) => ({ at: isoTime(at), what })),
+        recent_errors: recentErrors(base, peer, now).map(({ at, what }) => ({ at: isoTime(at), what })),
         network_status: {
           link: isOnline(told, peer, now) ? "up" : "down",
           last_seen: position?.seen_at ?? null,

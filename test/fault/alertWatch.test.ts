@@ -51,4 +51,29 @@ describe("several hosted processes", () => {
       yield* Effect.sleep("300 millis")
       assert.deepStrictEqual(recorded.map(({ kind, status }) => [kind, status]), [["peer_stopped", "firing"]])
     }))
+
+  it.live("leave to the next what one of them decided, and was killed before it told", () =>
+    Effect.gen(function*() {
+      const store = yield* makeMemoryKeyValue("ALERTING")
+      const recorded: Array<string> = []
+      const posted: Array<string> = []
+      const process = (dies: "noting" | "posting" | "never") =>
+        makeAlerting({
+          ...quietAlerts,
+          webhook: { send: (alerts) => dies === "posting" ? Effect.never : Effect.sync(() => { posted.push(...alerts.map(({ status }) => status)) }) },
+          store: keyValueStore(store),
+          facts: Effect.succeed([{ kind: "peer_stopped" as const, tenant: null, subject: "peer_0123456789abcdef", value: 1 }]),
+          record: (alert) => dies === "noting" ? Effect.never : Effect.sync(() => { recorded.push(alert.status) })
+        })
+      const liveAWhile = (dies: "noting" | "posting" | "never", millis: number) => Effect.flatMap(process(dies), ({ run }) => Effect.timeoutOption(run, millis))
+      yield* liveAWhile("noting", 200)
+      assert.deepStrictEqual([recorded, posted], [[], []])
+      yield* liveAWhile("posting", 200)
+      assert.deepStrictEqual([recorded, posted], [["firing"], []])
+      // long enough to look twice: what was told is taken off the list
+      yield* liveAWhile("never", 5500)
+      assert.deepStrictEqual([recorded, posted], [["firing", "firing"], ["firing"]])
+      yield* liveAWhile("never", 200)
+      assert.deepStrictEqual([recorded, posted], [["firing", "firing"], ["firing"]])
+    }), 15_000)
 })

@@ -3,13 +3,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Schema } from "effect"
 import { type AlertKind, alertKinds, alertRules, type Thresholds, thresholdsOf } from "../../../streams/alertRules.ts"
-import { type Alert, clearFor, type Fact, listed, next, noAlerts, silence } from "../../../streams/alerts.ts"
+import { type Alert, changeOf, clearFor, type Fact, type Judged, listed, next, noAlerts, silence, toldOf } from "../../../streams/alerts.ts"
 
 const thresholds = thresholdsOf("") as Thresholds
 const bad: Readonly<Record<AlertKind, number>> = { sync_lag: 301, queue_depth: 1001, success_rate: 0.89, commit_quarantined: 1, peer_stopped: 1, clock_skew: 31, disk_low: 1 }
 const good: Readonly<Record<AlertKind, number>> = { sync_lag: 300, queue_depth: 1000, success_rate: 0.9, commit_quarantined: 0, peer_stopped: 0, clock_skew: 30, disk_low: 2 ** 31 }
 const fact = (kind: AlertKind, value: number, subject = "peer_0123456789abcdef"): Fact => ({ kind, tenant: null, subject, value })
 const tick = 5000
+/** What nobody hushed. */
+const toldBy = ({ changed }: Pick<Judged, "changed">) => changed.filter(({ silenced_until }) => silenced_until === null)
 const clearTicks = Math.ceil(Duration.toMillis(clearFor) / tick)
 
 describe("alerts", () => {
@@ -22,7 +24,7 @@ describe("alerts", () => {
       const facts = alertKinds.map((kind) => fact(kind, wrong.has(kind) ? bad[kind] : good[kind]))
       const judged = next(state, facts, { now: i * tick, thresholds })
       state = judged.state
-      for (const alert of judged.told) {
+      for (const alert of toldBy(judged)) {
         if (alert.status === "firing") assert.isTrue(wrong.has(alert.kind) && !firing.has(alert.kind))
         else assert.isTrue(firing.has(alert.kind))
         if (alert.status === "firing") firing.add(alert.kind)
@@ -34,7 +36,7 @@ describe("alerts", () => {
     for (let i = 0; i <= clearTicks; i++) {
       const judged = next(state, [], { now: (moments.length + i) * tick, thresholds })
       state = judged.state
-      told.push(...judged.told)
+      told.push(...toldBy(judged))
     }
     assert.strictEqual(told.filter(({ status }) => status === "firing").length, told.filter(({ status }) => status === "resolved").length)
     assert.isTrue(listed(state).every(({ status }) => status === "resolved"))
@@ -42,8 +44,8 @@ describe("alerts", () => {
 
   it("of every kind begin just beyond their threshold, and say what to do", () => {
     for (const kind of alertKinds) {
-      assert.strictEqual(next(noAlerts, [fact(kind, good[kind])], { now: 0, thresholds }).told.length, 0, kind)
-      const [alert] = next(noAlerts, [fact(kind, bad[kind])], { now: 0, thresholds }).told
+      assert.strictEqual(toldBy(next(noAlerts, [fact(kind, good[kind])], { now: 0, thresholds })).length, 0, kind)
+      const [alert] = toldBy(next(noAlerts, [fact(kind, bad[kind])], { now: 0, thresholds }))
       assert.deepStrictEqual([alert?.kind, alert?.status, alert?.severity], [kind, "firing", alertRules[kind].severity])
       assert.isAtLeast(alert?.todo.length ?? 0, 40)
     }
@@ -56,7 +58,7 @@ describe("alerts", () => {
     for (let i = 0; i < 100; i++) {
       const judged = next(state, [fact("queue_depth", i % 2 === 0 ? 1001 : 999)], { now: i * tick, thresholds })
       state = judged.state
-      told += judged.told.length
+      told += toldBy(judged).length
     }
     assert.strictEqual(told, 1)
   })
@@ -64,16 +66,26 @@ describe("alerts", () => {
   it("under a silence are listed, and nobody is told", () => {
     const hushed = silence(noAlerts, { kind: "queue_depth", subject: null, until: "1970-01-01T01:00:00.000Z" }, 0)
     const judged = next(hushed, [fact("queue_depth", 2000), fact("sync_lag", 400)], { now: 1000, thresholds })
-    assert.deepStrictEqual(judged.told.map(({ kind }) => kind), ["sync_lag"])
+    assert.deepStrictEqual(toldBy(judged).map(({ kind }) => kind), ["sync_lag"])
     assert.deepStrictEqual(listed(judged.state).map(({ kind, silenced_until }) => [kind, silenced_until === null]), [["queue_depth", false], ["sync_lag", true]])
     assert.strictEqual(silence(judged.state, { kind: "queue_depth", subject: null, until: "1970-01-01T00:00:00.000Z" }, 1000).silences.length, 0)
     assert.strictEqual(next(judged.state, [], { now: 3_700_000, thresholds }).state.silences.length, 0)
   })
 
+  it("wait to be told until they were, and not a moment longer", () => {
+    const first = next(noAlerts, [fact("queue_depth", 2000)], { now: 0, thresholds })
+    const second = next(first.state, [fact("queue_depth", 2000), fact("sync_lag", 400)], { now: tick, thresholds })
+    assert.deepStrictEqual([second.changed.map(({ kind }) => kind), second.state.untold?.map(({ kind }) => kind)], [["sync_lag"], ["queue_depth", "sync_lag"]])
+    const told = toldOf(second.state, new Set(first.changed.map(changeOf)))
+    assert.deepStrictEqual(told.untold?.map(({ kind }) => kind), ["sync_lag"])
+    assert.notProperty(toldOf(told, new Set(second.changed.map(changeOf))), "untold")
+    assert.deepStrictEqual(silence(told, { kind: null, subject: null, until: "1970-01-01T01:00:00.000Z" }, tick).untold, told.untold)
+  })
+
   it("stay few when everything is wrong", () => {
     const facts = Array.from({ length: 5000 }, (_, i) => fact("sync_lag", 400, `peer_${i}`))
-    const { state, told } = next(noAlerts, facts, { now: 0, thresholds })
-    assert.deepStrictEqual([state.alerts.length, told.length], [1000, 1000])
+    const { changed, state } = next(noAlerts, facts, { now: 0, thresholds })
+    assert.deepStrictEqual([state.alerts.length, changed.length], [1000, 1000])
   })
 })
 
