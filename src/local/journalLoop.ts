@@ -72,14 +72,18 @@ export const catchUpWithJournal = Effect.fnUntraced(function*(context: JournalRe
 
 /** Where to read on. A journal that is another one, or shorter than what was read, was restored: the tables start afresh. */
 const journalPlace = Effect.fnUntraced(function*({ journal, projections }: JournalReaderContext): Effect.fn.Return<{ readonly createdAt: string; readonly from: number; readonly lastSeq: number }, LogUnavailable> {
-  const { createdAt, lastSeq } = yield* journal.info
+  const { createdAt, lastSeq, messages } = yield* journal.info
   const held = (yield* projections.positions).get(journalCursor)
   if (held !== undefined && held.seq > 0 && (held.epoch !== createdAt || held.seq > lastSeq)) {
     yield* Effect.logWarning("the journal is not the one the tables were made from; building them again")
     yield* projections.reset.pipe(Effect.orDie)
     return { createdAt, from: 1, lastSeq }
   }
-  return { createdAt, from: (held?.seq ?? 0) + 1, lastSeq }
+  const seq = held?.seq ?? 0
+  if (messages > 0 || lastSeq <= seq) return { createdAt, from: seq + 1, lastSeq }
+  // an erasure emptied it: its numbers go on, and who waits for the tables to come that far would wait for ever
+  yield* projections.keepAbsorbing({ cursor: journalCursor, epoch: createdAt, entries: [], through: lastSeq }).pipe(Effect.orDie)
+  return { createdAt, from: lastSeq + 1, lastSeq }
 })
 
 interface ReadBatch {

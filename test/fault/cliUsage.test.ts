@@ -19,6 +19,7 @@ const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
   ["waiting longer than a request may", ["send", "a", "b", "--wait", "hosted", "--timeout", "61"], /1 to 60/],
   ["a setting that is none", ["privacy", "set", "redact=on"], /no setting redact[^]*redact_pii/],
   ["a setting without its value", ["privacy", "set", "redact_pii"], /true or false/],
+  ["a number of days that is none", ["privacy", "set", "retention_days=0"], /1 to 36500/],
   ["a region that is none", ["privacy", "set", "default_region", "Germany"], /two letters/],
   ["a cause that is none", ["hosted", "revoke", "peer_1", "--cause", "bored"], /bored/]
 ]

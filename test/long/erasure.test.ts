@@ -94,7 +94,12 @@ describe("an erasure", { timeout: 300_000 }, () => {
     assert.sameMembers(erased.devices.filter(({ reached }) => !reached).map(({ backend_id }) => backend_id), waiting)
     await until(async () => (await statusOf(c)).state === "not_paired", 120_000, () => `c did not hear of it\n${c.log().slice(-2000)}`)
     await until(() => holding(c.dir).length === 0, 10_000, () => holding(c.dir).join())
-    assert.match((await c.cli("list")).out, /no conversations|^\s*$/i)
+    // and answers, at once and after a restart
+    for (const restart of [false, true]) {
+      if (restart) await c.stop().then(c.start)
+      const list = await c.cli("list")
+      assert.deepStrictEqual([list.code, list.out.includes("c1")], [0, false], list.err)
+    }
   })
 
   it("reaches companions at their next request, whichever backend they ask", async () => {

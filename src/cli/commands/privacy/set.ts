@@ -38,7 +38,7 @@ const readers: Readonly<Record<string, { readonly read: (text: string) => Value 
   sync_conversations: { read: readTruth, as: "true or false" },
   sync_telemetry: { read: readTruth, as: "true or false" },
   redact_pii: { read: readTruth, as: "true or false" },
-  retention_days: { read: (text) => /^\d{1,5}$/.test(text) ? Number(text) : undefined, as: "a number of days, 1 to 36500" },
+  retention_days: { read: (text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 36_500 ? Number(text) : undefined, as: "a number of days, 1 to 36500" },
   allowed_surfaces: { read: (text) => text === "all" ? null : text === "none" ? [] : text.split(",").map((name) => name.trim()).filter((name) => name !== ""), as: "all, none, or names with commas between them" },
   default_region: { read: (text) => text === "none" ? null : /^[A-Za-z]{2}$/.test(text) ? text.toUpperCase() : undefined, as: "two letters such as DE, or none" },
   keep_own_copies: { read: readTruth, as: "true or false" }

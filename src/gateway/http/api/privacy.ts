@@ -42,7 +42,7 @@ const Preview = Schema.Struct({
 
 /** A person's settings and data as a whole. */
 export class Privacy extends HttpApiGroup.make("privacy").add(
-  HttpApiEndpoint.get("read", "/privacy-settings", { query: tenantQuery, success: PrivacySettings }),
+  HttpApiEndpoint.get("read", "/privacy-settings", { query: tenantQuery, success: PrivacySettings, error: refusals(404) }),
   HttpApiEndpoint.put("change", "/privacy-settings", {
     payload: SettingsChange,
     success: PrivacySettings,
@@ -59,7 +59,7 @@ export class Privacy extends HttpApiGroup.make("privacy").add(
   HttpApiEndpoint.post("export", "/privacy/export", {
     query: tenantQuery,
     success: HttpApiSchema.StreamUint8Array({ contentType: "application/x-tar" }),
-    error: refusals(503)
+    error: refusals(404, 503)
   }),
   /** Erase everything: on hosted, here, and on every other device as it comes online. It cannot be undone. */
   HttpApiEndpoint.delete("erase", "/privacy/data", { query: tenantQuery, success: Erased, error: refusals(404, 409, 503) })

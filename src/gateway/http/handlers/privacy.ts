@@ -39,7 +39,7 @@ export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(fu
   const settingsOf = (tenant: string) => Effect.andThen(recording.settled(tenant), refused(reads.settings(tenant)))
   const shown = Effect.fnUntraced(function*(tenant: string) {
     const { settings } = yield* settingsOf(tenant)
-    return json<typeof PrivacySettings.Type>({ user_id: yield* data.userOf(tenant), ...settings })
+    return json<typeof PrivacySettings.Type>({ user_id: yield* refused(data.userOf(tenant)), ...settings })
   })
 
   return handlers.handleAll({
@@ -52,11 +52,12 @@ export const privacyHandlers = HttpApiBuilder.group(Api, "privacy", Effect.fn(fu
     export: () =>
       Effect.gen(function*() {
         const { tenant } = yield* Caller
+        const userId = yield* refused(data.userOf(tenant))
         yield* recording.settled(tenant)
         yield* audit.record({ type: "data.exported", ...(tenant === selfTenant ? {} : { tenant }), data: {} })
         // counted first: how much is still to come is told by nothing else
         const { conversations, messages } = yield* refused(reads.counted(tenant))
-        const bytes = exportAll(reads, { tenant, userId: yield* data.userOf(tenant), backendId: backend_id, side: backend_type === "hosted" ? "hosted" : "local" }, yield* Clock.currentTimeMillis)
+        const bytes = exportAll(reads, { tenant, userId, backendId: backend_id, side: backend_type === "hosted" ? "hosted" : "local" }, yield* Clock.currentTimeMillis)
         return HttpServerResponse.stream(Stream.fromAsyncIterable(bytes, (cause) => new ExportBroken({ cause })), {
           contentType: "application/x-tar",
           headers: { "cache-control": "no-store", "content-disposition": "attachment; filename=maestra-export.tar", "maestra-lines": String(conversations + messages) }
@@ -86,6 +87,9 @@ const readChange = Effect.fnUntraced(function*(body: Body) {
   const stranger = Object.keys(body).find((field) => !known.has(field))
   if (stranger !== undefined) return yield* invalid(stranger, `There is no setting ${JSON.stringify(stranger.slice(0, 100))}.`, `The settings are ${Object.keys(defaults).join(", ")}.`)
   const change = decodeChange(body)
-  if (Result.isFailure(change)) return yield* invalid("", "A setting does not have the right shape.", "See PrivacySettings in /openapi.json.")
+  if (Result.isFailure(change)) {
+    const field = Object.keys(body).find((name) => Result.isFailure(decodeChange({ [name]: body[name] }))) ?? ""
+    return yield* invalid(field, `${field === "" ? "A setting" : field} does not have the right shape.`, "See SettingsChange in /openapi.json.")
+  }
   return change.success satisfies Partial<Settings>
 })
