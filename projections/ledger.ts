@@ -24,6 +24,11 @@ export const ledgerTables = [
      tenant integer not null, id blob not null, seq integer, withheld text, shared text,
      primary key (tenant, id)
    ) strict, without rowid`,
+  // see toldOnce.ts
+  `create table told_once (
+     tenant integer not null, what text not null, lamport integer not null, id blob not null, source text not null, event text not null,
+     primary key (tenant, what)
+   ) strict, without rowid`,
   ...wordTable
 ]
 
@@ -56,7 +61,7 @@ export const enter = Effect.fnUntraced(function*(tx: Transaction, entries: Reado
 /** Remove a tenant's events; its greatest lamport stays, so that clocks go on rising. */
 export const forgetEvents = Effect.fnUntraced(function*(tx: Transaction, tenant: number) {
   tx.memory.clear()
-  for (const table of ["event", "early", "word"]) yield* tx.run(`delete from ${table} where tenant = ?`, tenant)
+  for (const table of ["event", "early", "word", "told_once"]) yield* tx.run(`delete from ${table} where tenant = ?`, tenant)
 })
 
 const sort = (entries: ReadonlyArray<Entry>) => {

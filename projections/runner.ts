@@ -197,7 +197,7 @@ const readPositions = (tx: Transaction) =>
   )
 
 /** The runner's own tables count as a projection: they too have a shape. */
-const ownShape = { name: "ledger", shape: 2 }
+const ownShape = { name: "ledger", shape: 3 }
 
 /** Make the tables, or keep them if every shape is the one this build writes. Returns whether they were made. */
 const prepare = Effect.fnUntraced(function*(tx: Transaction, projections: ReadonlyArray<Projection>) {

@@ -3,6 +3,7 @@ import { stampOf } from "../../streams/Envelope.ts"
 import { hexOf } from "../ledger.ts"
 import type { Projection } from "../Projection.ts"
 import type { Transaction } from "../Sqlite.ts"
+import { keepTold } from "../toldOnce.ts"
 import { apply, empty, type State } from "./apply.ts"
 
 /** What may leave a machine. The table keeps the fold's own state: it is small, and changes are rare. */
@@ -15,8 +16,10 @@ export const settings: Projection = {
     "create table settings_event (tenant integer not null, id blob not null, primary key (tenant, id)) strict, without rowid"
   ],
   absorb: Effect.fnUntraced(function*(tx, batch) {
-    for (const { opened: { envelope, fact }, tenant } of batch.events) {
+    for (const event of batch.events) {
+      const { opened: { envelope, fact }, tenant } = event
       if (fact.type !== "settings.changed") continue
+      yield* keepTold(tx, event, `${fact.type} ${envelope.id}`, false)
       const state = apply(yield* readState(tx, tenant), { data: fact.data, stamp: stampOf(envelope) })
       yield* tx.run("insert into settings values (?, ?) on conflict do update set state = excluded.state", tenant, JSON.stringify(state))
       yield* tx.run("insert into settings_event values (?, unhex(?)) on conflict do nothing", tenant, hexOf(envelope.id))

@@ -110,7 +110,8 @@ export interface ProjectorContext {
 }
 
 /**
- * Read the log from the tables' cursor on, verify it, and keep the tables in step with it, for ever.
+ * Read the log from the tables' cursor on, verify it, and keep the tables in step with it, for ever: or until a registration
+ * comes behind what its author wrote, when it has to be read from its beginning.
  * The cursor stands at the last record taken, so a commit that arrived in part is read again whole.
  */
 export const project = Effect.fn("hosted.project")(function*(context: ProjectorContext) {
@@ -125,11 +126,11 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
     Stream.mapEffect((batch) =>
       Effect.gen(function*() {
         const items = yield* readLogInTurns(reader, batch, { open: context.open, isOwn })
-        return [...items, ...yield* judge(batch.at(-1)!.seq)]
+        return { isLate: reader.isLate, items: [...items, ...yield* judge(batch.at(-1)!.seq)] }
       })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
-    Stream.runForEach((items) => {
+    Stream.tap(({ items }) => {
       for (const item of items) context.view.read(item)
       const entries = fromLog(items, { tenant: (tenant) => tenant, isOwn, shared: () => undefined })
       entries.sort((a, b) => a.seq - b.seq)
@@ -146,7 +147,9 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
         Effect.andThen(Effect.forEach(erased, context.erased, { discard: true })),
         Effect.andThen(Effect.forEach(damaged, ({ seq, tenant, what }) => context.quarantined(tenant, what, seq), { discard: true })),
         Effect.andThen(damaged.length > 0 ? context.doubt : Effect.void))
-    }))
+    }),
+    Stream.takeWhile(({ isLate }) => !isLate),
+    Stream.runDrain)
 })
 
 /** The ends of the tenants' logs as the tables remember them. */

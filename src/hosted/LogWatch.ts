@@ -1,5 +1,6 @@
 import { Duration, Effect, Option, Random, Schedule, Stream, SubscriptionRef } from "effect"
 import { unplacedOf } from "../../projections/conversations/unplaced.ts"
+import { unplacedTold } from "../../projections/toldOnce.ts"
 import { problemPlaces } from "../../projections/syncState/queries.ts"
 import type { Envelope } from "../../streams/Envelope.ts"
 import { patterns } from "../../streams/subjects.ts"
@@ -171,7 +172,8 @@ const writeAgain = Effect.fnUntraced(function*({ ask, hosted, partitions, projec
   yield* projections.changes.pipe(
     Stream.filter((at) => end === 0 || (at.get(cursor)?.epoch === String(mark.log_epoch) && (at.get(cursor)?.seq ?? 0) >= end)),
     Stream.runHead)
-  const lost = (yield* ask(unplacedOf(hosted.backendId))).filter(({ tenant }) => partitions.of(tenant) === partition)
+  // who writes comes before what is written
+  const lost = [...yield* ask(unplacedTold(hosted.backendId)), ...yield* ask(unplacedOf(hosted.backendId))].filter(({ tenant }) => partitions.of(tenant) === partition)
   // one by one: it is rare, and contents may be as large as a commit
   for (const { opened, tenant } of lost) {
     yield* own.again(tenant, [opened]).pipe(

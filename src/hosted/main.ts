@@ -62,8 +62,6 @@ export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, Hos
 const startError = (error: PartError, tables: string): HostedStartError =>
   error._tag === "HostedStartError" && error instanceof HostedStartError ? error : new HostedStartError({ why: whyOf(error, tables), hint: error.hint ?? error.message })
 
-/** Tables that are far behind hold no write up for longer. */
-const settleMax = Duration.seconds(2)
 const sessionLongest = Duration.hours(8)
 
 const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
@@ -118,9 +116,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     write: (tenant, drafts) => {
       if (SubscriptionRef.getUnsafe(base.disk).state === "full") return Effect.fail(new StoreFull({ hint: base.diskFullHint }))
       const key = keyring.first(tenant)
-      const write = key === undefined ? own.write(tenant, drafts) : Effect.flatMap(Effect.fromResult(gated(drafts, base.settings.get(tenant)?.settings ?? defaults, key)), (shared) => own.write(tenant, shared))
-      // in the tables too before it is acknowledged: they are the copy from which a log that lost it is mended
-      return Effect.tap(write, (written) => projections.settled(partitions.of(tenant).cursor, written.at(-1)?.position ?? 0).pipe(Effect.timeoutOption(settleMax)))
+      return key === undefined ? own.write(tenant, drafts) : Effect.flatMap(Effect.fromResult(gated(drafts, base.settings.get(tenant)?.settings ?? defaults, key)), (shared) => own.write(tenant, shared))
     },
     settled: (tenant) => projections.settled(partitions.of(tenant).cursor, view.of(tenant).lastSeq),
     reach: (tenant, written, tier, timeoutMillis) => reach(base, tenant, written, tier, timeoutMillis)

@@ -16,13 +16,15 @@ import type { IngestContext, IngestFacts } from "./ingest.ts"
 import { joinedMark } from "./LogMark.ts"
 import { project } from "./LogView.ts"
 import { nextBump } from "./nextBump.ts"
-import { makeOwnCommits } from "./OwnCommits.ts"
+import { makeOwnCommits, type OwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
 import { tellReport } from "./reports.ts"
 import { remembered } from "./tablesOf.ts"
 import type { Device } from "./TenantRecord.ts"
 
 const retryEvery = Duration.seconds(1)
+/** Tables that are far behind hold nobody up. */
+const settleMax = Duration.seconds(2)
 const markEvery = Duration.seconds(1)
 const identityEvery = Duration.seconds(2)
 
@@ -61,7 +63,10 @@ const keepProjectingOne = (base: Parts, partition: Partition, { heads }: Pick<Ch
           erased: base.forgetting.heard,
           quarantined: (tenant, what, seq) => base.audit.count({ type: "commit.quarantined", tenant, data: { reason: what, seq } }),
           doubt: SubscriptionRef.update(base.doubted, (n) => n + 1)
-        }).pipe(Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
+        }).pipe(
+          // the tables hold the registration now, with which the rest counts
+          Effect.andThen(Effect.orDie(projections.newEpoch(partition.cursor, epoch, partitions.tenantsOf(partition)))),
+          Effect.catchTag("LogUnavailable", () => Effect.sleep(retryEvery))),
         Effect.raceFirst(nextBump(base.reread), nextBump(partition.turned))
       )))
   }).pipe(Effect.forever)
@@ -166,8 +171,8 @@ const auditEvent = ({ audit, hosted }: Parts, tenant: string, { envelope: { sour
 }
 
 /** The hosted backend's own pen. */
-export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: IngestContext) =>
-  makeOwnCommits({
+export const ownOf = Effect.fnUntraced(function*({ hosted, identity, keyring, partitions, projections, view }: Parts, ingest: IngestContext) {
+  const own = yield* makeOwnCommits({
     ...ingest,
     identity,
     get keys() { return hosted.keys },
@@ -175,6 +180,13 @@ export const ownOf = ({ hosted, identity, keyring, view }: Parts, ingest: Ingest
     greatestLamport: (tenant) => view.of(tenant).lamport,
     seen: (tenant) => ({ log_seq: view.of(tenant).readSeq, head: view.of(tenant).head })
   })
+  return {
+    ...own,
+    // in the tables too before it is acknowledged: they are the copy from which a log that lost it is mended
+    write: (tenant, drafts) => Effect.tap(own.write(tenant, drafts), (written) =>
+      projections.settled(partitions.of(tenant).cursor, written.at(-1)?.position ?? 0).pipe(Effect.timeoutOption(settleMax)))
+  } satisfies OwnCommits
+})
 
 const factsOf = ({ budget, keyring, settings, tenants, view }: Parts, tenant: string, sender: string, now: string): IngestFacts | undefined => {
   const record = tenants.peek(tenant)

@@ -87,6 +87,8 @@ export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorCont
       Effect.raceFirst(isSpoiled(context), Effect.raceFirst(awaitRef(state.mirrorWanted, (now) => now !== wanted).pipe(Effect.as("wanted" as const)), awaitBump(state.reread).pipe(Effect.as("reread" as const)))))
     if (ended === "damaged" || ended === "spoiled") again = true
     if (ended === "damaged") mended = epoch
+    // the tables hold the registration now, with which the rest counts
+    if (ended === "late") yield* context.projections.newEpoch(logCursor, epoch).pipe(Effect.orDie)
     if (ended === "unavailable") yield* Effect.sleep(retryEvery)
   }
 })
@@ -132,8 +134,11 @@ const makeWhole = Effect.fnUntraced(function*(context: MirrorContext, again: boo
  */
 const othersLog = ({ projections, state }: MirrorContext) => projections.reset.pipe(Effect.orDie, Effect.andThen(bump(state.reread)))
 
-/** Read from the tables' position on. Where `mend`, ends before the first thing that a damaged copy would show. */
-const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"damaged" | "unavailable", LogUnavailable> {
+/**
+ * Read from the tables' position on. Where `mend`, ends before the first thing that a damaged copy would show. Ends too
+ * behind a registration that came later than what its author wrote.
+ */
+const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean): Effect.fn.Return<"damaged" | "late" | "unavailable", LogUnavailable> {
   const { projections } = context
   const paired = context.paired()
   const epoch = epochOf(paired)
@@ -148,6 +153,7 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
   /** How own events that had to be opened differ from what was written here. */
   const forms = new Map<string, Shared>()
   let damaged = false
+  let late = false
   let after = from
 
   const takeBatch = (items: ReadonlyArray<LogEntry>): Effect.Effect<void, LogUnavailable> =>
@@ -193,14 +199,14 @@ const read = Effect.fnUntraced(function*(context: MirrorContext, mend: boolean):
     Stream.mapEffect((batch) =>
       Effect.gen(function*() {
         const items = yield* readLogInTurns(reader, batch, { open: (_, envelope) => openEnvelope(envelope, context.dataKeys), isOwn })
-        return [...items, ...yield* judge(batch.at(-1)!.seq)]
+        return { isLate: reader.isLate, items: [...items, ...yield* judge(batch.at(-1)!.seq)] }
       })),
     // the next batch is verified and opened while SQLite, on its own thread, takes this one in
     Stream.buffer({ capacity: 1 }),
-    Stream.mapEffect(takeBatch),
-    Stream.takeWhile(() => !damaged),
+    Stream.mapEffect(({ isLate, items }) => Effect.andThen(takeBatch(items), Effect.sync(() => { late ||= isLate }))),
+    Stream.takeWhile(() => !damaged && !late),
     Stream.runDrain)
-  return "damaged"
+  return damaged ? "damaged" : "late"
 })
 
 const quarantine = ({ quarantined }: MirrorContext, items: ReadonlyArray<LogEntry>): Effect.Effect<void> =>

@@ -18,7 +18,13 @@ export const auditLog = (
       }))
   // what was purged while we read was announced before, behind the end there was when we began
   const announced = Stream.unwrap(Effect.suspend(() => audit.lacks ? Effect.map(log.info, ({ lastSeq }) => read(range.through + 1, lastSeq)) : Effect.succeed(Stream.empty)))
-  return read(1, range.through).pipe(
-    Stream.concat(announced),
+  const whole = Stream.concat(read(1, range.through), announced)
+  const afresh = Stream.unwrap(Effect.sync(() => {
+    if (!audit.isLate) return Stream.empty
+    audit.again()
+    return whole
+  }))
+  return whole.pipe(
+    Stream.concat(afresh),
     Stream.concat(Stream.fromEffect(Effect.map(more, (extra): Progress => ({ done: true, at: range.through, of: range.through, result: { ...audit.result(), ...extra } })))))
 }

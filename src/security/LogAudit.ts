@@ -9,9 +9,9 @@ const listedMax = 1000
 
 /** Re-check a whole log: every hash, every signature, every chain, from nothing but the pinned hosted key. */
 export class LogAudit {
-  readonly #reader: LogReader
+  #reader: LogReader
   readonly #options: { readonly open: (tenant: string, envelope: Envelope) => OpenResult; readonly isOwn: (envelope: Envelope) => boolean }
-  readonly #problems: Array<{ readonly seq: number; readonly what: string; readonly detail: string }> = []
+  #problems: Array<{ readonly seq: number; readonly what: string; readonly detail: string }> = []
   #count = 0
   #commits = 0
   #events = 0
@@ -35,6 +35,18 @@ export class LogAudit {
   /** Events are missing whose purge may have been announced behind what was read. */
   get lacks(): boolean {
     return this.#reader.absences.some
+  }
+
+  /** A registration was found behind what its author wrote: to be read once more from the beginning, after `again`. */
+  get isLate(): boolean {
+    return this.#reader.isLate
+  }
+
+  /** Forget everything but the keys. */
+  again(): void {
+    this.#reader = new LogReader(this.#reader.keys)
+    this.#problems = []
+    this.#count = this.#commits = this.#events = 0
   }
 
   result() {

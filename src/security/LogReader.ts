@@ -79,6 +79,9 @@ export class LogReader {
   /** Events that records name and that are not there. Whoever reads asks for them once the log's end was read. */
   readonly absences = new Absences()
   readonly #heads = new Map<string, ChainHead>()
+  /** Authors nobody had registered when a record of theirs came. */
+  readonly #unknown = new Set<string>()
+  #isLate = false
   #pending: Array<Pending> = []
 
   constructor(keys: AuthorKeys, heads: Iterable<readonly [tenant: string, author: string, head: ChainHead]> = []) {
@@ -88,6 +91,14 @@ export class LogReader {
 
   head(tenant: string, author: string): ChainHead | undefined {
     return this.#heads.get(`${tenant}.${author}`)
+  }
+
+  /**
+   * A registration lies behind records of its author, because the log lost it and it was written again. They were passed
+   * over; read once more from the beginning, with the keys that are known now, they count.
+   */
+  get isLate(): boolean {
+    return this.#isLate
   }
 
   /** Messages waiting for their record: at the end of a log, an unfinished commit or foreign bytes. */
@@ -118,6 +129,11 @@ export class LogReader {
   learn(tenant: string, author: string, opened: Opened): Problem | undefined {
     if (author === "hosted" && opened.fact.type === "conversation.expired") this.absences.explain(tenant, opened.fact.data)
     const why = this.keys.learn(tenant, author, opened)
+    const { fact } = opened
+    if (fact.type === "peer.registered" || fact.type === "peer.renewed") {
+      const peer = fact.data.peer_id
+      this.#isLate ||= this.#unknown.has(`${tenant}.${peer}`) && this.keys.entry(tenant, peer) !== undefined
+    }
     return why === undefined ? undefined : problem(0, tenant, "malformed", why)
   }
 
@@ -132,6 +148,7 @@ export class LogReader {
     const { digest, record } = parsed.success
     if (record.author !== author) return spoil(`signed for ${record.author}`)
     const key = this.keys.find(tenant, author, record.key_id, record.time)
+    if (this.keys.entry(tenant, author) === undefined) this.#unknown.add(`${tenant}.${author}`)
     if (key === undefined) return spoil(`key ${record.key_id} is not pinned for this author`)
     if (!verifyCommit(parsed.success, key)) return spoil("the signature does not hold")
 

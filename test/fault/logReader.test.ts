@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { subjects } from "../../streams/subjects.ts"
 import { keyId, type KeyPair } from "../../src/security/keys.ts"
-import type { LogMessage } from "../../src/security/LogReader.ts"
+import { type LogMessage, LogReader } from "../../src/security/LogReader.ts"
 import { newDataKey } from "../../src/security/sealing.ts"
 import { signRotation } from "../../src/security/proofs.ts"
 import { type Author, LogHistory, makeKeys } from "../support/logHistory.ts"
@@ -186,6 +186,22 @@ describe("reading a log, with", () => {
     log.commit(before, [log.said(ada, "c1", "a7")])
     assert.deepStrictEqual(log.read().named, ["gap 19"])
     assert.deepStrictEqual(log.read().contents, [...whole, "a4", "a5", "a6", "a7"])
+  })
+
+  it("a registration written again behind what its author wrote, all of it counts when it is read once more", async () => {
+    const { ada, log } = await honest()
+    const lost = [...without(1, 2)([...log.messages])]
+    const stranger = log.newReader()
+    assert.deepStrictEqual(log.read(lost, stranger).contents, ["b1", "b2", "b3"])
+    assert.isFalse(stranger.isLate)
+    log.commit(log.hosted, [log.registration(ada, ada.pair)])
+    const again = without(1, 2)([...log.messages])
+    const late = log.newReader()
+    assert.deepStrictEqual(log.read(again, late).contents, ["b1", "b2", "b3"])
+    assert.isTrue(late.isLate)
+    const second = new LogReader(late.keys)
+    assert.deepStrictEqual(log.read(again, second).contents, whole)
+    assert.isFalse(second.isLate)
   })
 
   it.each([...storeRows, ...authorRows])("$what", async ({ counts, named, spoil, waiting = 0 }) => {

@@ -128,8 +128,7 @@ export class LogHistory {
   }
 
   /** What a reader that knows nothing but hosted's key makes of these messages. */
-  read(messages: ReadonlyArray<LogMessage> = this.messages) {
-    const reader = this.newReader()
+  read(messages: ReadonlyArray<LogMessage> = this.messages, reader = this.newReader()) {
     const entries = readLog(reader, messages, { open: (_, envelope) => openEnvelope(envelope, (kid) => kid === this.key.kid ? this.key : undefined), isOwn: () => false })
     const problems = entries.flatMap((entry) => entry.kind === "problem" ? [entry] : [])
     for (const missing of reader.missing()) {

@@ -10,6 +10,7 @@ import { Projections } from "../../../projections/runner.ts"
 import * as fold from "../../../projections/settings/apply.ts"
 import { settingsOf } from "../../../projections/settings/queries.ts"
 import * as syncState from "../../../projections/syncState/queries.ts"
+import { unplacedTold } from "../../../projections/toldOnce.ts"
 import type { Fact, FactOf } from "../../../streams/catalog.ts"
 import type { Opened } from "../../../streams/Envelope.ts"
 import { defaults, type Settings } from "../../../streams/events/settings.ts"
@@ -133,6 +134,24 @@ describe("peers", () => {
         ])
       }
       assert.isTrue(Option.isNone(yield* peerById({ tenant, peer: "peer_0000000000000000" })))
+    }).pipe(Effect.provide(database())))
+
+  it.effect("and settings are there to be written again, as they were, where the log lost them", () =>
+    Effect.gen(function*() {
+      const projections = yield* Projections
+      const hosted = sourceOf(9, "hosted")
+      const changed = event({ type: "settings.changed", data: { retention_days: 7 } }, { id: 20, source: hosted, lamport: 20, subject: "settings" })
+      const later = event({ type: "peer.renewed", data: registered(keys[0], "2026-11-24T18:00:00.000Z") }, { id: 21, source: hosted, lamport: 21, subject: peer_id })
+      const elses = event({ type: "settings.changed", data: { retention_days: 8 } }, { id: 22, source: sourceOf(1), lamport: 22, subject: "settings" })
+      const all = [...events, changed, later, elses]
+      yield* projections.absorb({ cursor: "log", epoch: "1", entries: all.map((opened, i) => fromLog(i + 1, opened)) })
+      assert.deepStrictEqual(yield* unplacedTold(hosted), [])
+      yield* projections.newEpoch("log", "2")
+      // of renewals the last says everything
+      const kept = [...events.filter(({ fact }) => fact.type !== "peer.renewed"), changed, later]
+      assert.deepStrictEqual(yield* unplacedTold(hosted), kept.map((opened) => ({ tenant, opened })))
+      yield* projections.absorb({ cursor: "log", epoch: "2", entries: all.slice(1).map((opened, i) => fromLog(i + 1, opened)) })
+      assert.deepStrictEqual(yield* unplacedTold(hosted), [{ tenant, opened: events[0]! }])
     }).pipe(Effect.provide(database())))
 })
 
