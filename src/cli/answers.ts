@@ -111,7 +111,10 @@ export const Status = Schema.Struct({
 })
 export type Status = typeof Status.Type
 
-export const FiringAlerts = Schema.Struct({ alerts: Schema.Array(Schema.Struct({ status: Schema.String, summary: Schema.String, todo: Schema.String })) })
+const told = { status: Schema.String, summary: Schema.String, todo: Schema.String }
+export const FiringAlerts = Schema.Struct({ alerts: Schema.Array(Schema.Struct(told)) })
+const maybe = Schema.NullOr(Schema.String)
+export const ListedAlerts = Schema.Struct({ alerts: Schema.Array(Schema.Struct({ ...told, kind: Schema.String, subject: Schema.String, raised_at: Schema.String, resolved_at: maybe, silenced_until: maybe })) })
 
 export const Checks = Schema.Struct({ checks: Schema.Array(Schema.Struct({ level: Schema.Literals(["ok", "warn", "fail"]), name: Schema.String, detail: Schema.String, todo: Schema.optionalKey(Schema.String) })) })
 

@@ -1,4 +1,5 @@
 import * as Command from "effect/cli/Command"
+import { alerts } from "./commands/alerts.ts"
 import { advisor } from "./commands/advisor.ts"
 import { conflicts } from "./commands/conflicts.ts"
 import { debug } from "./commands/debug.ts"
@@ -36,7 +37,7 @@ export const maestra = Command.make("maestra").pipe(
     { group: "Start here", commands: [demo, status, doctor] },
     { group: "Conversations", commands: [send, edit, remove, list, search, show, history, conflicts, restore, importCommand, exportCommand, subscribe, advisor] },
     { group: "Backends", commands: [local, hosted] },
-    { group: "Upkeep", commands: [privacy, verify, audit, resync, rebuild, debug, supportBundle, keys, telemetry, tools] }
+    { group: "Upkeep", commands: [privacy, verify, audit, alerts, resync, rebuild, debug, supportBundle, keys, telemetry, tools] }
   ]),
   Command.withGlobalFlags([Json, DataDir])
 )

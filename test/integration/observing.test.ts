@@ -83,6 +83,18 @@ describe("a peer that is in step", () => {
   })
 })
 
+describe("alerts in a terminal", () => {
+  it("are listed with what to do, and silenced", async () => {
+    const quiet = await b.cli("alerts")
+    assert.deepStrictEqual([quiet.code, quiet.out.trim()], [0, "nothing is wrong"])
+    assert.strictEqual((await b.cli("alerts", "--silence", "5", "--kind", "disk_low")).code, 0)
+    assert.deepStrictEqual((await done<{ readonly silences: ReadonlyArray<{ readonly kind: string }> }>(b, "GET", "/alerts")).silences.map(({ kind }) => kind), ["disk_low"])
+    assert.strictEqual((await b.cli("alerts", "--silence", "0", "--kind", "disk_low")).code, 0)
+    assert.deepStrictEqual((await done<{ readonly silences: ReadonlyArray<unknown> }>(b, "GET", "/alerts")).silences, [])
+    for (const words of [["--kind", "disk_low"], ["--silence", "x"], ["--silence", "5", "--kind", "nothing"]]) assert.strictEqual((await b.cli("alerts", ...words)).code, 2)
+  })
+})
+
 describe("the dashboard", () => {
   it("adds up the last day, by hour, peer, model and type", async () => {
     const now = new Date()
