@@ -72,7 +72,7 @@ const ofTheSystem = {
 }
 
 describe("systemd units", () => {
-  it("are the three", () => assert.deepStrictEqual(names, ["maestra-hosted.service", "maestra-hub.service", "maestra-local.service"]))
+  it("are the four", () => assert.deepStrictEqual(names, ["maestra-hosted.service", "maestra-hub-disk.service", "maestra-hub.service", "maestra-local.service"]))
 
   it.each(names)("%s may do only what it needs, and is started again for ever", (name) => {
     const { one } = service(name)
@@ -81,11 +81,18 @@ describe("systemd units", () => {
     assert.strictEqual(units.get(name)!.get("Install")!.size, 1)
   })
 
-  it.each(["maestra-hosted.service", "maestra-local.service"])("%s stops the backend first, in more than its ten seconds", (name) => {
+  it.each(["maestra-hosted.service", "maestra-hub-disk.service", "maestra-local.service"])("%s stops the backend first, in more than its ten seconds", (name) => {
     const { one } = service(name)
     assert.strictEqual(one("KillMode"), "mixed")
     assert.isAtLeast(Number.parseInt(one("TimeoutStopSec")), 20)
     assert.isTrue(existsSync(one("ExecStart").split(" ")[0]!.replace("/opt/maestra-sync", root)))
+  })
+
+  it("who watches a server's disk is that server's user, and holds what tells of it and nothing else", () => {
+    const { all, one } = service("maestra-hub-disk.service")
+    assert.deepStrictEqual([one("User"), one("StateDirectory")], ["maestra-hub", service("maestra-hub.service").one("StateDirectory")])
+    assert.deepStrictEqual(all("LoadCredential"), ["disk.json", "disk.creds"].map((name) => `${name}:/etc/maestra/hub/${name}`))
+    assert.match(one("ExecStart"), / hosted cluster disk .*--in %d$/)
   })
 
   it("the hub's server leaves as a lame duck, with the two minutes that takes", () => {
