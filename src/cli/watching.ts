@@ -8,7 +8,8 @@ import { Json } from "./settings.ts"
 export const watchFlag = Flag.Boolean("watch").pipe(Flag.withDescription("Again every second, until Ctrl-C"), Flag.withDefault(false))
 
 const again = "1 second"
-const clearScreen = "\u001B[H\u001B[2J\u001B[3J"
+/** The screen, and not what lies above it: that is a person's own. */
+const clearScreen = "\u001B[H\u001B[2J"
 
 /** Show something once, or every second on a clean screen. A backend that is away is told, and waited for. */
 export const watching = <R>(watch: boolean, show: Effect.Effect<void, CliFailure, R>) =>
