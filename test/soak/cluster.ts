@@ -4,7 +4,8 @@
  * again after a moment. Then everything must be there once, and the same everywhere.
  *
  * `npm run cluster -- [--minutes 10] [--seed 1] [--faults kill] [--out FILE]`; exit code 0: as expected. `--faults kill,disk,partition`:
- * servers also lose their disks and are cut off from everybody else, which needs root on Linux.
+ * servers also lose their disks and are cut off from everybody else, which needs root on Linux. `kill -INT` of this process
+ * (not Ctrl-C, which ends the servers too) ends the faults, and what was written so far is judged.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -34,6 +35,8 @@ if (unknown.length > 0) throw new Error(`no such fault: ${unknown.join(", ")}; t
 const needsLine = kinds.some((kind) => kind.needsLine)
 if (needsLine) enterOwnNetwork()
 
+let over = false
+process.once("SIGINT", () => { over = true })
 const began = performance.now()
 const at = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
 const dice = random(seed)
@@ -65,7 +68,7 @@ try {
   /** Longest waits in the ten seconds after a kill, in milliseconds, by what happened: `h` is a hosted process that was killed. */
   const byKind: Record<string, { answer: number; commit: number }> = {}
   const until = performance.now() + minutes * 60_000
-  while (performance.now() < until) {
+  while (!over && performance.now() < until) {
     const next = performance.now() + killEveryMs
     const before = loads.map(({ load }) => load.acknowledged.length)
     let draw = dice.below(kinds.reduce((sum, { weight }) => sum + weight, 0))
@@ -84,7 +87,7 @@ try {
   await Promise.all(loads.map(({ load }) => load.stop()))
   say(`${at()}: load ended; waiting for all to agree`)
 
-  const result = { seed, minutes, faults: kills.length, acknowledged: 0, lost: 0, doubled: 0, problems: 0, longest_answer_ms: longestOf("answer"), longest_without_commit_ms: longestOf("commit"), by_kind: byKind, digests_equal: true }
+  const result = { seed, minutes: Math.round((performance.now() - began) / 6000) / 10, faults: kills.length, acknowledged: 0, lost: 0, doubled: 0, problems: 0, longest_answer_ms: longestOf("answer"), longest_without_commit_ms: longestOf("commit"), by_kind: byKind, digests_equal: true }
   for (const { locals, tenant, user } of users) {
     const { digest, doubled, problems } = await whole(tenant, h1, locals, settleMs)
     const acknowledged = loads.filter(({ local }) => locals.includes(local)).flatMap(({ load }) => load.acknowledged)

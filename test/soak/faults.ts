@@ -4,7 +4,7 @@
  *
  * `node test/soak/faults.ts --runs 50 --seed 1 --out faults.json [--only "freeze,kill local agent"]`
  *
- * Exit code 0: every run was sound. What this machine cannot do is left out by name.
+ * `kill -INT` of this process ends it after the present run. Exit code 0: every run was sound. What this machine cannot do is left out by name.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -23,9 +23,14 @@ const can = (kind: (typeof faultKinds)[number]) => (only === undefined || only.i
 for (const kind of faultKinds) if (kind.needsLine && lacks !== undefined) say(`left out: ${kind.kind}: ${lacks}`)
 
 let unsound = 0
+let done = 0
+let over = false
+process.once("SIGINT", () => { over = true })
 const seeds = Array.from({ length: Number(values.runs) }, (_, i) => Number(values.seed) + i)
 if (values.out !== undefined) writeFileSync(values.out, "")
 for (const seed of seeds) {
+  if (over) break
+  done++
   const plan = planOf(seed, can)
   say(`seed ${seed}: ${plan.shape.hosted} hosted, ${plan.shape.locals} locals, a surface ${plan.shape.surface ?? "none"}${plan.shape.tight ? ", tight limits" : ""}${plan.shape.smallDisks ? ", small disks" : ""}`)
   const run = await runPlan(plan, say).catch((error: Error) => error)
@@ -44,7 +49,7 @@ for (const seed of seeds) {
   if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(run)}\n`)
 }
 if (values.out !== undefined && existsSync(values.out)) summarise(readFileSync(values.out, "utf8").trim().split("\n").map((line): Partial<Run> => JSON.parse(line)))
-say(`${seeds.length} runs, ${unsound} not sound`)
+say(`${done} runs, ${unsound} not sound`)
 process.exit(unsound === 0 ? 0 : 1)
 
 function summarise(runs: ReadonlyArray<Partial<Run>>) {

@@ -6,8 +6,8 @@
  * asked how syncing went: more than 99 % of all tries succeeded, and a typical write was elsewhere within 5 s.
  *
  * `npm run soak -- [--minutes 60] [--out soak.json] [--imported 200000] [--seed 1] [--pause 900]`. `--pause`: between two
- * writes at one backend, milliseconds. Exit code 0: flat, all agree at the end, nothing lost, and syncing as promised. Ctrl-C ends
- * the watch, and what was seen so far is judged.
+ * writes at one backend, milliseconds. Exit code 0: flat, all agree at the end, nothing lost, and syncing as promised.
+ * `kill -INT` of this process (not Ctrl-C, which ends the backends too) ends the watch, and what was seen so far is judged.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
