@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
-import { listOf, makeRig, problemOf, type Rig } from "../support/gatewayRig.ts"
+import { listOf, makeRig, problemOf, type Rig, secret } from "../support/gatewayRig.ts"
 
 const ada = "t_aaaaaaaaaaaaaaaa"
 const bob = "t_bbbbbbbbbbbbbbbb"
@@ -29,6 +29,21 @@ describe("hosted", () => {
       }
       const imported = yield* ask("POST", "/import", `{"conversation_id":"c","messages":[{"id":"m","role":"user","text":"bob"}]}`, as("bob's"))
       assert.strictEqual(imported.body["unchanged"], 1)
+    }))
+
+  it.live("the operator hears that something happened at any tenant, and nothing of what", () =>
+    Effect.gen(function*() {
+      const rig = yield* hosted
+      const ask = asking(rig)
+      yield* ask("POST", "/conversations/c/messages", { id: "m0", role: "user", content: "before" }, as("ada's"))
+      const { body } = yield* Effect.promise(() => fetch(`${rig.url}/events`, { headers: as(secret) }))
+      const reader = body!.pipeThrough(new TextDecoderStream()).getReader()
+      yield* ask("POST", "/conversations/secret-plan/messages", { id: "m", role: "user", content: "very private" }, as("bob's"))
+      let text = ""
+      while (!text.includes("event: changed")) text += (yield* Effect.promise(() => reader.read())).value ?? assert.fail("the stream ended")
+      assert.match(text, /data: \{"id":"[^"]+","type":"changed","subject":"[a-z]+"\}/)
+      assert.notMatch(text, /secret-plan|private|t_bbbb/)
+      yield* Effect.promise(() => reader.cancel())
     }))
 
   it.live("the operator reads the tenant it names, and writes nothing", () =>

@@ -1,5 +1,7 @@
 import { Duration, Effect, Schedule, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
+import { randomUUID } from "node:crypto"
+import type { Positions } from "../../../projections/runner.ts"
 import type { EventTail, StoreUnavailable, Tailed, WriteInvalid } from "../../../streams/Backend.ts"
 import { fromBackend, type Problem, problem } from "./problems.ts"
 
@@ -38,15 +40,38 @@ export const eventStream = (
     Stream.mapArray((batch) => [batch.map(frame).join("")] as const),
     Stream.catch((error) => Stream.succeed(failure(error)))
   )
-  const body = Stream.succeed(`${place === undefined ? "" : `id: ${place}\n`}retry: ${retryMillis}\n\n`).pipe(
-    Stream.concat(Stream.merge(events, pings, { haltStrategy: "left" })),
-    Stream.interruptWhen(ended),
-    Stream.encodeText
-  )
-  return HttpServerResponse.stream(body, {
+  return streamed(Stream.succeed(`${place === undefined ? "" : `id: ${place}\n`}retry: ${retryMillis}\n\n`).pipe(Stream.concat(Stream.merge(events, pings, { haltStrategy: "left" }))), ended)
+}
+
+const streamed = (text: Stream.Stream<string>, ended: Effect.Effect<void>) =>
+  HttpServerResponse.stream(Stream.encodeText(Stream.interruptWhen(text, ended)), {
     contentType: "text/event-stream",
     headers: { "cache-control": "no-cache", "x-accel-buffering": "no", connection: "close" }
   })
+
+/** What happens within this is one change. */
+const gatherFor = Duration.millis(250)
+
+/**
+ * That something happened, for whoever looks after all tenants: `subject` says where (`log`, `telemetry`), and nothing
+ * says of whom. Nothing is missed by not hearing it again, so there is no place to resume from.
+ */
+export const changeStream = (positions: Stream.Stream<Positions>, ended: Effect.Effect<void>): HttpServerResponse.HttpServerResponse => {
+  const begun = randomUUID()
+  let held: Positions | undefined
+  let told = 0
+  const moved = (now: Positions): ReadonlyArray<string> => {
+    const before = held
+    held = now
+    return before === undefined ? [] : [...now].filter(([cursor, { seq }]) => seq !== before.get(cursor)?.seq).map(([cursor]) => cursor.startsWith("log") ? "log" : cursor)
+  }
+  const changes = positions.pipe(
+    Stream.map(moved),
+    Stream.groupedWithin(1000, gatherFor),
+    Stream.map((parts) => [...new Set(parts.flat())].map((subject) => frame({ cursor: String(++told), event: { id: `${begun}-${told}`, type: "changed", subject } })).join("")),
+    Stream.filter((text) => text !== "")
+  )
+  return streamed(Stream.concat(Stream.succeed(`retry: ${retryMillis}\n\n`), Stream.merge(changes, pings)), ended)
 }
 
 const pings = Stream.fromSchedule(Schedule.spaced(pingEvery)).pipe(Stream.map(() => ": ping\n\n"))

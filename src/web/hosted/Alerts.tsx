@@ -1,24 +1,28 @@
 import { IconBellCheck } from "@tabler/icons-react"
+import type { Alert, Silence } from "../../sdk/typescript/owner/index.ts"
+import { wholeTime } from "../live/time.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Empty } from "../parts/Empty.tsx"
 import { Note } from "../parts/Note.tsx"
 import { Page, Section } from "../parts/Page.tsx"
 import { Asked } from "./Asked.tsx"
+import { EndSilence, SilenceAlert } from "./Silencing.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 
-/** What needs somebody, with what to do; and what has passed. */
+/** What needs somebody, with what to do; who is not told; and what has passed. */
 export const Alerts = () => {
   const asked = useAsked(["alerts"], (backend) => backend.alerts())
   return (
     <Page title="Alerts">
       <Asked of={asked}>
-        {(alerts) => {
+        {({ alerts, silences }) => {
           const firing = alerts.filter(({ status }) => status === "firing")
           return (
             <>
               {firing.length === 0 ? <Empty icon={<IconBellCheck size={28} stroke={1.5} />} title="Nothing needs you">Alerts appear here with what to do, and go when it is done.</Empty> : null}
-              {firing.map((alert) => <Note key={alert.id} tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary}>{alert.todo} <small>{alert.subject}, since <Ago at={alert.raised_at} /></small></Note>)}
+              {firing.map((alert) => <Firing key={alert.id} alert={alert} />)}
+              {silences.length === 0 ? null : <Silent silences={silences} />}
               <Section title="Resolved"><Rows label="Resolved" heads={["Alert", "About", "Resolved"]} none="None lately." rows={alerts.filter(({ status }) => status === "resolved").map((alert) => [alert.id, [alert.summary, alert.subject, alert.resolved_at === null ? "" : <Ago key="at" at={alert.resolved_at} />]])} /></Section>
             </>
           )
@@ -27,3 +31,17 @@ export const Alerts = () => {
     </Page>
   )
 }
+
+const Firing = ({ alert }: { readonly alert: Alert }) => (
+  <Note tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary} aside={alert.silenced_until === null ? <SilenceAlert alert={alert} /> : undefined}>
+    {alert.todo} <small>{alert.subject}, since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : `; silent until ${wholeTime(alert.silenced_until)}`}</small>
+  </Note>
+)
+
+const Silent = ({ silences }: { readonly silences: ReadonlyArray<Silence> }) => (
+  <Section title="Silent" line="Nobody is told of these. They are listed all the same.">
+    <Rows
+      label="Silent" heads={["Alerts", "About", "Until", ""]} none="None."
+      rows={silences.map((silence) => [`${silence.kind} ${silence.subject}`, [silence.kind ?? "Of any kind", silence.subject ?? "anything", wholeTime(silence.until), <EndSilence key="end" silence={silence} />]])} />
+  </Section>
+)

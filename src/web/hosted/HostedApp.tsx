@@ -1,4 +1,5 @@
 import { IconBell, IconChartLine, IconDevices, IconFileText, IconServer } from "@tabler/icons-react"
+import { useQueryClient } from "@tanstack/react-query"
 import { useEffect, useMemo } from "react"
 import { MaestraError } from "../../sdk/typescript/problems.ts"
 import { leave } from "../access/session.ts"
@@ -8,7 +9,7 @@ import { type Place, Shell } from "../shell/Shell.tsx"
 import { StatePill } from "../shell/StatePill.tsx"
 import { Alerts } from "./Alerts.tsx"
 import { Audit } from "./Audit.tsx"
-import { Operated, operated, useAsked } from "./Operated.ts"
+import { followChanges, Operated, operated, useAsked } from "./Operated.ts"
 import { Peer } from "./Peer.tsx"
 import { Peers } from "./Peers.tsx"
 import { Streams } from "./Streams.tsx"
@@ -17,6 +18,8 @@ import { Telemetry } from "./Telemetry.tsx"
 /** Everything an operator looks at on a hosted backend. */
 const HostedApp = () => {
   const backend = useMemo(operated, [])
+  const queries = useQueryClient()
+  useEffect(() => followChanges(backend, queries), [backend, queries])
   return <Operated value={backend}><Screens /></Operated>
 }
 export default HostedApp
@@ -29,7 +32,7 @@ const Screens = () => {
   useEffect(() => {
     if (refused) leave()
   }, [refused])
-  const firing = (alerts.data ?? []).filter(({ status: state }) => state === "firing")
+  const firing = (alerts.data?.alerts ?? []).filter(({ status: state }) => state === "firing")
   const critical = firing.some(({ severity }) => severity === "critical")
   const state = status.data === undefined
     ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line="…" to="streams" />

@@ -10,18 +10,25 @@ export const nowMillis = (): number => defaultPlatform.now()
 const tickMillis = 15_000
 let tick = nowMillis()
 
+const listeners = new Set<() => void>()
+
+/** One clock for everything on screen: a long list comes and goes with every scroll. It runs from the first listener on. */
 const onTick = (changed: () => void) => {
-  const end = new AbortController()
-  const go = async () => {
-    while (!end.signal.aborted) {
-      await pause(tickMillis, end.signal)
-      tick = nowMillis()
-      changed()
-    }
-  }
-  void go()
-  return () => end.abort()
+  listeners.add(changed)
+  if (!ticks) void keepTicking()
+  return () => listeners.delete(changed)
 }
+
+let ticks = false
+const keepTicking = async () => {
+  ticks = true
+  for (;;) {
+    await pause(tickMillis, never)
+    tick = nowMillis()
+    for (const changed of listeners) changed()
+  }
+}
+const never = new AbortController().signal
 
 /** Now, a few times a minute. */
 export const useNow = (): number => useSyncExternalStore(onTick, () => tick)

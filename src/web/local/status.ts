@@ -29,7 +29,7 @@ const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`
 /** One line below the word: the figure that explains it. */
 export const because = (status: LocalStatus): string => {
   switch (status.state) {
-    case "in_step": return "Everything here is everywhere it belongs"
+    case "in_step": return "Nothing waits, here or there"
     case "sending": return `${count(status.pending, status.pending === 1 ? "change" : "changes")} on the way`
     case "receiving": return status.behind > 0 ? `${count(status.behind, status.behind === 1 ? "change" : "changes")} to come` : "Asking how far hosted is"
     case "offline":

@@ -16,14 +16,16 @@ export const hostedWebApp = (engine: Engine) =>
     let watched: Watched
     let page: Page
     let peer: string
+    let laptop: Backend
 
     beforeAll(async () => {
       if (isMissing(engine)) return
       world = await makeWorld()
       await buildWeb()
       browser = await startBrowser(engine)
-      hosted = await world.hosted()
-      const laptop = await world.local("laptop")
+      // a disk that is never large enough: one alert fires
+      hosted = await world.hosted("hosted", { args: ["--alerts", "disk_low=900000000000000"] })
+      laptop = await world.local("laptop")
       const tenant = await world.pair(hosted, laptop)
       await done(laptop, "POST", "/conversations/groceries/messages", { id: "1", role: "user", content: "buy milk" })
       await done(laptop, "POST", "/telemetry", { events: [{ event_type: "advisor_ask", latency_ms: 1200, tokens_used: 345, cost_usd: 0.25, model: "small-7b" }] })
@@ -54,6 +56,32 @@ export const hostedWebApp = (engine: Engine) =>
     it("adds up what devices count", async () => {
       await page.getByRole("rowheader", { name: "small-7b" }).waitFor()
       await page.getByText("$0.25").first().waitFor()
+    })
+
+    it("shows what a device counts as it comes, without a reload", async () => {
+      await page.getByRole("heading", { name: "Telemetry" }).waitFor()
+      const took: Array<number> = []
+      for (const n of [1, 2, 3]) {
+        await done(laptop, "POST", "/telemetry", { events: [{ event_type: `live_${n}`, latency_ms: 5 }] })
+        const began = performance.now()
+        await page.getByRole("rowheader", { name: `live_${n}` }).waitFor()
+        took.push(performance.now() - began)
+      }
+      assert.isBelow(took.sort((a, b) => a - b)[1]!, 1500, `${took.map(Math.round).join(", ")} ms`)
+    })
+
+    it("tells nobody of an alert for a while, and tells again", async () => {
+      await goTo("Alerts")
+      await page.getByRole("button", { name: /^Silence: / }).click()
+      await page.getByRole("dialog").getByText("1 day").click()
+      await page.getByRole("dialog").getByRole("button", { name: "Silence" }).click()
+      await page.getByText(/silent until/).waitFor()
+      await page.getByRole("heading", { name: "Silent" }).waitFor()
+      const { silences } = await done<{ readonly silences: ReadonlyArray<{ readonly kind: string }> }>(hosted, "GET", "/alerts")
+      assert.deepStrictEqual(silences.map(({ kind }) => kind), ["disk_low"])
+      await page.getByRole("button", { name: /^Tell again/ }).click()
+      await page.getByRole("heading", { name: "Silent" }).waitFor({ state: "detached" })
+      await page.getByRole("button", { name: /^Silence: / }).waitFor()
     })
 
     it("has no serious finding on any screen, in light and dark, wide and narrow", async () => {

@@ -58,6 +58,7 @@ export const localWebApp = (engine: Engine) =>
     const goTo = (place: string) => page.getByRole("link", { name: place, exact: false }).and(page.locator("nav a")).click()
     const open = (title: string) => page.getByRole("link", { name: title }).click()
     const message = (text: string) => page.getByRole("article").filter({ hasText: text })
+    const keyOf = async (backend: Backend) => (await done<{ readonly keys: ReadonlyArray<{ readonly key_id: string }> }>(backend, "GET", "/keys")).keys[0]!.key_id
     const act = async (text: string, what: string) => {
       await message(text).getByRole("button", { name: "More about this message" }).click()
       await page.getByRole("menuitem", { name: what }).click()
@@ -207,6 +208,14 @@ export const localWebApp = (engine: Engine) =>
       await page.getByText("Confirmed").first().waitFor()
     })
 
+    it("makes new keys for this machine, once asked twice", async () => {
+      const before = await keyOf(laptop)
+      await page.getByRole("button", { name: "Make new keys" }).click()
+      await page.getByRole("dialog").getByRole("button", { name: "Make new keys" }).click()
+      await page.getByText(/New keys are (in force|made)/).waitFor()
+      await until(async () => await keyOf(laptop) !== before, 20_000)
+    })
+
     it("counts what this machine did", async () => {
       await done(laptop, "POST", "/telemetry", { events: [{ event_type: "advisor_ask", latency_ms: 1200, tokens_used: 345, cost_usd: 0.25, model: "small-7b" }] })
       await goTo("Telemetry")
@@ -262,5 +271,20 @@ export const localWebApp = (engine: Engine) =>
       await keepPicture(page, "unreachable")
       await laptop.start()
       await page.getByRole("status").getByText("In step").waitFor()
+    }, 120_000)
+
+    it("erases everything, once the word for it was typed, and says what became of it", async () => {
+      await goTo("Privacy")
+      await page.getByRole("button", { name: "Erase", exact: true }).click()
+      const dialog = page.getByRole("dialog")
+      assert.isTrue(await dialog.getByRole("button", { name: "Erase for good" }).isDisabled())
+      await typeInto(dialog.getByRole("textbox"), "erase")
+      await dialog.getByRole("button", { name: "Erase for good" }).click()
+      await page.getByText("Hosted holds nothing of you any more").waitFor({ timeout: 60_000 })
+      await keepPicture(page, "erased")
+      await page.getByRole("status").getByText("Only on this machine").waitFor()
+      await goTo("Conversations")
+      await page.getByText("No conversations yet").waitFor()
+      assert.strictEqual((await done<{ readonly conversations: number }>(laptop, "GET", "/status")).conversations, 0)
     }, 120_000)
   })

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Audit } from "../../../../streams/Audit.ts"
+import { Projections } from "../../../../projections/runner.ts"
 import { EventTail, selfTenant } from "../../../../streams/Backend.ts"
 import { checkName } from "../../checks.ts"
 import { readLimit } from "../../conditions.ts"
@@ -11,7 +12,7 @@ import { Api } from "../api.ts"
 import { bytesOf, checked } from "../body.ts"
 import { Caller } from "../caller.ts"
 import { Closing } from "../Closing.ts"
-import { eventStream, startingPoint } from "../events.ts"
+import { changeStream, eventStream, startingPoint } from "../events.ts"
 import { refused } from "../problems.ts"
 import { json, ndjson } from "../respond.ts"
 import type { Digest, Imported } from "../wire.ts"
@@ -23,6 +24,7 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
   const recording = yield* Recording
   const importBody = yield* importer
   const tail = yield* EventTail
+  const projections = yield* Projections
   const closing = yield* Closing
   const audit = yield* Audit
 
@@ -49,7 +51,8 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
       }),
     events: ({ headers, query }) =>
       Effect.gen(function*() {
-        const { ended, tenant } = yield* Caller
+        const { ended, kind, tenant } = yield* Caller
+        if (kind === "operator" && tenant === "") return changeStream(projections.changes, Effect.raceFirst(closing.begun, ended))
         const from = yield* startingPoint(headers["last-event-id"], query.from)
         const place = from === "now" ? { place: yield* tail.now(tenant) } : {}
         return eventStream(tail, Effect.raceFirst(closing.begun, ended), { tenant, from, ...place, ...(query.subject === undefined ? {} : { subject: query.subject }) })

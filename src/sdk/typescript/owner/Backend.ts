@@ -1,5 +1,5 @@
 import { segmentOf } from "../../../../streams/paths.ts"
-import type { Health, LocalPeer, LocalStatus, Page, PrivacySettings, TelemetryHour } from "./answers.ts"
+import type { Erased, Health, LocalPeer, LocalStatus, Page, PrivacySettings, Rotated, TelemetryHour } from "./answers.ts"
 import { type Conversations, conversationsOf } from "./conversations.ts"
 import { type Listening, listen } from "./events.ts"
 import { type Access, type Request, requestsTo } from "./Requests.ts"
@@ -21,11 +21,18 @@ export interface LocalBackend {
   readonly unpair: () => Promise<Said>
   readonly privacy: () => Promise<PrivacySettings>
   readonly changePrivacy: (change: Partial<PrivacySettings>) => Promise<PrivacySettings>
+  /** Everything of this person, at hosted, here, and on other devices as they hear of it. It cannot be undone. */
+  readonly erase: () => Promise<Erased>
+  /** New keys for this machine, signed for by the old ones. */
+  readonly rotateKeys: () => Promise<Rotated>
   /** Figures by the hour, from an ISO time on; `cursor` is the last answer's `next`. */
   readonly telemetryHours: (since: string, cursor?: string) => Promise<Page<TelemetryHour>>
   readonly debug: () => Promise<Readonly<Record<string, unknown>>>
   readonly listen: (listening: Listening) => Promise<void>
 }
+
+/** Hosted purges its log and writes its tables anew before it answers. */
+const erasureMillis = 600_000
 
 /** `surface`: where the person types. */
 export const localBackend = (access: Access, surface: string): LocalBackend => {
@@ -42,6 +49,8 @@ export const localBackend = (access: Access, surface: string): LocalBackend => {
     unpair: () => request("POST", "/unpair"),
     privacy: () => request("GET", "/privacy-settings"),
     changePrivacy: (change) => request("PUT", "/privacy-settings", { body: change }),
+    erase: () => request("DELETE", "/privacy/data", { patienceMillis: erasureMillis }),
+    rotateKeys: () => request("POST", "/keys/rotate", { body: {} }),
     telemetryHours: (since, cursor) => hoursOf(request, { since, cursor }),
     debug: () => request("GET", "/debug"),
     listen: (listening) => listen(access, listening)

@@ -149,6 +149,27 @@ export interface PrivacySettings {
   readonly keep_own_copies: boolean
 }
 
+/** What an erasure did, and what is still to come. `tenant` null: of a machine that belonged to nobody. */
+export interface Erased {
+  readonly tenant: string | null
+  readonly erased_at: string
+  readonly messages: number
+  readonly keys_destroyed: boolean
+  readonly devices: ReadonlyArray<{ readonly peer_id: string; readonly backend_id: string; readonly reached: boolean }>
+  /** What the operator still has to do. */
+  readonly to_do: string | null
+}
+
+/** `pending`: the new keys are made and kept, and are in force once hosted could be asked. */
+export interface Rotated {
+  readonly status: "rotated" | "pending"
+  readonly which: string
+  readonly key_id: string
+  readonly previous_key_id: string
+  readonly grace_ends_at: string | null
+  readonly sentence: string
+}
+
 export interface TelemetryHour {
   /** `YYYY-MM-DDTHH`, UTC. */
   readonly hour: string

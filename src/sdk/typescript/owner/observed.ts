@@ -70,6 +70,15 @@ export interface Alert {
   readonly todo: string
   readonly raised_at: string
   readonly resolved_at: string | null
+  /** Nobody is told of it before then. */
+  readonly silenced_until: string | null
+}
+
+/** Nobody is told of alerts that fit, until then. `null`: of any kind, of anything. */
+export interface Silence {
+  readonly kind: string | null
+  readonly subject: string | null
+  readonly until: string
 }
 
 export interface AuditEntry {

@@ -1,5 +1,6 @@
 import { segmentOf } from "../../../../streams/paths.ts"
-import type { Alert, AuditEntry, Dashboard, HostedPeer, HostedStatus, PeerDebug, PeerMetrics } from "./observed.ts"
+import type { Alert, AuditEntry, Dashboard, HostedPeer, HostedStatus, PeerDebug, PeerMetrics, Silence } from "./observed.ts"
+import { type Listening, listen } from "./events.ts"
 import { type Access, requestsTo } from "./Requests.ts"
 
 /** A hosted backend, for its operator: with an admin token. One tenant's data is read by `conversationsOf` and `upkeepOf`, which name it. */
@@ -12,8 +13,12 @@ export interface HostedBackend {
   readonly debug: (peer: string) => Promise<PeerDebug>
   /** What telemetry adds up to, over so many hours. */
   readonly dashboard: (hours: number) => Promise<Dashboard>
+  /** That something happened at any tenant, and not what: `subject` says where (`log`, `telemetry`). With `tenant` that one's events. */
+  readonly listen: (listening: Listening) => Promise<void>
   /** Those that fire first, then those resolved lately. */
-  readonly alerts: () => Promise<ReadonlyArray<Alert>>
+  readonly alerts: () => Promise<{ readonly alerts: ReadonlyArray<Alert>; readonly silences: ReadonlyArray<Silence> }>
+  /** Tell nobody of alerts like these for so many minutes; 0 ends it. */
+  readonly silence: (about: Pick<Silence, "kind" | "subject">, minutes: number) => Promise<Silence>
   /** The newest of who did what, oldest first. */
   readonly audit: (limit: number) => Promise<ReadonlyArray<AuditEntry>>
   /** A one-time code for one more device of a user. */
@@ -30,7 +35,9 @@ export const hostedBackend = (access: Access): HostedBackend => {
     metrics: async () => (await request<{ readonly peers: ReadonlyArray<PeerMetrics> }>("GET", "/sync/metrics")).peers,
     debug: (peer) => request("GET", `/debug/sync/${segmentOf(peer)}`),
     dashboard: (hours) => request("GET", "/dashboard/telemetry", { query: { hours } }),
-    alerts: async () => (await request<{ readonly alerts: ReadonlyArray<Alert> }>("GET", "/alerts")).alerts,
+    listen: (listening) => listen(access, listening),
+    alerts: () => request("GET", "/alerts"),
+    silence: (about, minutes) => request("POST", "/alerts/silence", { body: { ...about, minutes } }),
     audit: async (limit) => (await request<{ readonly entries: ReadonlyArray<AuditEntry> }>("GET", "/audit", { query: { limit } })).entries,
     enroll: (user) => request("POST", "/enroll", { body: { user } }),
     revoke: (peer, cause) => request("DELETE", `/peers/${segmentOf(peer)}`, { query: { cause } })

@@ -46,12 +46,17 @@ export class ConversationIndex {
     const items: Array<ConversationSummary> = []
     try {
       let cursor: string | null = ""
+      let shown = 0
       while (cursor !== null) {
         const read: Page<ConversationSummary> = await this.#backend.list({ limit: items.length === 0 ? firstPage : page, ...(cursor === "" ? {} : { cursor }) })
         if (load !== this.#loads) return
         items.push(...read.items)
         cursor = read.next
-        if (first) this.#show({ items: inOrder(items), state: "reading", error: undefined })
+        // each time twice as many: sorting all of them for every page would take longer than reading them
+        if (first && items.length >= shown * 2) {
+          shown = items.length
+          this.#show({ items: inOrder(items), state: "reading", error: undefined })
+        }
       }
       this.#show({ items: inOrder(items), state: "whole", error: undefined })
       const missed = this.#missed
@@ -92,8 +97,17 @@ const inOrder = (items: ReadonlyArray<ConversationSummary>): ReadonlyArray<Conve
 export const matching = (items: ReadonlyArray<ConversationSummary>, search: string): ReadonlyArray<ConversationSummary> => {
   const words = search.toLowerCase().split(/\s+/).filter((word) => word !== "")
   if (words.length === 0) return items
-  return items.filter(({ conversation_id, title }) => {
-    const text = `${title ?? ""}\n${conversation_id}`.toLowerCase()
+  return items.filter((item) => {
+    const text = searched.get(item) ?? keep(item)
     return words.every((word) => text.includes(word))
   })
+}
+
+/** What is searched of an entry, made once: every letter typed looks at all of them. */
+const searched = new WeakMap<ConversationSummary, string>()
+
+const keep = (item: ConversationSummary): string => {
+  const text = `${item.title ?? ""}\n${item.conversation_id}`.toLowerCase()
+  searched.set(item, text)
+  return text
 }

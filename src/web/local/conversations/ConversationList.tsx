@@ -95,6 +95,8 @@ const Rows = ({ hits, items, message, reading }: RowsProps) => {
     getScrollElement: () => scroller.current,
     estimateSize: (at) => at < items.length ? rowHeight : at - items.length < lines ? lineHeight : hitHeight,
     overscan: 6,
+    // a scroll is no reason to hold up the frame
+    useFlushSync: false,
     getItemKey: (at) => items[at]?.conversation_id ?? (hitAt(at) === undefined ? "said" : `${hitAt(at)!.conversation_id} ${hitAt(at)!.message_id}`)
   })
   // heights belong to places, and places move with every letter typed

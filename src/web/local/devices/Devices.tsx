@@ -11,6 +11,7 @@ import { Page, Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import { useStatus } from "../status.ts"
 import classes from "./Devices.module.css"
+import { Keys } from "./Keys.tsx"
 import { Pairing } from "./Pairing.tsx"
 import { CompanionCode } from "./CompanionCode.tsx"
 
@@ -20,7 +21,7 @@ const Devices = () => {
   if (status === undefined) return <Page title="Devices"><Skeleton height={200} radius="lg" /></Page>
   return (
     <Page title="Devices" line={status.state === "not_paired" ? "This machine works alone. Paired with a hosted backend, all your devices show the same." : "Every device that reads and writes your conversations. One you do not know does not belong here: have it revoked at the hosted backend."}>
-      {status.state === "not_paired" ? <Pairing /> : <><Known own={status} /><CompanionCode /><Unpair status={status} /></>}
+      {status.state === "not_paired" ? <Pairing /> : <><Known own={status} /><CompanionCode /><Keys /><Unpair status={status} /></>}
     </Page>
   )
 }
@@ -43,7 +44,8 @@ const kinds: Readonly<Record<string, { readonly name: string; readonly icon: typ
   hosted: { name: "Hosted backend", icon: IconServer },
   ios_local: { name: "iPhone or iPad", icon: IconDeviceMobile },
   android_local: { name: "Android", icon: IconDeviceMobile },
-  web: { name: "Browser", icon: IconPuzzle }
+  web: { name: "Browser", icon: IconPuzzle },
+  companion: { name: "App or browser", icon: IconPuzzle }
 }
 
 const Row = ({ device, own }: { readonly device: LocalPeer; readonly own: boolean }) => {

@@ -5,6 +5,7 @@ import { sayProblem } from "../../live/say.ts"
 import { Failure } from "../../parts/Failure.tsx"
 import { Page, Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
+import { Erase } from "./Erase.tsx"
 import { Export } from "./Export.tsx"
 import { Preview } from "./Preview.tsx"
 import classes from "./Privacy.module.css"
@@ -30,6 +31,7 @@ const Privacy = () => {
         ? error === null ? <Skeleton height={320} radius="lg" /> : <Failure error={error} again={() => void refetch()} />
         : <><Leaves settings={settings} change={change.mutate} /><Preview redacts={settings.redact_pii} /><Kept settings={settings} change={change.mutate} /></>}
       <Export />
+      <Erase />
     </Page>
   )
 }
