@@ -11,7 +11,7 @@ import { StatePill } from "../shell/StatePill.tsx"
 import { Unreachable } from "../shell/Unreachable.tsx"
 import { ConversationIndex } from "./conversations/ConversationIndex.ts"
 import { Conversations } from "./conversations/Conversations.tsx"
-import { Indexed } from "./conversations/indexed.ts"
+import { Indexed, useIndex } from "./conversations/indexed.ts"
 import { followEvents } from "./followEvents.ts"
 import { here, HereContext } from "./LocalBackend.ts"
 import { because, moods, useStatus } from "./status.ts"
@@ -47,6 +47,12 @@ export default LocalApp
 const Screens = ({ live }: { readonly live: boolean }) => {
   const [at = "conversations", id, part] = useRoute()
   const status = useStatus()
+  const index = useIndex()
+  // erased here or from another device: no event of it is left to tell
+  const empty = status.data?.conversations === 0
+  useEffect(() => {
+    if (empty && index.listed().items.length > 0) void index.load()
+  }, [empty, index])
   const gone = !live && status.error instanceof MaestraError && status.error.kind === "unreachable"
   const state = status.data === undefined || gone
     ? <StatePill mood="waiting" word={gone ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : "…"} to="sync" />

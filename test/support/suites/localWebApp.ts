@@ -58,7 +58,7 @@ export const localWebApp = (engine: Engine) =>
     const goTo = (place: string) => page.getByRole("link", { name: place, exact: false }).and(page.locator("nav a")).click()
     const open = (title: string) => page.getByRole("link", { name: title }).click()
     const message = (text: string) => page.getByRole("article").filter({ hasText: text })
-    const keyOf = async (backend: Backend) => (await done<{ readonly keys: ReadonlyArray<{ readonly key_id: string }> }>(backend, "GET", "/keys")).keys[0]!.key_id
+    const keyOf = async (backend: Backend) => (await done<{ readonly keys: ReadonlyArray<{ readonly kind: string; readonly status: string; readonly key_id: string }> }>(backend, "GET", "/keys")).keys.find(({ kind, status }) => kind === "signing" && status === "current")?.key_id
     const act = async (text: string, what: string) => {
       await message(text).getByRole("button", { name: "More about this message" }).click()
       await page.getByRole("menuitem", { name: what }).click()
@@ -210,6 +210,7 @@ export const localWebApp = (engine: Engine) =>
 
     it("makes new keys for this machine, once asked twice", async () => {
       const before = await keyOf(laptop)
+      await goTo("Devices")
       await page.getByRole("button", { name: "Make new keys" }).click()
       await page.getByRole("dialog").getByRole("button", { name: "Make new keys" }).click()
       await page.getByText(/New keys are (in force|made)/).waitFor()
@@ -280,11 +281,11 @@ export const localWebApp = (engine: Engine) =>
       assert.isTrue(await dialog.getByRole("button", { name: "Erase for good" }).isDisabled())
       await typeInto(dialog.getByRole("textbox"), "erase")
       await dialog.getByRole("button", { name: "Erase for good" }).click()
-      await page.getByText("Hosted holds nothing of you any more").waitFor({ timeout: 60_000 })
+      await page.getByText("Hosted holds nothing of you any more").waitFor({ timeout: 150_000 })
       await keepPicture(page, "erased")
       await page.getByRole("status").getByText("Only on this machine").waitFor()
       await goTo("Conversations")
       await page.getByText("No conversations yet").waitFor()
       assert.strictEqual((await done<{ readonly conversations: number }>(laptop, "GET", "/status")).conversations, 0)
-    }, 120_000)
+    }, 200_000)
   })
