@@ -1,5 +1,5 @@
 // Goal: what a thousand peers on one hub cost: registration, memory, how fast a write is committed and spread, and where it bends.
-// Method: the real hosted process and hub, or a cluster of three; the devices' servers are one nats-server with an account, a leaf link and a mirror
+// Method: the real hosted process and hub, or a cluster of three; the devices' servers are a few nats-servers with an account, a leaf link and a mirror
 // for each; raw signed commits over those links, evenly spread, faster from stretch to stretch. Counts are checked at the end.
 import { readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util"
 import { type Cluster, makeCluster } from "../support/cluster.ts"
 import { type Backend, makeWorld, until } from "../support/world.ts"
 import { quantile } from "./Row.ts"
-import { makeMirror, mirrored, startLeafServer } from "./peers/leafServer.ts"
+import { type LeafServers, makeMirror, mirrored, startLeafServers } from "./peers/leafServer.ts"
 import { type Peered, writeSteadily } from "./peers/load.ts"
 import { registerDevices } from "./peers/registered.ts"
 import { environment, raised } from "./settings.ts"
@@ -72,7 +72,7 @@ const load = () => loadavg().map((value) => Math.round(value * 10) / 10)
 
 const world = await makeWorld()
 let cluster: Cluster | undefined
-let leafs: Awaited<ReturnType<typeof startLeafServer>> | undefined
+let leafs: LeafServers | undefined
 try {
   cluster = flags.replicas === "3" ? await makeCluster(world, partitions) : undefined
   const hosted = await world.hosted("hosted", { env: environment, ...(cluster === undefined ? {} : { cluster: cluster.file }) })
@@ -82,15 +82,15 @@ try {
   const servers = () => cluster === undefined ? [hosted.natsPid()] : cluster.servers.map((server) => server.pid())
   const sum = (pids: ReadonlyArray<number>, of: (pid: number) => number) => pids.reduce((total, pid) => total + of(pid), 0)
   /** Of the first hosted process; of all the hub's servers together. */
-  const memory = () => ({ hosted: residentMb(hosted.pid()), hub: sum(servers(), residentMb), leafs: leafs === undefined ? 0 : residentMb(leafs.pid) })
-  const used = () => ({ hosted: sum(all.map((one) => one.pid()), cpuMillis), hub: sum(servers(), cpuMillis), leafs: leafs === undefined ? 0 : cpuMillis(leafs.pid) })
+  const memory = () => ({ hosted: residentMb(hosted.pid()), hub: sum(servers(), residentMb), leafs: sum(leafs?.pids ?? [], residentMb) })
+  const used = () => ({ hosted: sum(all.map((one) => one.pid()), cpuMillis), hub: sum(servers(), cpuMillis), leafs: sum(leafs?.pids ?? [], cpuMillis) })
   const before = memory()
   say(`registering ${count} devices of ${Math.ceil(count / perUser)} users`)
   const registered = await registerDevices(hosted, count, perUser, say)
   const afterRegistering = memory()
   say(`registered in ${registered.seconds.registering.toFixed(1)} s; connecting their links`)
   const connecting = performance.now()
-  leafs = await startLeafServer(registered.devices)
+  leafs = await startLeafServers(registered.devices)
   const linksSeconds = (performance.now() - connecting) / 1000
   const peers: Array<Peered> = []
   for (let at = 0; at < count; at += 50) {

@@ -12,7 +12,7 @@ import { until } from "../../support/world.ts"
 import type { Device } from "./registered.ts"
 
 /** Many local backends' servers in one process: an account, a leaf link and a mirror for each device. */
-export interface LeafServer {
+interface LeafServer {
   readonly pid: number
   /** A connection inside a device's account. */
   readonly dial: (device: Device) => Promise<NatsConnection>
@@ -21,12 +21,44 @@ export interface LeafServer {
   readonly close: () => Promise<void>
 }
 
+/** All of them, as one. */
+export interface LeafServers extends Omit<LeafServer, "pid"> {
+  readonly pids: ReadonlyArray<number>
+}
+
 /** Links that a leaf server is told to make at once. */
 const linksAtOnce = 50
 
 const quoted = (text: string) => JSON.stringify(text)
 
-export const startLeafServer = async (devices: ReadonlyArray<Device>): Promise<LeafServer> => {
+/** Links of one server: a thousand in one process did not answer the hub's pings in nine seconds on a busy machine. */
+const linksPerServer = 250
+
+/** As many servers as it takes, one after the other. */
+export const startLeafServers = async (devices: ReadonlyArray<Device>): Promise<LeafServers> => {
+  const servers: Array<LeafServer> = []
+  const byPeer = new Map<string, LeafServer>()
+  const close = async () => void await Promise.all(servers.map((server) => server.close()))
+  try {
+    for (let from = 0; from < devices.length; from += linksPerServer) {
+      const group = devices.slice(from, from + linksPerServer)
+      const server = await startLeafServer(group)
+      servers.push(server)
+      for (const { peer } of group) byPeer.set(peer, server)
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return {
+    pids: servers.map(({ pid }) => pid),
+    links: async () => (await Promise.all(servers.map((server) => server.links()))).reduce((sum, links) => sum + links, 0),
+    dial: (device) => byPeer.get(device.peer)!.dial(device),
+    close
+  }
+}
+
+const startLeafServer = async (devices: ReadonlyArray<Device>): Promise<LeafServer> => {
   const dir = mkdtempSync(join(tmpdir(), "maestra-leafs-"))
   mkdirSync(join(dir, "creds"))
   for (const { jwt, peer, seed } of devices) writeFileSync(join(dir, "creds", peer), credsFile(jwt, seed), { mode: 0o600 })
