@@ -50,6 +50,8 @@ export const HeadAnswer = Schema.Struct({
   time: Schema.optionalKey(Time),
   /** The answer to `mirror`: it holds as many messages as the log up to there. */
   mirror_whole: Schema.optionalKey(Schema.Boolean),
+  /** Who signs the tokens of links now (`iss`): one of another is renewed. Nothing where that was never replaced. */
+  leaf_issuer: Schema.optionalKey(Schema.String),
   /** Each peer's reported position in the log, for `everywhere`: unrevoked peers seen in 30 days. */
   positions: Schema.optionalKey(Schema.Array(Schema.Struct({ peer_id: Schema.String, log_seq: Sequence, seen_at: Schema.String })))
 })

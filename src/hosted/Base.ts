@@ -16,6 +16,7 @@ import { guardDisk } from "../nats/diskGuard.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
 import { countThrough } from "../nats/orderedReader.ts"
+import { type HubSecrets, peersSigner } from "../nats/hubSecrets.ts"
 import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
 import { hearDisks, tellDisk } from "../nats/serverDisks.ts"
 import { ensureStream } from "../nats/provision.ts"
@@ -24,14 +25,13 @@ import type { AlertSettings } from "../observing/settings.ts"
 import type { Signer } from "../security/BackendIdentity.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
 import type { SecretKey } from "../security/secretKey.ts"
+import { adminRole } from "./adminRole.ts"
 import { alertBucket, watcherBucket, whenNeeded } from "./alerting.ts"
 import { hostedAudit } from "./audit.ts"
-import { joinCluster, keepStoreKeys, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
+import { joinCluster, keepHubSecrets, keepStoreKeys, openDeployment, openMasterKey, writeCluster } from "./Deployment.ts"
 import { hubName, keepCertificates, loopbackOnly, type Network, startHub } from "./Hub.ts"
 import { keepOut } from "./keepOut.ts"
-import { openGoneList } from "./goneList.ts"
 import { makeKeyring } from "./Keyring.ts"
-import { followRevocations } from "./followRevocations.ts"
 import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { adoptShared, openSharedKeys } from "./keyRotation.ts"
 import { OpenedCache, viewOf } from "./LogView.ts"
@@ -40,7 +40,7 @@ import { PeerWatch } from "./PeerWatch.ts"
 import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./RateBudget.ts"
 import { finishRestore } from "./restoredFolder.ts"
 import { nonceBucket } from "./nonces.ts"
-import { loadRevocations, saveRevocations } from "./Revocations.ts"
+import { loadRevocations } from "./Revocations.ts"
 import { openForgetting } from "./forgetting.ts"
 import type { KeeperContext } from "./keepStoreKey.ts"
 import { openTenantStore } from "./openTenantStore.ts"
@@ -48,6 +48,7 @@ import type { StoreKeys } from "./storeKey.ts"
 import { remembered } from "./tablesOf.ts"
 import { makeTelemetryLog } from "./telemetryStore.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
+import { keepSigning, openSharedSigner } from "./signingKey.ts"
 import { makeTenants } from "./Tenants.ts"
 import { openAdminTokens } from "./adminTokens.ts"
 import { sightingsBucket } from "./sightings.ts"
@@ -97,14 +98,16 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined }
+    return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
   if (options.network?.tls !== undefined) yield* supervise(options, "certificates", keepCertificates(hub.server, options.network.tls))
-  yield* writeCluster(dataDir, masterKey, deployment, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
+  const joinable = (present: typeof deployment) => writeCluster(dataDir, masterKey, present, { servers: [`127.0.0.1:${hub.clientPort}`], leafUrls: options.leafUrls, replicas: 1 })
+  yield* joinable(deployment)
   const keep = (keys: StoreKeys) => Effect.orDie(keepStoreKeys(dataDir, masterKey, keys))
-  return { masterKey, storeKeys: deployment.storeKeys, keepStoreKeys: keep, deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server }
+  const keepHub = (secrets: HubSecrets) => Effect.orDie(Effect.andThen(keepHubSecrets(dataDir, masterKey, secrets), joinable({ ...deployment, hub: secrets, signer: peersSigner(secrets) })))
+  return { masterKey, storeKeys: deployment.storeKeys, keepStoreKeys: keep, deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server, keepHub }
 })
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */
@@ -164,8 +167,11 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   const keyRecord = yield* openSharedKeys(found.tenantStore, found.storeKey)
   yield* supervise(found.options, "shared keys", keyRecord.run)
   const keyring = makeKeyring(tenants)
+  const signerRecord = yield* openSharedSigner(found.tenantStore, found.storeKey)
+  yield* supervise(found.options, "shared signing key", signerRecord.run)
   return {
     keyRecord,
+    signerRecord,
     ...found, projections, sqlite, ask, partitions, tenants, admin, settings,
     audit: audit.service,
     telemetry: makeTelemetryLog(found.telemetryLog),
@@ -201,13 +207,6 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
 
 export type Parts = Effect.Success<ReturnType<typeof openParts>>
 
-/** In a deployment of one process that one is the admin too: it cuts the leafs of revoked machines, whoever revoked them. */
-const adminRole = Effect.fnUntraced(function*({ dataDir }: HostedOptions, { deployment, system }: Effect.Success<ReturnType<typeof attach>>) {
-  if (system === undefined || deployment.hub === undefined) return undefined
-  const revocations = yield* loadRevocations(dataDir)
-  return yield* followRevocations({ system, secrets: deployment.hub, logs: [streams.log.name], revocations, keep: (all) => saveRevocations(dataDir, all), remember: yield* openGoneList(dataDir) })
-})
-
 const awaitStreams = Effect.fnUntraced(function*(service: Wired, count: number) {
   for (const log of logsOf(service, count)) yield* awaitMark(log)
   yield* refuseOtherCount(service, count)
@@ -235,7 +234,8 @@ const whileForming = { times: 30, schedule: Schedule.spaced("1 second"), while: 
 export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) {
   const attached = yield* attach(options)
   const { count, deployment, replicas, service } = attached
-  const cutting = yield* adminRole(options, attached)
+  const role = yield* adminRole(options.dataDir, attached)
+  const cutting = role?.cutting
   // one that joins finds the streams as their owner made them: two versions side by side do not undo one another's
   if (options.cluster !== undefined) {
     yield* options.onProgress(`joined ${service.server}; looking for the log`)
@@ -273,6 +273,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     yield* keepOut({ cutting, tenants: parts.tenants, dataDir: options.dataDir })
     yield* supervise(options, "revocations", cutting.run)
   }
+  if (role !== undefined) yield* supervise(options, "signing key", keepSigning({ record: parts.signerRecord, secrets: role.secrets, keep: role.keepHub, renewAccounts: role.cutting.renewAccounts }))
   yield* adoptShared(deployment.identity, SubscriptionRef.getUnsafe(parts.keyRecord.held))
   /** This process among others. */
   const name = uuidV7()

@@ -94,6 +94,12 @@ export const keepStoreKeys = Effect.fn("keepStoreKeys")(function*(dataDir: strin
   if (previous === undefined) yield* keystore.delete(accounts.previousStore)
 })
 
+/** Keep the hub's secrets in their place: another signing key, or one less in its grace. */
+export const keepHubSecrets = Effect.fn("keepHubSecrets")(function*(dataDir: string, masterKey: SecretKey, secrets: HubSecrets) {
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  yield* keystore.set(accounts.hub, Redacted.make(JSON.stringify(secrets)))
+})
+
 const identityOf = (dataDir: string, id: string) =>
   loadIdentity({
     backendId: hostedBackendId(id),

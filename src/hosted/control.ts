@@ -40,6 +40,8 @@ export interface HostedControlContext {
   readonly disk: SubscriptionRef.SubscriptionRef<Disk>
   /** Of a cluster: each server that is watched. */
   readonly serverDisks: Effect.Effect<ReadonlyArray<ServerDisk>> | undefined
+  /** Peers for whom another device of theirs vouched. */
+  readonly confirmed: (tenant: string) => Effect.Effect<ReadonlySet<string>>
   readonly positions: (tenant: string) => Effect.Effect<ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>>
 }
 
@@ -58,7 +60,7 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
     peers: Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* Effect.forEach([...tenants.all()], (record) =>
-        Effect.map(context.positions(record.tenant), (positions) => record.devices.map((device) => {
+        Effect.map(Effect.all([context.positions(record.tenant), context.confirmed(record.tenant)]), ([positions, confirmed]) => record.devices.map((device) => {
           const position = positions.find(({ peer_id }) => peer_id === device.peer_id)
           return {
             peer_id: device.peer_id,
@@ -74,11 +76,12 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
             online: position !== undefined && now - millisOf(position.seen_at) < Duration.toMillis(onlineFor),
             log_seq: position?.log_seq ?? 0,
             behind: Math.max(0, context.view.of(record.tenant).lastSeq - (position?.log_seq ?? 0)),
-            status: "registered"
+            status: "registered",
+            confirmed: confirmed.has(device.peer_id)
           }
         }).concat(record.gone.map((gone) => ({
           peer_id: gone.peer_id, backend_id: gone.backend_id, backend_type: "local" as const, user_id: record.user_id, tenant: record.tenant,
-          key_id: "", key_since: "", registered_at: "", expires_at: gone.at, last_seen: null, online: false, log_seq: 0, behind: 0, status: gone.what
+          key_id: "", key_since: "", registered_at: "", expires_at: gone.at, last_seen: null, online: false, log_seq: 0, behind: 0, status: gone.what, confirmed: false
         })))))
       return rows.flat()
     }),

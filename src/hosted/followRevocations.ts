@@ -7,7 +7,8 @@ import type { TenantRecord } from "./TenantRecord.ts"
 
 export interface AdminRole {
   readonly system: Connection
-  readonly secrets: HubSecrets
+  /** As they are now: the signing key may be replaced. */
+  readonly secrets: () => HubSecrets
   /** The log's streams, as the accounts name them. */
   readonly logs: ReadonlyArray<string>
   /** In force at the start. */
@@ -40,12 +41,17 @@ export const followRevocations = Effect.fn("followRevocations")(function*(role: 
     // what has expired by itself since need not be cut
     const missing = Object.entries(merge({}, found, now)).filter(([key, second]) => (inForce[key] ?? 0) < second)
     if (missing.length === 0) return
-    inForce = yield* revokeLeaf(role.system, role.secrets, Object.fromEntries(missing), { logs: role.logs })
+    inForce = yield* revokeLeaf(role.system, role.secrets(), Object.fromEntries(missing), { logs: role.logs })
     yield* role.keep(inForce)
     yield* Effect.logInfo("leafs of revoked machines cut", { keys: missing.length })
   })
 
   return {
+    /** The accounts as the secrets are now, on the running hub: nothing is cut that was not before, but what a dropped key signed. */
+    renewAccounts: Effect.gen(function*() {
+      inForce = yield* revokeLeaf(role.system, role.secrets(), {}, { logs: role.logs })
+      yield* role.keep(inForce)
+    }).pipe(turn.withPermits(1)),
     heard: (record: Gone): Effect.Effect<void> => record.gone.length === 0 ? Effect.void : Effect.asVoid(Queue.offer(waiting, record)),
     /** The same now, for a caller who wants to know that it is done. */
     cut,

@@ -31,6 +31,8 @@ export interface IngestContext {
   readonly heads: Heads
   readonly committer: Committer
   /** Which log a tenant's commits go to. */
+  /** Who signs the tokens of links now; nothing where that was never replaced. */
+  readonly leafIssuer: () => string | undefined
   readonly identity: (tenant: string) => LogIdentity
   readonly telemetry: TelemetryLog
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */
@@ -233,6 +235,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
   const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, head, now)
   const { epoch, id } = context.identity(tenant)
+  const issuer = context.leafIssuer()
   return {
     verdict: "head",
     log_id: id,
@@ -244,6 +247,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
     time: isoTime(yield* Clock.currentTimeMillis),
     // more than the log is fine: it was purged, and the mirror will be
     ...(mirror === undefined || held === undefined ? {} : { mirror_whole: mirror.messages >= held }),
+    ...(issuer === undefined ? {} : { leaf_issuer: issuer }),
     positions
   }
 })

@@ -4,6 +4,7 @@ import { CommandFailed } from "../../streams/Backend.ts"
 import { Identity, previousKeysMax } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { KeyValue } from "../nats/keyValue.ts"
+import type { PeersSigner } from "../nats/hubSecrets.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
 import { handovers, keyGrace, keyRows } from "../security/handovers.ts"
 import type { HeldKeys } from "../security/identityPlace.ts"
@@ -11,6 +12,7 @@ import { readPrivateKey } from "../security/keys.ts"
 import type { SecretKey } from "../security/secretKey.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { openSharedRecord, type SharedRecord } from "./SharedRecord.ts"
+import { rotateSigning, type SharedSigner, signingRows } from "./signingKey.ts"
 import type { Tenants } from "./Tenants.ts"
 
 /** An identity with its private keys (PKCS #8), as the processes of a deployment hand it to one another. */
@@ -91,11 +93,12 @@ const finish = Effect.fnUntraced(function*({ identity, keyRecord, own, tenants }
 })
 
 /** What the deployment signs with, and did. */
-export const hostedKeys = (context: RotationContext): Keys["Service"] => ({
+export const hostedKeys = (context: RotationContext & { readonly signerRecord: SharedRecord<SharedSigner>; readonly signer: PeersSigner }): Keys["Service"] => ({
   list: Effect.gen(function*() {
-    const rows: ReadonlyArray<KeyRow> = keyRows(context.identity.identity, isoTime(yield* Clock.currentTimeMillis))
+    const now = isoTime(yield* Clock.currentTimeMillis)
+    const rows: ReadonlyArray<KeyRow> = [...keyRows(context.identity.identity, now), ...signingRows(context.signerRecord, context.signer, now)]
     return rows
   }),
   rotate: (which) =>
-    which === "identity" ? rotate(context) : Effect.fail(unknownKey(which, "hosted"))
+    which === "identity" ? rotate(context) : which === "nats" ? rotateSigning(context.signerRecord, context.signer) : Effect.fail(unknownKey(which, "hosted"))
 })

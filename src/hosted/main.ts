@@ -1,6 +1,7 @@
 import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect"
 import { join } from "node:path"
 import { keepSearchable } from "../../projections/conversations/searchIndex.ts"
+import { listPeers } from "../../projections/peers/queries.ts"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { AdminTokens, Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
@@ -45,6 +46,7 @@ import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import { keyBackups } from "./knownBackups.ts"
 import { keepRetention } from "./retention.ts"
 import { hostedTenantData } from "./tenantData.ts"
+import { signerNow } from "./signingKey.ts"
 import { hostedTickets } from "./tickets.ts"
 import { hostedTools } from "./tools.ts"
 
@@ -139,12 +141,13 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     Context.add(Nonces, hostedNonces(base.nonces)),
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
-    Context.add(Keys, hostedKeys({ ...base, own })),
+    Context.add(Keys, hostedKeys({ ...base, own, signer: base.deployment.signer })),
     Context.add(Observing, observing),
     Context.add(TenantData, TenantData.of(hostedTenantData(base, own))),
     Context.add(Alerts, alerts),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
+      confirmed: (tenant) => Effect.map(ask(listPeers(tenant)), (peers) => new Set(peers.filter(({ confirmed }) => confirmed).map(({ peer_id }) => peer_id))),
       publicUrl: options.publicUrl,
       pairingLife: options.pairingLife ?? pairingLifeMax,
       backup: backupOf(base)
@@ -175,7 +178,7 @@ const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({
   publicUrl: base.options.publicUrl,
   sessionMax: base.options.sessionMax ?? sessionLongest,
   logOf: ({ tenant }) => base.partitions.of(tenant).log.name,
-  issueLeaf: (request) => issueLeaf(base.deployment.signer, request).pipe(Effect.mapError(({ hint }) => new RegistrationRefused({ status: 400, type: "transport-key", hint }))),
+  issueLeaf: (request) => issueLeaf(signerNow(base.signerRecord, base.deployment.signer)(), request).pipe(Effect.mapError(({ hint }) => new RegistrationRefused({ status: 400, type: "transport-key", hint }))),
   ensureConsumer: (tenant, peer) =>
     base.peers.ensureConsumer(base.partitions.of(tenant).log.name, tenant, peer, 0).pipe(
       Effect.mapError(() => new RegistrationRefused({ status: 503, type: "try-again", hint: "The hub does not answer right now; try again in a moment." })))

@@ -5,6 +5,7 @@ import { count } from "../../streams/metrics.ts"
 import { millisOf } from "../../streams/time.ts"
 import type { Opened } from "../../streams/Envelope.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
+import { signingKeyId } from "../nats/signingKeys.ts"
 import { auditedFact } from "../security/auditedFact.ts"
 import { openData } from "../security/envelopes.ts"
 import { peerIdOf } from "../security/peerId.ts"
@@ -90,7 +91,7 @@ export const keepMark = (base: Parts) => {
   return Effect.sleep(markEvery).pipe(Effect.andThen(keep), Effect.forever, Effect.ensuring(keep))
 }
 
-const follow = Effect.fnUntraced(function*(partition: Partition, { admin, keyRecord, tenants }: Pick<Parts, "admin" | "keyRecord" | "tenants">) {
+const follow = Effect.fnUntraced(function*(partition: Partition, { admin, keyRecord, signerRecord, tenants }: Pick<Parts, "admin" | "keyRecord" | "signerRecord" | "tenants">) {
   const before = partition.mark.log_epoch
   partition.mark = yield* joinedMark(partition.log)
   if (partition.mark.log_epoch === before) return
@@ -99,6 +100,7 @@ const follow = Effect.fnUntraced(function*(partition: Partition, { admin, keyRec
   yield* tenants.restored
   yield* admin.restored
   yield* keyRecord.restored
+  yield* signerRecord.restored
   yield* SubscriptionRef.update(partition.turned, (n) => n + 1)
 })
 
@@ -130,6 +132,10 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
     connection,
     identity: logIdentity,
     mayAnswer: isOwnReply,
+    leafIssuer: () => {
+      const { signer } = SubscriptionRef.getUnsafe(base.signerRecord.held)
+      return signer === null ? undefined : signingKeyId(signer)
+    },
     offered: ({ events }) => {
       for (const event of events) if (event.opened !== undefined) opened.put(event.opened)
     },

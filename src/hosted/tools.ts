@@ -5,6 +5,7 @@ import { isoTime } from "../../streams/time.ts"
 import { grantTool, revokeTool } from "../nats/toolAccess.ts"
 import { opaqueId } from "../security/opaqueId.ts"
 import type { Base } from "./Base.ts"
+import { signerNow } from "./signingKey.ts"
 
 const failed = (status: CommandFailed["status"], type: string, hint: string) => new CommandFailed({ status, type, hint })
 const unavailable = failed(503, "try-again", "The hub does not answer right now; try again in a moment.")
@@ -24,7 +25,7 @@ export const hostedTools = (base: Base): Tools["Service"] => {
       const wrong = refusalOfToolDays(days)
       if (wrong !== undefined) return yield* wrong
       const expiresAt = (yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.days(days))
-      const access = yield* grantTool(base.service, base.deployment.signer, { tenant, name, log: logOf(tenant), expiresAt }).pipe(Effect.mapError(() => unavailable))
+      const access = yield* grantTool(base.service, signerNow(base.signerRecord, base.deployment.signer)(), { tenant, name, log: logOf(tenant), expiresAt }).pipe(Effect.mapError(() => unavailable))
       yield* base.audit.record({ type: "tool.granted", tenant, data: { tool_id: opaqueId("tool", tenant, name), expires_at: isoTime(expiresAt) } })
       return {
         name, tenant,

@@ -23,6 +23,8 @@ const PairedWith = Schema.Struct({
   /** When the secret of its sessions took over from another; absent for the pairing code's. */
   secret_since: Schema.optionalKey(Schema.String),
   leaf_urls: Schema.NonEmptyArray(Schema.String),
+  /** Who signed the link's token. */
+  leaf_issuer: Schema.optionalKey(Schema.String),
   log: Schema.String,
   log_id: Schema.String,
   log_epoch: Schema.Int

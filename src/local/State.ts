@@ -48,6 +48,8 @@ export interface State {
   readonly lackedIn: SubscriptionRef.SubscriptionRef<string | undefined>
   /** Everything of this person goes from this machine; set by whoever heard of it, cleared by whoever does it. */
   readonly erasing: SubscriptionRef.SubscriptionRef<Erasing | undefined>
+  /** Counts up whenever the registration is to be renewed before its time. */
+  readonly renewalWanted: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever settings changed. */
   readonly settingsSeen: SubscriptionRef.SubscriptionRef<number>
   /** Counts up whenever a companion registered: the hosted side must hear of it. */
@@ -84,6 +86,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     shared: yield* SubscriptionRef.make<{ readonly epoch: string; readonly to: number } | undefined>(undefined),
     lackedIn: yield* SubscriptionRef.make<string | undefined>(undefined),
     erasing: yield* SubscriptionRef.make<Erasing | undefined>(undefined),
+    renewalWanted: yield* SubscriptionRef.make(0),
     settingsSeen: yield* SubscriptionRef.make(0),
     companionsCame: yield* SubscriptionRef.make(0),
     errors: [],

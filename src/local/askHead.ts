@@ -3,6 +3,7 @@ import { subjects } from "../../streams/subjects.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import { HeadAnswer, Verdict } from "../../streams/Verdict.ts"
 import type { LinkedContext } from "./LinkedContext.ts"
+import { bump } from "./State.ts"
 
 const headPatience = Duration.seconds(5)
 
@@ -29,6 +30,8 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
   const { time } = answer.success.verdict === "head" ? answer.success : {}
   // what was on its way both times is not the clocks'
   if (time !== undefined) context.state.skewMillis = (asked + (yield* Clock.currentTimeMillis)) / 2 - millisOf(time)
+  const issuer = answer.success.verdict === "head" ? answer.success.leaf_issuer : undefined
+  if (issuer !== undefined && issuer !== context.paired().leaf_issuer) yield* bump(context.state.renewalWanted)
   // places of another epoch say nothing about ours
   if (answer.success.verdict === "head" && answer.success.log_epoch === log_epoch) {
     const positions = answer.success.positions ?? []

@@ -4,6 +4,7 @@ import type { Registered } from "../../streams/Registration.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { LeafConfig } from "../nats/leafConfig.ts"
 import { credsFile, makeTransportKey, transportPublicKey } from "../nats/leafCredentials.ts"
+import { issuerOf } from "../nats/signingKeys.ts"
 import type { ServerProcess } from "../nats/ServerProcess.ts"
 import { type BackendIdentity, type Signer, signerOf } from "../security/BackendIdentity.ts"
 import { isErased } from "../security/erasure.ts"
@@ -78,6 +79,7 @@ const accept = Effect.fnUntraced(function*(
   if (replication === undefined || first === undefined) return yield* failed(409, "no-replication", "the hosted backend offers no replication to this machine")
   const key = yield* self.unwrap(replication.data_key).pipe(Effect.mapError(({ why }) => failed(409, "data-key", `the data key cannot be opened: ${why}`)))
   const now = isoTime(yield* Clock.currentTimeMillis)
+  const issuer = issuerOf(replication.leaf_jwt)
   const session = answer.session_key === undefined ? undefined : yield* self.unwrap(answer.session_key.key).pipe(Effect.mapError(({ why }) => failed(409, "session-key", `the next secret of the sessions cannot be opened: ${why}`)))
   const held = session === undefined ? secrets : withNextSecret(secrets, new Uint8Array(dataKeyBytes(session)), answer.session_key!.grace_ends_at, now)
   const paired: Paired = {
@@ -88,6 +90,7 @@ const accept = Effect.fnUntraced(function*(
       expires_at: answer.expires_at,
       renewed_at: now,
       ...(session === undefined ? {} : { secret_since: now }),
+      ...(issuer === undefined ? {} : { leaf_issuer: issuer }),
       leaf_urls: [first, ...rest],
       log: replication.log,
       log_id: replication.log_id,
@@ -175,18 +178,21 @@ const clockRefusal = "token-refused"
 
 /** Renew in time, for ever. Never while paused: resuming renews first. */
 export const keepRegistered = Effect.fnUntraced(function*(context: RegistrationContext): Effect.fn.Return<never> {
+  let served = SubscriptionRef.getUnsafe(context.state.renewalWanted)
   for (;;) {
+    const wanted = SubscriptionRef.getUnsafe(context.state.renewalWanted)
     const held = SubscriptionRef.getUnsafe(context.state.paired)
     if (Option.isNone(held)) return yield* Effect.never
-    const wait = context.self.prepared() === undefined ? dueIn(held.value.with, yield* Clock.currentTimeMillis) : 0
+    const wait = context.self.prepared() === undefined && wanted === served ? dueIn(held.value.with, yield* Clock.currentTimeMillis) : 0
     if (wait > 0 && SubscriptionRef.getUnsafe(context.state.link).refused !== true) {
       // thrown out by the hub, registering over HTTP tells whether we are expired, revoked or erased
-      yield* awaitRef(context.state.link, ({ refused }) => refused === true).pipe(Effect.timeoutOption(Duration.millis(Math.min(wait, 60_000))))
+      yield* Effect.raceFirst(awaitRef(context.state.link, ({ refused }) => refused === true), awaitRef(context.state.renewalWanted, (now) => now !== served)).pipe(Effect.timeoutOption(Duration.millis(Math.min(wait, 60_000))))
       continue
     }
     const paused = SubscriptionRef.getUnsafe(context.state.paused) || SubscriptionRef.getUnsafe(context.state.needs) !== undefined
     if (paused || !(yield* unlessPaused(context.state, renew(context), false))) yield* paused ? Effect.sleep(Duration.seconds(1)) : untilWorthTrying(context)
     else {
+      served = wanted
       yield* bump(context.state.relayWanted).pipe(Effect.when(Effect.succeed(millisOf(held.value.with.expires_at) <= (yield* Clock.currentTimeMillis))))
       // the server takes up the new token when it dials the next time
       if (wait > 0) yield* awaitRef(context.state.link, ({ up }) => up).pipe(Effect.timeoutOption(renewRetry))

@@ -95,7 +95,7 @@ const storeClaims = (logs: ReadonlyArray<string>): Partial<jwt.Account> => ({
 
 const peersClaims = (secrets: HubSecrets, logs: ReadonlyArray<string>, revocations: Revocations): Partial<jwt.Account> => ({
   limits: open,
-  signing_keys: [keyOf(secrets.peersSigning).getPublicKey()],
+  signing_keys: [...(secrets.signing_before ?? []).map(({ public_key }) => public_key), keyOf(secrets.peersSigning).getPublicKey()],
   imports: crossings(logs).map(({ kind, localSubject, subject }) => ({
     name: subject,
     subject,

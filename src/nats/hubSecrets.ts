@@ -2,6 +2,7 @@ import * as jwt from "@nats-io/jwt"
 import { createAccount, createOperator, createUser, fromSeed, type KeyPair } from "@nats-io/nkeys"
 import { Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
+import { Time } from "../../streams/ids.ts"
 import { subjects } from "../../streams/subjects.ts"
 
 const seed = (kind: "SO" | "SA") => Schema.String.check(Schema.isPattern(new RegExp(`^${kind}[A-Z2-7]{56}$`)))
@@ -16,7 +17,12 @@ export const HubSecrets = Schema.Struct({
   system: seed("SA"),
   store: seed("SA"),
   peers: seed("SA"),
-  peersSigning: seed("SA")
+  peersSigning: seed("SA"),
+  /** How often the signing key was replaced, and since when the present one signs. */
+  signing_count: Schema.optionalKey(Schema.Int),
+  signing_since: Schema.optionalKey(Time),
+  /** Public keys it had before, oldest first: what they signed holds until `until`. */
+  signing_before: Schema.optionalKey(Schema.Array(Schema.Struct({ public_key: Schema.String, until: Time })))
 })
 export type HubSecrets = typeof HubSecrets.Type
 

@@ -1,6 +1,9 @@
 // Goal: keys of a machine, of a deployment and of companions are replaced while a phone and a browser go on, and each recognises the others by the keys it knew.
 // Method: hosted and a paired local as processes, the SDK as a hosted-only browser and a phone of the local backend; everything rotates in turn, a phone is cut off meanwhile.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { hostedBackend, localBackend } from "../../src/sdk/typescript/owner/index.ts"
 import { memoryStorage } from "../../src/sdk/typescript/storage.ts"
 import { keychainVault, memoryKeychain } from "../../src/sdk/typescript/vault.ts"
 import { MaestraError } from "../../src/sdk/typescript/problems.ts"
@@ -51,6 +54,32 @@ const endRegistrations = async (surface: Surface) => {
   const link = await surface.storage.read("link") as { readonly expires: object }
   await surface.storage.write([["link", { ...link, expires: {} }]])
 }
+
+describe("a new peer", () => {
+  it("shows as not confirmed everywhere until another device vouches for it, and as confirmed everywhere then", async () => {
+    const second = await world.local("b")
+    await world.pair(hosted, second)
+    await agreed(tenant, hosted, [local, second])
+    const { peer_id } = await done<{ readonly peer_id: string }>(second, "GET", "/status")
+    const token = (backend: Backend) => readFileSync(join(backend.dir, backend.side === "hosted" ? "admin-token" : "token"), "utf8").trim()
+    const access = (backend: Backend) => ({ url: backend.url(), token: token(backend), fetch })
+    const onCli = async (backend: Backend) => {
+      const { peers } = JSON.parse((await backend.cli(backend.side, "peers", "--json")).out) as { readonly peers: ReadonlyArray<{ readonly peer_id: string; readonly confirmed: boolean }> }
+      return peers.find((peer) => peer.peer_id === peer_id)?.confirmed
+    }
+    const everywhere = async () => [
+      ...await Promise.all([hosted, local, second].map(onCli)),
+      (await hostedBackend(access(hosted)).peers()).find((peer) => peer.peer_id === peer_id)?.confirmed,
+      (await localBackend(access(local), "web").peers()).find((peer) => peer.peer_id === peer_id)?.confirmed
+    ]
+    assert.deepStrictEqual(await everywhere(), [false, false, false, false, false])
+    assert.strictEqual((await local.cli("local", "confirm", peer_id)).code, 0)
+    await agreed(tenant, hosted, [local, second])
+    assert.deepStrictEqual(await everywhere(), [true, true, true, true, true])
+    assert.strictEqual((await local.cli("local", "confirm", "peer_0000000000000000")).code, 1)
+    await second.stop()
+  }, 120_000)
+})
 
 describe("keys are replaced under phones and browsers", () => {
   it("the machine's and the deployment's: who knew the old key follows to the new one", async () => {

@@ -170,5 +170,5 @@ it.live("nothing the hub or the leaf writes to disk is readable by others, and t
     }
     assert.strictEqual(statSync(alice.directory).mode & 0o077, 0)
     const config = readFileSync(join(hub.dir, "hub.conf"), "utf8")
-    for (const seed of Object.values(hub.secrets)) assert.notInclude(config, seed)
+    for (const seed of Object.values(hub.secrets)) if (typeof seed === "string") assert.notInclude(config, seed)
   }), 60_000)

@@ -1,13 +1,13 @@
-import { Duration, Effect, Option, Schedule } from "effect"
+import { Duration, Effect, Option, Schedule, SubscriptionRef } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import { logPartitions, streams } from "../../../streams/definitions.ts"
 import { connect } from "../../nats/connect.ts"
 import type { EventLog } from "../../nats/EventLog.ts"
-import { serviceCredentials, systemCredentials } from "../../nats/hubSecrets.ts"
+import { type HubSecrets, peersSigner, serviceCredentials, systemCredentials } from "../../nats/hubSecrets.ts"
 import { jetStreamKeyValue } from "../../nats/keyValue.ts"
 import { ensureStream } from "../../nats/provision.ts"
 import { bucket } from "../Base.ts"
-import { keepStoreKeys, openDeployment, openMasterKey } from "../Deployment.ts"
+import { keepHubSecrets, keepStoreKeys, openDeployment, openMasterKey } from "../Deployment.ts"
 import { followRevocations } from "../followRevocations.ts"
 import { openGoneList } from "../goneList.ts"
 import { openStoreKeyKeeper } from "../keepStoreKey.ts"
@@ -16,10 +16,11 @@ import { type Mark, markFile, openMark } from "../LogMark.ts"
 import { logsOf } from "../Partitions.ts"
 import { loadRevocations, saveRevocations } from "../Revocations.ts"
 import { sharedStoreKeys } from "../sharedStoreKeys.ts"
+import { keepSigning, openSharedSigner } from "../signingKey.ts"
 import { rekeyedStore } from "../storeKey.ts"
 import { makeTenants } from "../Tenants.ts"
 import { openClusterBackup } from "./backup.ts"
-import { writeAccounts } from "./init.ts"
+import { writeAccounts, writeJoining } from "./init.ts"
 import { addressesOf, type ClusterLayout, logsIn, replicasOnCluster } from "./layout.ts"
 
 /** While the servers find one another and choose a leader: two minutes. */
@@ -34,10 +35,11 @@ const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 240 } 
 export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layout: ClusterLayout) {
   const masterKey = yield* openMasterKey(dir)
   const deployment = yield* openDeployment(dir, masterKey)
-  const secrets = deployment.hub
+  const secrets = yield* SubscriptionRef.make(deployment.hub)
+  const hub = () => SubscriptionRef.getUnsafe(secrets)
   const server = addressesOf(layout)
-  const service = yield* serviceCredentials(secrets)
-  const system = yield* systemCredentials(secrets)
+  const service = yield* serviceCredentials(deployment.hub)
+  const system = yield* systemCredentials(deployment.hub)
   const stored = yield* connect({ server, auth: { creds: service.creds }, name: "cluster admin", inboxPrefix: service.inboxPrefix }).pipe(Effect.retry(forming))
   const over = yield* connect({ server, auth: { creds: system.creds }, name: "cluster admin, accounts", inboxPrefix: system.inboxPrefix }).pipe(Effect.retry(forming))
 
@@ -48,11 +50,11 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
   const revocations = yield* loadRevocations(dir)
   const cutting = yield* followRevocations({
     system: over,
-    secrets,
+    secrets: hub,
     logs: logsIn(layout),
     revocations,
     remember: yield* openGoneList(dir),
-    keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, secrets, all)))
+    keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, hub(), all)))
   })
   const shared = sharedStoreKeys(stored, masterKey)
   const inner = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
@@ -61,6 +63,9 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
   const tenants = yield* makeTenants(rekeyed.store, rekeyed.face, deployment.id, (record) => Effect.andThen(cutting.heard(record), keeper.heard(record)))
   const backup = yield* openClusterBackup(dir, stored, deployment, layout)
   const backups = keyBackups({ ...backup, dataDir: dir })
+  const record = yield* openSharedSigner(rekeyed.store, rekeyed.face)
+  const keep = (next: HubSecrets) =>
+    Effect.orDie(Effect.andThen(keepHubSecrets(dir, masterKey, next), writeJoining(dir, layout, masterKey, { ...deployment, hub: next, signer: peersSigner(next) })))
   return {
     run: Effect.all([
       tenants.run,
@@ -68,6 +73,8 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
       shared.answer(rekeyed),
       keeper.run({ tenants, turn: rekeyed.turn, replaceBackups: backups.replace }),
       backups.keep,
+      record.run,
+      keepSigning({ record, secrets, keep, renewAccounts: cutting.renewAccounts }),
       ...marks.map(({ log, mark }) => keepNamed(dir, log, mark))
     ], { concurrency: "unbounded", discard: true })
   }

@@ -4,8 +4,9 @@ import { join } from "node:path"
 import { diskCredentials, type HubSecrets } from "../../nats/hubSecrets.ts"
 import { renderAccounts, renderServerConfig } from "../../nats/hubConfig.ts"
 import { clusterCertificates } from "../../security/certificates.ts"
+import type { SecretKey } from "../../security/secretKey.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
-import { openDeployment, openMasterKey, writeCluster } from "../Deployment.ts"
+import { type Deployment, openDeployment, openMasterKey, writeCluster } from "../Deployment.ts"
 import { loadRevocations } from "../Revocations.ts"
 import { watchText } from "./watchDisk.ts"
 import { addressesOf, clusterFile, ClusterRefused, type ClusterLayout, layoutFile, leafUrlsOf, logsIn, readLayout, replicasOnCluster, serverOptions } from "./layout.ts"
@@ -29,8 +30,7 @@ export const initCluster = Effect.fn("cluster.init")(function*(dir: string, want
   const masterKey = yield* openMasterKey(dir)
   const deployment = yield* openDeployment(dir, masterKey)
   yield* writeServers(dir, wanted, deployment.hub, yield* Clock.currentTimeMillis)
-  const [first, ...others] = addressesOf(wanted)
-  yield* writeCluster(dir, masterKey, deployment, { servers: [first!, ...others], leafUrls: leafUrlsOf(wanted), replicas: replicasOnCluster, partitions: wanted.partitions })
+  yield* writeJoining(dir, wanted, masterKey, deployment)
   yield* attempt(dir, () => replaceFile(layoutFile(dir), `${JSON.stringify(wanted, null, 2)}\n`))
   return { layout: wanted, changed: true }
 })
@@ -66,6 +66,12 @@ const writeServers = Effect.fnUntraced(function*(dir: string, layout: ClusterLay
   // none, but where a backup was put here first
   yield* writeAccounts(dir, layout, secrets, yield* loadRevocations(dir))
 })
+
+/** `cluster.json`: what hosted processes join with. */
+export const writeJoining = (dir: string, layout: ClusterLayout, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }) => {
+  const [first, ...others] = addressesOf(layout)
+  return writeCluster(dir, masterKey, deployment, { servers: [first!, ...others], leafUrls: leafUrlsOf(layout), replicas: replicasOnCluster, partitions: layout.partitions })
+}
 
 /** The accounts as each server starts with them, and everything known to be revoked. */
 export const writeAccounts = Effect.fnUntraced(function*(dir: string, layout: ClusterLayout, secrets: HubSecrets, revocations: Readonly<Record<string, number>>) {

@@ -31,7 +31,7 @@ const cellsOf = (peer: HostedPeer, metrics: PeerMetrics | undefined) => {
   const registered = peer.status === "registered"
   return [
     <span key="name"><a href={hrefOf("peers", peer.peer_id)}>{peer.user_id}</a><br /><small>{peer.backend_type} · {peer.peer_id}</small></span>,
-    registered ? <Badge key="state" variant="light" color={peer.online ? "sea" : "gray"}>{peer.online ? "Online" : "Away"}</Badge> : <Badge key="state" variant="light" color="gray">{peer.status}</Badge>,
+    registered ? <span key="state"><Badge variant="light" color={peer.online ? "sea" : "gray"}>{peer.online ? "Online" : "Away"}</Badge>{peer.confirmed ? "" : <> <Badge variant="light" color="gray">Not confirmed</Badge></>}</span> : <Badge key="state" variant="light" color="gray">{peer.status}</Badge>,
     metrics === undefined ? "–" : `${Math.round(metrics.sync_lag_seconds)} s`,
     registered ? peer.behind.toLocaleString("en") : "–",
     metrics?.last_sync == null ? "–" : <Ago key="sync" at={metrics.last_sync} />,

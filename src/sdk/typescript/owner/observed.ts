@@ -13,6 +13,8 @@ export interface HostedPeer {
   readonly online: boolean
   readonly behind: number
   readonly status: string
+  /** Another device of this person vouched for it. */
+  readonly confirmed: boolean
 }
 
 export interface PeerMetrics {
