@@ -14,6 +14,8 @@ const field = (error: PartError, name: string): string => {
 const sentences: Readonly<Record<string, (error: PartError, tables: string) => string>> = {
   SqliteFailed: (error, tables) => `the tables in ${tables} cannot be used: ${field(error, "reason")}`,
   ServerTooOld: (error) => `${field(error, "path")} is nats-server ${field(error, "version")}, and 2.15.1 or newer is needed`,
+  MasterKeyMalformed: (error) => `the master key in ${field(error, "where")} is not one`,
+  MasterKeyMissing: () => "what is stored here was sealed under a master key that is not here",
   KeychainLocked: () => "the keychain of this system is locked",
   NoKeystore: () => "its keys are in a keychain that cannot be opened, and no passphrase is set"
 }
