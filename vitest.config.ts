@@ -24,7 +24,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: "server",
-          isolate: false,
           include: folders("integration", "simulation", "browser"),
           testTimeout: 60_000,
           hookTimeout: 60_000,
