@@ -38,7 +38,9 @@ const pasted = (document: Document): ReadonlyArray<Pasted> =>
       const needed = parameters.filter((parameter) => parameter.in === "path" || parameter.required === true)
       const given = needed.map(({ name, schema }) => [name, examplesOf(document, schema)[0]] as const)
       if (given.some(([, example]) => example === undefined)) return []
-      const path = given.reduce((whole, [name, example]) => whole.replace(`{${name}}`, encodeURIComponent(String(example))), template)
+      const filled = given.reduce((whole, [name, example]) => whole.replace(`{${name}}`, encodeURIComponent(String(example))), template)
+      const asked = new URLSearchParams(given.filter(([name]) => !template.includes(`{${name}}`)).map(([name, example]) => [name, String(example)]))
+      const path = asked.size === 0 ? filled : `${filled}?${asked}`
       const schema = requestBody?.content["application/json"]?.schema
       const bodies = schema === undefined ? [] : examplesOf(document, schema)
       return requestBody === undefined ? [{ method: method.toUpperCase(), path }] : bodies.map((body) => ({ method: method.toUpperCase(), path, body }))

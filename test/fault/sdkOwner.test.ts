@@ -74,7 +74,7 @@ describe("the owner's client", () => {
       const own = everyCall(conversations, backend, upkeepOf(mine, { surface: "web" }), advisorOf(mine), { renew: () => renewOwnerSession(mine), code: () => companionCode(mine) })
       assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(own)), OpenApi.fromApi(LocalApi)), [])
       const theirs: Access = { ...mine, url: (yield* hosted).url }
-      const operator = hostedBackend(theirs)
+      const { listen: __, ...operator } = hostedBackend(theirs)
       assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(everyCall(operator, upkeepOf(theirs, { surface: "web", tenant })))), OpenApi.fromApi(HostedApi)), [])
       assert.strictEqual((yield* Effect.promise(() => operator.enroll("ada"))).code, "a code")
       assert.deepStrictEqual((yield* Effect.promise(() => conversationsOf(requestsTo(theirs), { surface: "web", tenant }).list({ limit: 1 }))).items, [])
