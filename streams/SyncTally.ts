@@ -25,7 +25,16 @@ export const weighs: Readonly<Record<SyncOutcome, "success" | "failure" | "neith
 
 export const syncOutcomes = Object.keys(weighs) as ReadonlyArray<SyncOutcome>
 
-/** The rate is that of the last quarter of an hour, and of so many tries at most. */
+/** No answer came. How often that is asked again is this machine's own choice. */
+const silent: ReadonlySet<SyncOutcome> = new Set(["no_responders", "timed_out"])
+
+/**
+ * Silence is one failure for so long, however many tries fall into it: an outage of seconds fails the sync that was on its
+ * way once, and one that lasts fails again and again, which the alert needs. Any answer ends it.
+ */
+export const silenceCountsFor = Duration.seconds(30)
+
+/** The rate is that of the last quarter of an hour, and of so many syncs at most. */
 export const rateWindow = Duration.minutes(15)
 const triesMax = 500
 const errorsMax = 10
@@ -41,20 +50,33 @@ export class SyncTally {
   #tries: Array<{ readonly at: number; readonly good: boolean }> = []
   #errors: Array<Noted> = []
   #last: { readonly at: number; readonly outcome: SyncOutcome } | undefined
+  /** When the silence that lasts was last counted. */
+  #silentSince: number | undefined
 
   /** How the newest try ended. */
   get last(): SyncOutcome | undefined {
     return this.#last?.outcome
   }
 
-  /** `about`: what else is known of a failure, free of content. In any order: what others saw is heard of later. */
-  record(at: number, outcome: SyncOutcome, about = "", times = 1): void {
+  /**
+   * `about`: what else is known of a failure, free of content. In any order: what others saw is heard of later. Returns
+   * what it counts as.
+   */
+  record(at: number, outcome: SyncOutcome, about = "", times = 1): "success" | "failure" | "neither" {
     if (this.#last === undefined || at >= this.#last.at) this.#last = { at, outcome }
-    const weight = weighs[outcome]
-    if (weight === "neither") return
+    const weight = this.#weight(at, outcome)
+    if (weight === "neither") return weight
     for (let i = 0; i < Math.min(times, triesMax / 2); i++) this.#tries.push({ at, good: weight === "success" })
     if (this.#tries.length > triesMax) this.#tries = this.#tries.slice(-triesMax / 2)
     if (weight === "failure") this.#errors = [{ at, what: about === "" ? outcome : `${outcome}: ${about}` }, ...this.#errors].sort((a, b) => b.at - a.at).slice(0, errorsMax)
+    return weight
+  }
+
+  #weight(at: number, outcome: SyncOutcome) {
+    if (!silent.has(outcome)) this.#silentSince = undefined
+    else if (this.#silentSince !== undefined && at - this.#silentSince < Duration.toMillis(silenceCountsFor)) return "neither"
+    else this.#silentSince = at
+    return weighs[outcome]
   }
 
   #lately(now: number) {
@@ -62,7 +84,7 @@ export class SyncTally {
     return this.#tries.filter(({ at }) => at > since)
   }
 
-  /** Tries in the window. */
+  /** Syncs in the window. */
   tries(now: number): number {
     return this.#lately(now).length
   }

@@ -60,7 +60,7 @@ export class PeerWatch {
   /** What was seen here, or elsewhere. */
   take(sighting: Sighting): void {
     const watched = this.of(sighting.peer)
-    if (sighting.kind === "try") return watched.tally.record(sighting.at, sighting.outcome, sighting.about, sighting.times)
+    if (sighting.kind === "try") return void watched.tally.record(sighting.at, sighting.outcome, sighting.about, sighting.times)
     if (sighting.at < watched.seenAt) return
     watched.pending = sighting.pending
     watched.seenAt = sighting.at

@@ -167,8 +167,9 @@ const tallied = ({ state }: LinkedContext, ask: ReturnType<RelayContext["ask"]>)
     Effect.map(Clock.currentTimeMillis, (now) => {
       const outcome = outcomeOf(exit)
       if (outcome === undefined) return
-      state.tally.record(now, outcome)
       count("maestra_sync_attempts_total", { verdict: outcome })
+      const counted = state.tally.record(now, outcome)
+      if (counted !== "neither") count("maestra_syncs_total", { outcome: counted })
     }))
 
 /** `undefined` where it was broken off. */

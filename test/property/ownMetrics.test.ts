@@ -3,10 +3,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { arePeersAsPromised, counted, isAsPromised, peersSeen, syncSeen } from "../soak/measure/ownMetrics.ts"
 
-const scrape = (good: number, bad: number, late: number) => `# TYPE maestra_sync_attempts_total counter
-maestra_sync_attempts_total{verdict="committed"} ${good}
-maestra_sync_attempts_total{verdict="timed_out"} ${bad}
-maestra_sync_attempts_total{verdict="rate_limited"} 7
+const scrape = (good: number, bad: number, late: number) => `# TYPE maestra_syncs_total counter
+maestra_syncs_total{outcome="success"} ${good}
+maestra_syncs_total{outcome="failure"} ${bad}
+maestra_sync_attempts_total{verdict="timed_out"} 77
 maestra_arrival_age_seconds_bucket{le="0.1"} ${100 - late}
 maestra_arrival_age_seconds_bucket{le="10"} 100
 maestra_arrival_age_seconds_bucket{le="+Inf"} 100
@@ -17,10 +17,10 @@ const nothing = counted([])
 
 describe("the backends' own figures", () => {
   it("add up", () => {
-    assert.deepStrictEqual(syncSeen(nothing, counted([scrape(99, 1, 10), scrape(100, 0, 10)])), { tries: 200, succeeded_share: 0.995, arrived: 200, in_step_half_s: 0.1, in_step_99_s: 10 })
+    assert.deepStrictEqual(syncSeen(nothing, counted([scrape(99, 1, 10), scrape(100, 0, 10)])), { syncs: 200, succeeded_share: 0.995, arrived: 200, in_step_half_s: 0.1, in_step_99_s: 10 })
   })
   it("do not count what was before", () => {
-    assert.deepStrictEqual(syncSeen(counted([scrape(50, 50, 90)]), counted([scrape(149, 51, 90), scrape(0, 0, 40)])), { tries: 100, succeeded_share: 0.99, arrived: 100, in_step_half_s: 0.1, in_step_99_s: 10 })
+    assert.deepStrictEqual(syncSeen(counted([scrape(50, 50, 90)]), counted([scrape(149, 51, 90), scrape(0, 0, 40)])), { syncs: 100, succeeded_share: 0.99, arrived: 100, in_step_half_s: 0.1, in_step_99_s: 10 })
   })
   it("are as promised, or not", () => {
     assert.deepStrictEqual([scrape(1000, 1, 0), scrape(90, 10, 0), scrape(1000, 0, 60), ""].map((text) => isAsPromised(syncSeen(nothing, counted([text])))), [true, false, false, false])

@@ -46,6 +46,8 @@ const readWithinMs = 600_000
 /** Between two outages, and how long one lasts. */
 const outages = { everyMs: [100_000, 200_000], lastMs: [500, 20_000] } as const
 
+const tickMs = 250
+
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
 const probe = fileURLToPath(new URL("measure/insideProbe.ts", import.meta.url))
@@ -65,6 +67,13 @@ const stage = await makeStage({ hosted: 1, locals: 2, surface: "web", tight: fal
   return { NODE_OPTIONS: `--import ${probe}`, MAESTRA_PROBE_FILE: `${at}.json`, MAESTRA_PROBE_EVERY_MS: String(everyMs), NATS_SERVER: join(at, "nats-server") }
 })
 const dice = random(Number(flags.seed))
+/** The longest this process, which only waits, was not let run: what nobody on this machine could answer in. */
+let stoodStill = 0
+let ticked = performance.now()
+setInterval(() => {
+  stoodStill = Math.max(stoodStill, performance.now() - ticked - tickMs)
+  ticked = performance.now()
+}, tickMs).unref()
 let over = false
 process.once("SIGINT", () => { over = true })
 const between = ([least, most]: readonly [number, number]) => least + dice.below(most - least)
@@ -206,7 +215,7 @@ try {
     minutes: Math.round(watched * 10) / 10, warm_up_minutes: warmUpMinutes,
     writes: load.acknowledged.length, typed: typing.typed.length, imported: brought.imported, telemetry: measuring.acked.size, per_s: Math.round((load.acknowledged.length + typing.typed.length) / watched / 6) / 10,
     lost, held, telemetry_wrong: telemetryWrong,
-    unanswered: load.failed(), slowest_write_ms: Math.round(load.slowest()), reads, cuts, bytes_followed: heard, surprises: stage.surprises,
+    unanswered: load.failed(), unanswered_as: load.failedAs(), slowest_write_ms: Math.round(load.slowest()), machine_stood_still_ms: Math.round(stoodStill), reads, cuts, bytes_followed: heard, surprises: stage.surprises,
     agree, digest: digests[0], flat: verdicts.every(({ flat }) => flat), grows: verdicts.filter(({ flat }) => !flat), verdicts,
     disk: grown.at(-1), sync, peers, sync_as_promised: isAsPromised(sync) && arePeersAsPromised(peers)
   }

@@ -55,6 +55,19 @@ describe("the tally", () => {
     assert.isAtLeast(Object.keys(weighs).length, 12)
   })
 
+  it("counts silence once for thirty seconds of it, whoever was silent, until somebody answers", () => {
+    const tally = new SyncTally()
+    const seconds = (...at: ReadonlyArray<number>) => at.map((second, i) => tally.record(second * 1000, i % 2 === 0 ? "timed_out" : "no_responders"))
+    assert.deepStrictEqual(seconds(0, 3, 7, 13, 29.9, 30, 59.9, 61), ["failure", "neither", "neither", "neither", "neither", "failure", "neither", "failure"])
+    assert.strictEqual(tally.record(62_000, "busy"), "failure")
+    assert.deepStrictEqual(seconds(63, 64), ["failure", "neither"])
+    assert.strictEqual(tally.tries(64_000), 5)
+    // an hour of it is enough for the alert, which wants ten in a quarter of an hour
+    seconds(...Array.from({ length: 120 }, (_, i) => 100 + 30 * i))
+    assert.isAtLeast(tally.tries(3_670_000), 29)
+    assert.strictEqual(tally.rate(3_670_000), 0)
+  })
+
   it("stays small", () => {
     const tally = new SyncTally()
     for (let i = 0; i < 10_000; i++) tally.record(i, "busy", `event ${i}`)

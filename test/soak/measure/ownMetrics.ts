@@ -1,12 +1,10 @@
-import { weighs } from "../../../streams/SyncTally.ts"
-
 /** One line of a scrape: `name{label="value"} 1`. */
 const lines = (text: string, name: string): ReadonlyArray<readonly [labels: string, value: number]> =>
   [...text.matchAll(new RegExp(`^${name}(\\{[^}]*\\})? (\\S+)$`, "gm"))].map(([, labels = "", value]) => [labels, Number(value)])
 
 /** How syncing went, by what the backends counted themselves. */
 export interface SyncSeen {
-  readonly tries: number
+  readonly syncs: number
   readonly succeeded_share: number
   readonly arrived: number
   /** Seconds from writing on one machine to reading on another, at most: of half of all events, and of 99 of 100. */
@@ -33,10 +31,9 @@ export const counted = (scrapes: ReadonlyArray<string>): Counted => {
   let bad = 0
   const buckets = new Map<number, number>()
   for (const text of scrapes) {
-    for (const [labels, value] of lines(text, "maestra_sync_attempts_total")) {
-      const verdict = Object.entries(weighs).find(([name]) => labels.includes(`"${name}"`))
-      if (verdict?.[1] === "success") good += value
-      if (verdict?.[1] === "failure") bad += value
+    for (const [labels, value] of lines(text, "maestra_syncs_total")) {
+      if (labels.includes('"success"')) good += value
+      if (labels.includes('"failure"')) bad += value
     }
     for (const [labels, value] of lines(text, "maestra_arrival_age_seconds_bucket")) {
       const bound = /le="([^"]+)"/.exec(labels)?.[1] ?? "+Inf"
@@ -50,16 +47,16 @@ export const counted = (scrapes: ReadonlyArray<string>): Counted => {
 /** What was counted between two looks. */
 export const syncSeen = (before: Counted, after: Counted): SyncSeen => {
   const good = after.good - before.good
-  const tries = good + after.bad - before.bad
+  const syncs = good + after.bad - before.bad
   const buckets = new Map([...after.buckets].map(([bound, count]) => [bound, count - (before.buckets.get(bound) ?? 0)]))
-  return { tries, succeeded_share: good / Math.max(1, tries), arrived: buckets.get(Infinity) ?? 0, in_step_half_s: quantile(buckets, 0.5), in_step_99_s: quantile(buckets, 0.99) }
+  return { syncs, succeeded_share: good / Math.max(1, syncs), arrived: buckets.get(Infinity) ?? 0, in_step_half_s: quantile(buckets, 0.5), in_step_99_s: quantile(buckets, 0.99) }
 }
 
 /** What was promised of an hour of mixed use: more than 99 % of syncs succeed, and a typical conversation is in step within 5 s. */
 export const promised = { succeededShareAbove: 0.99, inStepSeconds: 5 } as const
 
-export const isAsPromised = ({ arrived, in_step_half_s, succeeded_share, tries }: SyncSeen): boolean =>
-  tries > 0 && arrived > 0 && succeeded_share > promised.succeededShareAbove && in_step_half_s <= promised.inStepSeconds
+export const isAsPromised = ({ arrived, in_step_half_s, succeeded_share, syncs }: SyncSeen): boolean =>
+  syncs > 0 && arrived > 0 && succeeded_share > promised.succeededShareAbove && in_step_half_s <= promised.inStepSeconds
 
 /** One row of `GET /sync/metrics` as it stood at one moment. */
 export interface Told {

@@ -17,6 +17,8 @@ export interface Load {
   readonly tried: () => number
   /** Writes that were not answered with success: what became of them is unknown. */
   readonly failed: () => number
+  /** What they were answered instead, and how many: a status and its problem's type, or that the connection broke. */
+  readonly failedAs: () => Readonly<Record<string, number>>
   /** The longest a write that succeeded took, milliseconds. */
   readonly slowest: () => number
   /** Nobody writes at this backend until `resume`; returns once what was under way there has been answered. */
@@ -46,7 +48,8 @@ export const startLoad = (stage: Stage, dice: Dice, pauseMs: number, conversatio
   const held = new Set<Backend>()
   const busy = new Map<Backend, Promise<void>>()
   let tried = 0
-  let failed = 0
+  const failedAs = new Map<string, number>()
+  const failed = () => [...failedAs.values()].reduce((sum, count) => sum + count, 0)
   let slowest = 0
   let over = false
 
@@ -72,8 +75,10 @@ export const startLoad = (stage: Stage, dice: Dice, pauseMs: number, conversatio
       acknowledged.push({ eventId: answer.eventId, by: backend.name, content: deleted ? "" : content })
       slowest = Math.max(slowest, performance.now() - began)
     // a token made by a right clock does not hold where the clock is wrong
-    } else if (answer.status === 0 || answer.status >= 500 || answer.status === 429 && stage.isTight || answer.status === 401 && stage.isClockOff(backend)) failed++
-    else if (answer.status !== 404) stage.surprises.push(`${backend.name} refused a write: ${answer.status} ${answer.text.slice(0, 300)}`)
+    } else if (answer.status === 0 || answer.status >= 500 || answer.status === 429 && stage.isTight || answer.status === 401 && stage.isClockOff(backend)) {
+      const as = `${backend.name}: ${answer.status === 0 ? "no answer" : `${answer.status} ${/"type":"([^"]+)"/.exec(answer.text)?.[1] ?? ""}`}`
+      failedAs.set(as, (failedAs.get(as) ?? 0) + 1)
+    } else if (answer.status !== 404) stage.surprises.push(`${backend.name} refused a write: ${answer.status} ${answer.text.slice(0, 300)}`)
   }
 
   const write = async (backend: Backend) => {
@@ -91,7 +96,8 @@ export const startLoad = (stage: Stage, dice: Dice, pauseMs: number, conversatio
   return {
     acknowledged,
     tried: () => tried,
-    failed: () => failed,
+    failed,
+    failedAs: () => Object.fromEntries(failedAs),
     slowest: () => slowest,
     hold: async (backend) => {
       held.add(backend)
