@@ -9,7 +9,8 @@ import { peerPositions } from "../../projections/syncState/queries.ts"
 import { streams } from "../../streams/definitions.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
-import { connect, type Wired } from "../nats/connect.ts"
+import type { Wired } from "../nats/connect.ts"
+import { connectPatiently } from "../nats/connectPatiently.ts"
 import type { Connection } from "../nats/Connection.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import { guardDisk } from "../nats/diskGuard.ts"
@@ -97,7 +98,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   const masterKey = yield* openMasterKey(dataDir)
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
-    const service = yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
+    const service = yield* connectPatiently({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
     return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)

@@ -2,7 +2,8 @@ import { Duration, Effect, Schema } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { findServer } from "../nats/binary.ts"
-import { connect, type Wired } from "../nats/connect.ts"
+import type { Wired } from "../nats/connect.ts"
+import { connectToOwn } from "../nats/connectPatiently.ts"
 import { renderHubConfig } from "../nats/hubConfig.ts"
 import { type HubSecrets, serviceCredentials, systemCredentials } from "../nats/hubSecrets.ts"
 import { type ServerProcess, startServer } from "../nats/ServerProcess.ts"
@@ -71,12 +72,11 @@ export const startHub = Effect.fn("startHub")(function*(options: HubStart) {
     catch: (cause) => new HubUnwritable({ hint: `${configFile} cannot be written: ${cause instanceof Error ? cause.message : "unknown reason"}` })
   })
   const server = yield* startServer({ binary: binary.path, configFile, runDir })
-  const address = `127.0.0.1:${server.clientPort}`
   const service = yield* serviceCredentials(options.secrets)
   const system = yield* systemCredentials(options.secrets)
   return {
-    service: yield* connect({ server: address, auth: { creds: service.creds }, name: "hosted", inboxPrefix: service.inboxPrefix }),
-    system: yield* connect({ server: address, auth: { creds: system.creds }, name: "hosted admin", inboxPrefix: system.inboxPrefix }),
+    service: yield* connectToOwn(server, { auth: { creds: service.creds }, name: "hosted", inboxPrefix: service.inboxPrefix }),
+    system: yield* connectToOwn(server, { auth: { creds: system.creds }, name: "hosted admin", inboxPrefix: system.inboxPrefix }),
     inboxPrefix: service.inboxPrefix,
     serverVersion: binary.version,
     clientPort: server.clientPort,

@@ -1,4 +1,4 @@
-import { type Duration, Effect, Option, Schedule, Schema, SubscriptionRef } from "effect"
+import { type Duration, Effect, Option, Schema, SubscriptionRef } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
@@ -6,7 +6,7 @@ import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { relayConsumer, streams, telemetryConsumer } from "../../streams/definitions.ts"
 import { findServer } from "../nats/binary.ts"
-import { connect } from "../nats/connect.ts"
+import { connectToOwn } from "../nats/connectPatiently.ts"
 import { openCursor } from "../nats/cursor.ts"
 import { guardDisk } from "../nats/diskGuard.ts"
 import type { Cursor, EventLog } from "../nats/EventLog.ts"
@@ -64,9 +64,6 @@ export interface LocalOptions {
 /** The local backend cannot start. Nothing was changed; the hint says what to do. */
 export class LocalStartError extends Schema.TaggedError<LocalStartError>()("LocalStartError", { why: Schema.String, hint: Schema.String }) {}
 
-/** Our own server runs, and answers late on a machine that is busy. */
-const dialRetries = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs(10)])
-
 /** Journal events left to read at a start before it says how far it is. */
 const tellFrom = 20_000
 
@@ -87,7 +84,7 @@ const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId
   const leaf = yield* openLeafConfig({ directory: runDir, instanceId, port: options.natsPort, plainAllowed: options.plainAllowed === true, ...(options.caFile === undefined ? {} : { caFile: options.caFile }) })
   const server = yield* startServer({ binary: binary.path, configFile: leaf.configFile, runDir })
   const dial = (inboxPrefix: string, name: string) =>
-    connect({ server: `127.0.0.1:${server.clientPort}`, auth: leaf.agent, name, inboxPrefix }).pipe(Effect.retry(dialRetries))
+    connectToOwn(server, { auth: leaf.agent, name, inboxPrefix })
   const agent = yield* dial("_INBOX.agent", "agent")
   yield* ensureStream(agent, streams.journal, { replicas: 1 })
   yield* ensureStream(agent, streams.telemetryOut, { replicas: 1 })

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Fiber, Option, Queue, Random, Result, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Option, Queue, Random, Result, type Scope, Stream } from "effect"
 import { v7 as uuidV7 } from "uuid"
 import type { CommitRecord } from "../../streams/CommitRecord.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
@@ -92,7 +92,7 @@ export interface ChainPosition {
  * One commit is in flight at a time, because each names the one before it. Alone, an event goes at once;
  * while a commit is in flight the next one fills; a full one is signed meanwhile.
  */
-export const relaySession = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosition): Effect.fn.Return<SessionEnd, LogUnavailable> {
+export const relaySession = Effect.fnUntraced(function*(context: RelayContext, start: ChainPosition): Effect.fn.Return<SessionEnd, LogUnavailable, Scope.Scope> {
   const batches = yield* Queue.bounded<ReadonlyArray<Stored>>(readAhead)
   // a cursor that was lost stands at the beginning until it is moved: what the chain covers is not taken again
   const behindStart = (batch: ReadonlyArray<Stored>) => batch[0]!.seq > start.to ? batch : batch.filter(({ seq }) => seq > start.to)
@@ -100,7 +100,7 @@ export const relaySession = Effect.fnUntraced(function*(context: RelayContext, s
     Stream.map(behindStart),
     Stream.filter((batch) => batch.length > 0),
     Stream.runForEach((batch) => Queue.offer(batches, batch)),
-    Effect.forkChild)
+    Effect.forkScoped)
   const failed = Fiber.join(reader).pipe(Effect.andThen(Effect.never))
   return yield* Effect.raceFirst(loop(context, start, batches), failed)
 }, Effect.scoped)

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Fiber, Queue, Random, Result, Schema, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Queue, Random, Result, type Scope, Schema, Stream } from "effect"
 import type { Settings } from "../../streams/events/settings.ts"
 import { telemetryBatchMax, telemetryBatchMaxBytes } from "../../streams/limits.ts"
 import { subjects } from "../../streams/subjects.ts"
@@ -68,9 +68,9 @@ export const runTelemetryRelay = Effect.fn("local.telemetryRelay")(function*(con
 })
 
 /** From the position on, until the settings stop it. */
-const session = Effect.fnUntraced(function*(context: TelemetryRelayContext): Effect.fn.Return<void, LogUnavailable> {
+const session = Effect.fnUntraced(function*(context: TelemetryRelayContext): Effect.fn.Return<void, LogUnavailable, Scope.Scope> {
   const batches = yield* Queue.bounded<ReadonlyArray<Stored>>(readAhead)
-  const reader = yield* context.cursor.read.pipe(Stream.runForEach((batch) => Queue.offer(batches, batch)), Effect.forkChild)
+  const reader = yield* context.cursor.read.pipe(Stream.runForEach((batch) => Queue.offer(batches, batch)), Effect.forkScoped)
   const failed = Fiber.join(reader).pipe(Effect.andThen(Effect.never))
   yield* Effect.raceFirst(sendAll(context, batches), failed)
 }, Effect.scoped)

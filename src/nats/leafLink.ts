@@ -1,5 +1,5 @@
 import { Clock, Duration, Effect, Option, Schema, type Scope, Stream, SubscriptionRef } from "effect"
-import { connect } from "./connect.ts"
+import { connectToOwn } from "./connectPatiently.ts"
 import type { ConnectFailed } from "./Connection.ts"
 
 export interface LeafLink {
@@ -28,7 +28,7 @@ export const watchLeaf = (options: { readonly clientPort: number; readonly syste
   Scope.Scope
 > =>
   Effect.gen(function*() {
-    const wire = yield* connect({ server: `127.0.0.1:${options.clientPort}`, auth: options.system, name: "leaf watch", inboxPrefix: "_INBOX.sys" })
+    const wire = yield* connectToOwn(options, { auth: options.system, name: "leaf watch", inboxPrefix: "_INBOX.sys" })
     const link = yield* SubscriptionRef.make<LeafLink>({ up: false, since: yield* Clock.currentTimeMillis })
     const set = (up: boolean, reason: string | undefined, thrownOut = false) =>
       Effect.gen(function*() {

@@ -3,6 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Schedule } from "effect"
 import { connect } from "../../src/nats/connect.ts"
+import { connectPatiently } from "../../src/nats/connectPatiently.ts"
 import { freePort, startServer } from "../support/natsServer.ts"
 import { range } from "../support/messages.ts"
 
@@ -34,6 +35,18 @@ describe("connection", () => {
         Effect.repeat({ until: (error) => error._tag === "RequestTimedOut", schedule: Schedule.spaced("10 millis") })
       )
       assert.strictEqual(error._tag, "RequestTimedOut")
+    }))
+
+  it.live("a server that is there and does not greet is waited for; one that is not there is not", () =>
+    Effect.gen(function*() {
+      const server = yield* startServer({ jetstream: false })
+      yield* server.freeze
+      const patient = yield* Effect.forkScoped(connectPatiently({ server: server.address, name: "patient" }))
+      // in the time in which this one gives up, the other has too, and asks again
+      assert.strictEqual((yield* Effect.flip(connect({ server: server.address, name: "hasty" })))._tag, "ConnectFailed")
+      yield* server.thaw
+      assert.isTrue((yield* Fiber.join(patient)).isUp())
+      assert.strictEqual((yield* Effect.flip(connectPatiently({ server: `127.0.0.1:${yield* freePort}`, name: "lost" })))._tag, "ConnectFailed")
     }))
 
   it.live("a request whose reply may not be answered is not even heard", () =>

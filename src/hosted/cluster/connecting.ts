@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { connect } from "../../nats/connect.ts"
+import { connectPatiently } from "../../nats/connectPatiently.ts"
 import { serviceCredentials } from "../../nats/hubSecrets.ts"
 import { openDeployment, openMasterKey } from "../Deployment.ts"
 import { addressesOf, type ClusterLayout } from "./layout.ts"
@@ -8,6 +8,6 @@ import { addressesOf, type ClusterLayout } from "./layout.ts"
 export const connectTo = Effect.fnUntraced(function*(dir: string, layout: ClusterLayout, name: string) {
   const deployment = yield* openDeployment(dir, yield* openMasterKey(dir))
   const { creds, inboxPrefix } = yield* serviceCredentials(deployment.hub)
-  const wire = yield* connect({ server: addressesOf(layout), auth: { creds }, name, inboxPrefix })
+  const wire = yield* connectPatiently({ server: addressesOf(layout), auth: { creds }, name, inboxPrefix })
   return { deployment, wire }
 })
