@@ -124,6 +124,26 @@ export class AdminTokens extends Context.Service<AdminTokens, {
   readonly create: (name: string, scope: AdminScope) => Effect.Effect<NewAdminToken, CommandFailed>
   readonly list: Effect.Effect<ReadonlyArray<AdminToken>>
   readonly revoke: (name: string) => Effect.Effect<void, CommandFailed>
-  /** Whose token this is, as far as this process has heard; `undefined`: nobody's, or revoked. */
-  readonly holder: (token: string) => { readonly name: string; readonly scope: AdminScope } | undefined
+  /** Whose token or session this is, as far as this process has heard; `undefined`: nobody's, revoked, or ended. `now`: milliseconds. */
+  readonly holder: (bearer: string, now: number) => AdminHolder | undefined
 }>()("streams/AdminTokens") {}
+
+/** Whom an admin token or a session of theirs lets in: by name, or `null` for the token of a hosted machine itself. */
+export interface AdminHolder {
+  readonly name: string | null
+  readonly scope: AdminScope
+}
+
+/** Lets an operator's browser in: by a code instead of a token, for eight hours at a time, as the one who asked for the code. */
+export class OperatorSessions extends Context.Service<OperatorSessions, {
+  /** A code good once and for a few minutes, on any process. `public_url`: where others reach this backend. */
+  readonly code: (holder: AdminHolder) => Effect.Effect<{ readonly code: string; readonly public_url: string; readonly expires_at: string }, CommandFailed>
+  /** Use a code up. */
+  readonly open: (code: string) => Effect.Effect<{ readonly session: OperatorSession; readonly holder: AdminHolder }, CommandFailed>
+  /** Eight hours more for the session `bearer` is; where it is a token, a session in its place. */
+  readonly renew: (holder: AdminHolder, bearer: string) => Effect.Effect<OperatorSession, CommandFailed>
+}>()("streams/OperatorSessions") {}
+
+/** A bearer for a page, shown this once. */
+export const OperatorSession = Schema.Struct({ token: Schema.String, expires_at: Schema.String })
+export type OperatorSession = typeof OperatorSession.Type

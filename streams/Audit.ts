@@ -34,6 +34,8 @@ export const auditTypes = {
   "key.rotated": { of: Word, key_id: OpaqueId },
   "admin_token.made": { token_id: OpaqueId, scope: Word },
   "admin_token.revoked": { token_id: OpaqueId },
+  /** A browser was let in by a code of `hosted open`. */
+  "admin_session.opened": { scope: Word },
   "settings.changed": { fields: Schema.Array(Word) },
   "tool.granted": { tool_id: OpaqueId, expires_at: Time },
   "tool.revoked": { tool_id: OpaqueId },

@@ -1,4 +1,4 @@
-import { Context, type Effect, Schema } from "effect"
+import { Context, type Effect, Schema, Stream } from "effect"
 import type { CommandFailed } from "./Backend.ts"
 import type { Reading } from "./metrics.ts"
 
@@ -72,3 +72,9 @@ export class Observing extends Context.Service<Observing, {
   readonly gauges: Effect.Effect<ReadonlyArray<Reading>>
   readonly presence: (tenant: string | undefined) => Effect.Effect<Presence>
 }>()("streams/Observing") {}
+
+/** What an operator sees move though no table did: alerts and their silences; who is here, and how far behind. */
+export type Stirring = "alerts" | "peers"
+
+/** That something of the kind moved, live; never of whom. Silent where nobody looks after several people's peers. */
+export const Stirrings = Context.Reference<Stream.Stream<Stirring>>("streams/Stirrings", { defaultValue: () => Stream.never })

@@ -148,6 +148,7 @@ export const Granted = Schema.Struct({
 
 export const Advice = Schema.Struct({ conversation_id: Schema.String, content: Schema.String })
 export const CompanionCode = Schema.Struct({ code: Schema.String, url: Schema.String, expires_at: Schema.String })
+export const OperatorCode = Schema.Struct({ code: Schema.String, public_url: Schema.String, expires_at: Schema.String })
 
 /** The settings in force; one kept by an older backend has no region. */
 export const PrivacySettings = Schema.Struct({

@@ -37,7 +37,7 @@ import { markFile, type MarkStore, openMark } from "./LogMark.ts"
 import { adoptShared, openSharedKeys } from "./keyRotation.ts"
 import { OpenedCache, viewOf } from "./LogView.ts"
 import { awaitMark, logsOf, openPartitions, type Partition, type Partitions, refuseOtherCount } from "./Partitions.ts"
-import { PeerWatch } from "./PeerWatch.ts"
+import { watchPeers } from "./PeerWatch.ts"
 import { defaultLimits, makeRateBudget, rateBucket, type RateLimits } from "./RateBudget.ts"
 import { finishRestore } from "./restoredFolder.ts"
 import { nonceBucket } from "./nonces.ts"
@@ -182,8 +182,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
     /** Our own pen in the log; its keys change when they are rotated. */
     hosted: { backendId: identity.identity.backend_id, get keys() { return keysOfIdentity(identity.identity) } },
     view: yield* viewOf(ask(remembered), all, (tenant) => ask(greatestLamport(tenant))),
-    /** How each peer's syncing goes, whichever hosted process it passes through. */
-    watch: new PeerWatch(),
+    ...yield* watchPeers,
     /** What ingest opened and the projections have not come to yet. */
     opened: new OpenedCache(),
     /** Which log a tenant's events are in. */

@@ -1,4 +1,4 @@
-import { Duration } from "effect"
+import { Duration, Effect, PubSub } from "effect"
 import { SyncTally } from "../../streams/SyncTally.ts"
 import type { HeadRequest, VerdictName } from "../../streams/Verdict.ts"
 import { millisOf } from "../../streams/time.ts"
@@ -24,6 +24,8 @@ export interface Watched {
 const untoldMax = 10_000
 /** A peer that says the same as before is told of this often. */
 const tellAgainAfter = Duration.toMillis(Duration.minutes(1))
+/** One that was silent for longer has just come back; they report every ten seconds. */
+const awayAfterMillis = Duration.toMillis(Duration.seconds(30))
 /** A clock that moved by less is the same. */
 const skewSameMillis = 1000
 
@@ -31,9 +33,15 @@ type Report = Extract<Sighting, { readonly kind: "report" }>
 
 /** How each peer's syncing goes, whichever hosted process it passes through. */
 export class PeerWatch {
+  readonly #onMoved: () => void
   readonly #peers = new Map<string, Watched>()
   readonly #reports = new Map<string, Report>()
   #untold: Array<Sighting> = []
+
+  /** `onMoved`: something may be told of a peer that was not told before. */
+  constructor(onMoved: () => void = () => undefined) {
+    this.#onMoved = onMoved
+  }
 
   of(peer: string): Watched {
     const held = this.#peers.get(peer)
@@ -60,8 +68,12 @@ export class PeerWatch {
   /** What was seen here, or elsewhere. */
   take(sighting: Sighting): void {
     const watched = this.of(sighting.peer)
-    if (sighting.kind === "try") return void watched.tally.record(sighting.at, sighting.outcome, sighting.about, sighting.times)
+    if (sighting.kind === "try") {
+      if (sighting.outcome !== "committed") this.#onMoved()
+      return void watched.tally.record(sighting.at, sighting.outcome, sighting.about, sighting.times)
+    }
     if (sighting.at < watched.seenAt) return
+    if (sighting.pending !== watched.pending || sighting.at - watched.seenAt > awayAfterMillis) this.#onMoved()
     watched.pending = sighting.pending
     watched.seenAt = sighting.at
     watched.skewMillis = sighting.skew ?? undefined
@@ -96,3 +108,10 @@ export class PeerWatch {
 
 const isSame = (told: Report, now: Report): boolean =>
   now.at - told.at < tellAgainAfter && now.pending === told.pending && now.through === told.through && Math.abs((now.skew ?? 0) - (told.skew ?? 0)) < skewSameMillis
+
+/** How each peer's syncing goes, whichever hosted process it passes through, and word whenever that may be another than before. */
+export const watchPeers = Effect.map(PubSub.sliding<void>(1), (peersMoved) => ({
+  watch: new PeerWatch(() => void PubSub.publishUnsafe(peersMoved, undefined)),
+  // one is as good as many: whoever hears it reads everything anew
+  peersMoved
+}))

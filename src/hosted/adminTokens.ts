@@ -3,7 +3,7 @@ import { Clock, Effect, Result, Schema, SubscriptionRef } from "effect"
 import { AdminScope, AdminTokens } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { Digest, Time } from "../../streams/ids.ts"
-import { isoTime } from "../../streams/time.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
 import type { KeyValue } from "../nats/keyValue.ts"
 import type { SecretKey } from "../security/secretKey.ts"
 import { openSharedRecord, type SharedRecord } from "./SharedRecord.ts"
@@ -18,11 +18,24 @@ const Kept = Schema.Struct({
   revoked_at: Schema.NullOr(Time)
 })
 type Kept = typeof Kept.Type
-const KeptTokens = Schema.Struct({ tokens: Schema.Array(Kept) })
-type KeptTokens = typeof KeptTokens.Type
+
+/** A code of `hosted open` or the session it was used for, at rest: whose it is, and until when it counts. */
+const Opening = Schema.Struct({
+  kind: Schema.Literals(["code", "session"]),
+  /** `null`: whoever holds the token of a hosted machine itself. */
+  name: Schema.NullOr(Schema.String),
+  scope: AdminScope,
+  hash: Digest,
+  expires_at: Time
+})
+export type Opening = typeof Opening.Type
+
+const KeptTokens = Schema.Struct({ tokens: Schema.Array(Kept), openings: Schema.optionalKey(Schema.Array(Opening)) })
+export type KeptTokens = typeof KeptTokens.Type
 
 /** Says at a glance, in a file or a chat where it should not be, what it is. */
 const prefix = "maestra-admin-"
+export const sessionPrefix = "maestra-session-"
 const secretBytes = 32
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$/
 /** Names ever used. */
@@ -33,7 +46,7 @@ export const openAdminTokens = (store: KeyValue, storeKey: SecretKey) =>
 
 const failed = (status: CommandFailed["status"], type: string, hint: string) => new CommandFailed({ status, type, hint })
 const unavailable = ({ hint }: { readonly hint: string }) => failed(503, "try-again", hint)
-const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url")
+export const hashOf = (token: string): string => createHash("sha256").update(token).digest("base64url")
 
 /** The tokens of operators who do not sit at the machine: good on every process, gone from every process. */
 export const adminTokens = (record: SharedRecord<KeptTokens>): AdminTokens["Service"] => {
@@ -46,7 +59,7 @@ export const adminTokens = (record: SharedRecord<KeptTokens>): AdminTokens["Serv
       yield* record.update((held): Result.Result<KeptTokens, CommandFailed> => {
         if (held.tokens.some((kept) => kept.name === name)) return Result.fail(failed(409, "token-exists", `There is or was a token ${name}; names are used once, so that the audit says whose it was.`))
         if (held.tokens.length >= tokensMax) return Result.fail(failed(409, "too-many-tokens", `There are ${tokensMax} tokens, revoked ones counted.`))
-        return Result.succeed({ tokens: [...held.tokens, { name, scope, hash: hashOf(token), created_at, revoked_at: null }] })
+        return Result.succeed({ ...held, tokens: [...held.tokens, { name, scope, hash: hashOf(token), created_at, revoked_at: null }] })
       }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
       return { name, scope, token, created_at }
     }),
@@ -56,13 +69,18 @@ export const adminTokens = (record: SharedRecord<KeptTokens>): AdminTokens["Serv
       yield* record.update((held): Result.Result<KeptTokens, CommandFailed> => {
         const kept = held.tokens.find((token) => token.name === name)
         if (kept === undefined) return Result.fail(failed(404, "unknown-token", `There is no token ${name}; \`maestra hosted tokens list\` shows them.`))
-        return Result.succeed(kept.revoked_at !== null ? held : { tokens: held.tokens.map((token) => token === kept ? { ...token, revoked_at: at } : token) })
+        return Result.succeed(kept.revoked_at !== null ? held : {
+          tokens: held.tokens.map((token) => token === kept ? { ...token, revoked_at: at } : token),
+          // what it let in goes with it
+          openings: (held.openings ?? []).filter((opening) => opening.name !== name)
+        })
       }).pipe(Effect.catchTag("TenantsUnavailable", (error) => Effect.fail(unavailable(error))))
     }),
     // hashed first, so the time it takes says nothing about what is kept
-    holder: (token) => {
-      const hash = token.startsWith(prefix) ? hashOf(token) : undefined
-      const kept = hash === undefined ? undefined : tokens().find((held) => held.hash === hash && held.revoked_at === null)
+    holder: (bearer, now) => {
+      const { openings = [], tokens } = SubscriptionRef.getUnsafe(record.held)
+      const hash = bearer.startsWith(prefix) || bearer.startsWith(sessionPrefix) ? hashOf(bearer) : undefined
+      const kept = hash === undefined ? undefined : tokens.find((held) => held.hash === hash && held.revoked_at === null) ?? openings.find((held) => held.hash === hash && held.kind === "session" && now < millisOf(held.expires_at))
       return kept === undefined ? undefined : { name: kept.name, scope: kept.scope }
     }
   }

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Option, Result, Schema, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Option, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { damage } from "../../projections/syncState/queries.ts"
 import { type Alert, AlertState, type Fact, noAlerts } from "../../streams/alerts.ts"
 import { subjects } from "../../streams/subjects.ts"
@@ -20,7 +20,7 @@ const triesMin = 10
 const missedFor = Duration.hours(24)
 
 /** What alerts ask of a bucket. */
-export type AlertBucket = Pick<KeyValue, "get" | "create" | "update" | "delete">
+export type AlertBucket = Pick<KeyValue, "get" | "create" | "update" | "delete" | "watch">
 
 /** A bucket that is made when it is first needed: a hub that is slow to make it holds up no start. */
 export const whenNeeded = (bucket: string, open: Effect.Effect<KeyValue, { readonly _tag: string }>): AlertBucket => {
@@ -34,7 +34,8 @@ export const whenNeeded = (bucket: string, open: Effect.Effect<KeyValue, { reado
     get: (name) => Effect.flatMap(there, (made) => made.get(name)),
     create: (name, value) => Effect.flatMap(there, (made) => made.create(name, value)),
     update: (name, value, revision) => Effect.flatMap(there, (made) => made.update(name, value, revision)),
-    delete: (name) => Effect.flatMap(there, (made) => made.delete(name))
+    delete: (name) => Effect.flatMap(there, (made) => made.delete(name)),
+    watch: Stream.unwrap(Effect.map(there, ({ watch }) => watch))
   }
 }
 

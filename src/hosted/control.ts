@@ -15,7 +15,7 @@ import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { Cutting } from "./followRevocations.ts"
 import { noteBackup, staleBackups } from "./knownBackups.ts"
 import type { LogView } from "./LogView.ts"
-import { onlineFor } from "./observing.ts"
+import { onlineFor, unknownHere } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Partition, Partitions } from "./Partitions.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
@@ -154,7 +154,7 @@ const newTenant = (tenant: string, user: string, now: string, partitions: number
  */
 const revoke = Effect.fnUntraced(function*(context: HostedControlContext, peer: string, cause: "requested" | "lost" | "compromised"): Effect.fn.Return<void, CommandFailed> {
   const record = [...context.tenants.all()].find(({ devices, gone }) => [...devices, ...gone].some(({ peer_id }) => peer_id === peer))
-  if (record === undefined) return yield* failed(404, "unknown-peer", `There is no peer ${peer}; \`maestra hosted peers\` lists them.`)
+  if (record === undefined) return yield* unknownHere(context, peer)
   const now = yield* Clock.currentTimeMillis
   const leaving = goingWith(record, peer)
   const after = yield* context.tenants.update(record.tenant, (current): Result.Result<TenantRecord, never> => {

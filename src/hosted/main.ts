@@ -4,10 +4,10 @@ import { keepSearchable } from "../../projections/conversations/searchIndex.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
 import type { Projections } from "../../projections/runner.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
-import { AdminTokens, Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
+import { AdminTokens, Keys, Nonces, OperatorSessions, Tickets, Tools } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
 import { EventTail, HostedControl, Maintenance, type Reached, Registrar, RegistrationRefused, StoreFull, Syncing, type Tier, Writer, type Written } from "../../streams/Backend.ts"
-import { Observing } from "../../streams/Observing.ts"
+import { Observing, Stirrings } from "../../streams/Observing.ts"
 import { TenantData } from "../../streams/TenantData.ts"
 import { Alerts } from "../../streams/alerts.ts"
 import { Limits } from "../../streams/RateLimits.ts"
@@ -33,10 +33,12 @@ import { watchJoined, watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import { hostedNonces } from "./nonces.ts"
 import { hostedObserving, keepLooking } from "./observing.ts"
+import { operatorSessions } from "./operatorSessions.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import { ingestOf, keepMark, keepProjecting, openChains, ownOf } from "./parts.ts"
 import { keepReports } from "./reports.ts"
 import { keepSightings } from "./sightings.ts"
+import { hostedStirrings } from "./stirrings.ts"
 import { syncingOnHosted } from "./syncing.ts"
 import { projectionsLayer, remembered } from "./tablesOf.ts"
 import { tailHosted } from "./tail.ts"
@@ -52,7 +54,7 @@ import { hostedTools } from "./tools.ts"
 
 export const version = "0.1.0"
 
-type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | Keys | Audit | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | OperatorSessions | Keys | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
 export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, HostedStartError> =>
@@ -141,10 +143,12 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
     Context.add(Nonces, hostedNonces(base.nonces)),
     Context.add(Tools, hostedTools(base)),
     Context.add(AdminTokens, adminTokens(base.admin)),
+    Context.add(OperatorSessions, operatorSessions(base.admin, options.publicUrl)),
     Context.add(Keys, hostedKeys({ ...base, own, signer: base.deployment.signer })),
     Context.add(Observing, observing),
     Context.add(TenantData, TenantData.of(hostedTenantData(base, own))),
     Context.add(Alerts, alerts),
+    Context.add(Stirrings, hostedStirrings(base)),
     Context.add(HostedControl, makeHostedControl({
       ...base, own,
       confirmed: (tenant) => Effect.map(ask(listPeers(tenant)), (peers) => new Set(peers.filter(({ confirmed }) => confirmed).map(({ peer_id }) => peer_id))),

@@ -1,13 +1,15 @@
-import { Clock, Duration, Effect, Result, Stream } from "effect"
+import { Clock, Duration, Effect, PubSub, Result, Stream } from "effect"
 import { committed, positionsOf } from "../../projections/syncState/queries.ts"
-import { CommandFailed } from "../../streams/Backend.ts"
+import type { CommandFailed } from "../../streams/Backend.ts"
 import { decode } from "../../streams/Envelope.ts"
 import type { Observing, PeerDebug, PeerMetrics, Queued } from "../../streams/Observing.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
+import { unknownPeer } from "../observing/unknownPeer.ts"
 import type { Base } from "./Base.ts"
 import { sightingsBucket } from "./sightings.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
+import type { Tenants } from "./Tenants.ts"
 
 const lookEvery = Duration.seconds(5)
 /** A peer that reported within this is online. They report every ten seconds. */
@@ -77,12 +79,29 @@ const allOf = Effect.fnUntraced(function*(base: ObservingBase, tenant: string | 
   return recordsOf(base, tenant).flatMap((record) => record.devices.map((device) => metricsOf(base, told, record.tenant, device, now)))
 })
 
-/** Note how far every peer is, so that it can be told how long something has waited. For ever. */
-export const keepLooking = (base: ObservingBase): Effect.Effect<never> =>
-  allOf(base, undefined).pipe(
-    Effect.map((peers) => base.watch.keepOnly(new Set(peers.map(({ peer_id }) => peer_id)))),
-    Effect.andThen(Effect.sleep(lookEvery)),
-    Effect.forever)
+/**
+ * Note how far every peer is, so that it can be told how long something has waited; and tell when one went away or fell
+ * behind, which no report of it does. For ever.
+ */
+export const keepLooking = (base: ObservingBase & Pick<Base, "peersMoved">): Effect.Effect<never> =>
+  Effect.suspend(() => {
+    let before = ""
+    return Effect.gen(function*() {
+      const told = yield* tell(base, undefined)
+      const now = yield* Clock.currentTimeMillis
+      const peers = recordsOf(base, undefined).flatMap(({ devices, tenant }) => devices.map((device) => ({ device, lag: lagOf(base, told, tenant, device.peer_id, now) })))
+      base.watch.keepOnly(new Set(peers.map(({ device }) => device.peer_id)))
+      // how long it has waited so far, everybody's own clock tells
+      const seen = JSON.stringify(peers.map(({ device: { peer_id }, lag }) => [peer_id, isOnline(told, peer_id, now), lag > 0]))
+      if (seen !== before) yield* PubSub.publish(base.peersMoved, undefined)
+      before = seen
+      yield* Effect.sleep(lookEvery)
+    }).pipe(Effect.forever)
+  })
+
+/** What is said of a name no peer has: which there are. */
+export const unknownHere = ({ tenants }: { readonly tenants: Pick<Tenants, "all"> }, peer: string): CommandFailed =>
+  unknownPeer(peer, [...tenants.all()].flatMap(({ devices, user_id }) => devices.map(({ identity, peer_id }) => ({ peer_id, about: `${user_id}'s, ${identity.backend_type}` }))), "maestra hosted peers")
 
 /** How syncing goes with every peer of every tenant, as all hosted processes together see it. */
 export const hostedObserving = (base: ObservingBase): Omit<Observing["Service"], "gauges" | "checks"> => {
@@ -92,7 +111,7 @@ export const hostedObserving = (base: ObservingBase): Omit<Observing["Service"],
       const gone = record.gone.find(({ peer_id }) => peer_id === peer)
       if (device !== undefined || gone !== undefined) return { record, device, gone, ids: (device ?? gone)! }
     }
-    return yield* new CommandFailed({ status: 404, type: "unknown-peer", hint: `There is no peer ${peer}; \`maestra hosted peers\` lists them.` })
+    return yield* unknownHere(base, peer)
   })
   return {
     all: (tenant) => allOf(base, tenant),

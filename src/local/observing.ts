@@ -4,6 +4,7 @@ import { decode } from "../../streams/Envelope.ts"
 import type { Observing, PeerDebug, PeerMetrics, Queued } from "../../streams/Observing.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
 import type { EventLog } from "../nats/EventLog.ts"
+import { unknownPeer } from "../observing/unknownPeer.ts"
 import { keyId } from "../security/keys.ts"
 import type { CompanionStore } from "./companions.ts"
 import type { Journal } from "./Journal.ts"
@@ -55,12 +56,7 @@ export const lagSeconds = (context: ObservingContext, now: number): number => {
 export const queueDepth = ({ journal, state }: Pick<ObservingContext, "journal" | "state">): number =>
   Math.max(0, journal.acknowledged() - SubscriptionRef.getUnsafe(state.relayed).to)
 
-const unknownPeer = (paired: PairedWith | undefined) =>
-  new CommandFailed({
-    status: 404,
-    type: "unknown-peer",
-    hint: paired === undefined ? "This machine is not paired: `maestra local pair CODE`." : `This machine is ${paired.peer_id}; \`maestra local peers\` lists the others.`
-  })
+const notPaired = new CommandFailed({ status: 404, type: "unknown-peer", hint: "This machine is not paired and knows no peers: `maestra local pair CODE`." })
 
 /** This machine. */
 const own = Effect.fnUntraced(function*(context: ObservingContext, paired: PairedWith): Effect.fn.Return<PeerMetrics> {
@@ -115,10 +111,14 @@ export const localObserving = (context: ObservingContext): Omit<Observing["Servi
   const { state } = context
   const metrics = Effect.fnUntraced(function*(peer: string) {
     const paired = pairedOf(state)
-    if (paired === undefined) return yield* unknownPeer(paired)
+    if (paired === undefined) return yield* notPaired
     if (paired.peer_id === peer) return yield* own(context, paired)
-    const backendId = (yield* known(context)).get(peer)
-    return backendId === undefined ? yield* unknownPeer(paired) : yield* other(context, peer, backendId)
+    const peers = yield* known(context)
+    const backendId = peers.get(peer)
+    if (backendId !== undefined) return yield* other(context, peer, backendId)
+    const others = [...peers].filter(([other]) => other !== paired.peer_id)
+    const there = [{ peer_id: paired.peer_id, about: "this machine" }, ...others.map(([peer_id, id]) => ({ peer_id, about: id.replace(/_sha256_.*/, "") }))]
+    return yield* unknownPeer(peer, there, "maestra local peers")
   })
   return {
     metrics,

@@ -1,21 +1,28 @@
 /**
  * How smoothly ten thousand conversations scroll and search in the web app.
  *
- * Fills a real local backend, opens its page in Chromium and counts the long tasks (50 ms and more, as the browser itself
- * tells) while the list is read in, scrolled from end to end, and searched letter by letter. `npm run jank`; exit code 1
- * where scrolling or searching meets one. `--conversations N` for another number.
+ * Fills a real local backend, opens its page in Chromium and looks at every task of the page's main thread while the list
+ * is read in, scrolled, dragged from end to end, and searched letter by letter; then scrolls and drags as many plain rows
+ * in an otherwise empty page, which is the floor on this machine. `npm run jank`; exit code 1 where scrolling or searching
+ * takes the main thread 50 ms of processor time at a stretch. `--conversations N` for another number, `--traces FOLDER`
+ * keeps the traces, for DevTools.
  */
-import type { Page } from "playwright-core"
+import type { Browser, Locator, Page } from "playwright-core"
 import { isMissing, startBrowser } from "../support/browser.ts"
 import { done } from "../support/linked.ts"
 import { buildWeb } from "../support/webPage.ts"
 import { makeWorld } from "../support/world.ts"
+import { type Task, traced } from "./mainThread.ts"
 
-const at = process.argv.indexOf("--conversations")
-const conversations = at === -1 ? 10_000 : Number(process.argv[at + 1])
+const valueOf = (flag: string): string | undefined => process.argv.includes(flag) ? process.argv[process.argv.indexOf(flag) + 1] : undefined
+
+const conversations = Number(valueOf("--conversations") ?? 10_000)
+const traces = valueOf("--traces")
 const messagesEach = 4
 /** Conversations in one request of the import. */
 const linesAtOnce = 2000
+/** From here on a task is long, as browsers have it, milliseconds. */
+const longFrom = 50
 
 const words = "apple pear plum river mountain kettle garden window letter market harbour winter lantern violin pepper saddle ocean forest candle meadow".split(" ")
 const textOf = (n: number, length: number) => Array.from({ length }, (_, i) => words[(n * 7 + i * i + (n >> 3) * i) % words.length]).join(" ")
@@ -25,11 +32,18 @@ const lineOf = (n: number) => JSON.stringify({
   messages: Array.from({ length: messagesEach }, (_, i) => ({ id: `m${i}`, role: i % 2 === 0 ? "user" : "assistant", content: `${textOf(n + i, 40)} number${n}` }))
 })
 
+/** The same number of rows with nothing behind them. */
+const plainPage = `<!doctype html><title>plain rows</title><style>
+  html, body { height: 100%; margin: 0; font: 15px sans-serif } div { height: 700px; width: 320px; overflow-y: auto; contain: strict }
+  ul { margin: 0; padding: 0; list-style: none } li { height: 62px }
+</style><div data-testid="conversation-rows"><ul>${Array.from({ length: conversations }, (_, n) => `<li>${textOf(n, 3)} ${n}</li>`).join("")}</ul></div>`
+
 interface Phase {
   readonly name: string
   readonly seconds: number
-  /** Milliseconds, each. */
-  readonly longTasks: ReadonlyArray<number>
+  readonly tasks: ReadonlyArray<Task>
+  /** As the browser's own observer tells them, which counts waiting for a processor too. */
+  readonly longTasks: number
   /** The longest time between two frames, milliseconds. */
   readonly worstFrame: number
 }
@@ -37,22 +51,84 @@ interface Phase {
 const watchTasks = `
   globalThis.longTasks = []
   globalThis.worstFrame = 0
-  new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => longTasks.push(Math.round(duration)))).observe({ type: "longtask", buffered: true })
+  new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => longTasks.push(duration))).observe({ type: "longtask", buffered: true })
   let last = performance.now()
   const frame = (now) => { worstFrame = Math.max(worstFrame, now - last); last = now; requestAnimationFrame(frame) }
   requestAnimationFrame(frame)`
 
-const measure = async (page: Page, name: string, body: () => Promise<void>): Promise<Phase> => {
+const measure = async (browser: Browser, page: Page, name: string, body: () => Promise<void>): Promise<Phase> => {
   await page.evaluate("longTasks.length = 0, worstFrame = 0")
   const began = performance.now()
-  await body()
-  const seconds = (performance.now() - began) / 1000
-  const [longTasks, worstFrame] = await page.evaluate<[Array<number>, number]>("[longTasks.slice(), Math.round(worstFrame)]")
-  return { name, seconds, longTasks, worstFrame }
+  let seconds = 0
+  const tasks = await traced(browser, page, async () => {
+    await body()
+    seconds = (performance.now() - began) / 1000
+  }, traces === undefined ? undefined : `${traces}/${name.replaceAll(/\W+/g, "-")}.json`)
+  const [longTasks, worstFrame] = await page.evaluate<[number, number]>("[longTasks.length, Math.round(worstFrame)]")
+  return { name, seconds, tasks, longTasks, worstFrame }
 }
 
-const say = ({ longTasks, name, seconds, worstFrame }: Phase) =>
-  console.log(`| ${name} | ${seconds.toFixed(1)} | ${longTasks.length} | ${longTasks.length === 0 ? "–" : Math.max(...longTasks)} | ${worstFrame} |`)
+const wheel = async (page: Page) => {
+  for (let n = 0; n < 150; n++) {
+    await page.mouse.wheel(0, 900)
+    await page.waitForTimeout(16)
+  }
+}
+
+const drag = async (list: Locator) => {
+  for (let n = 0; n <= 120; n++) {
+    await list.evaluate((element, part) => { element.scrollTop = element.scrollHeight * part }, n / 120)
+    await list.page().waitForTimeout(16)
+  }
+}
+
+const search = async (page: Page, wanted: string) => {
+  for (const letter of wanted) {
+    await page.keyboard.press(letter === " " ? "Space" : letter)
+    await page.waitForTimeout(80)
+  }
+  await page.waitForTimeout(1500)
+  await page.keyboard.press("ControlOrMeta+a")
+  await page.keyboard.press("Delete")
+  await page.waitForTimeout(300)
+}
+
+const inPlainRows = async (browser: Browser, page: Page): Promise<ReadonlyArray<Phase>> => {
+  await page.goto("about:blank")
+  await page.setContent(plainPage)
+  await page.evaluate(watchTasks)
+  const list = page.getByTestId("conversation-rows")
+  await list.hover()
+  return [
+    await measure(browser, page, "floor: scrolled by the wheel", () => wheel(page)),
+    await measure(browser, page, "floor: dragged from end to end", () => drag(list))
+  ]
+}
+
+const inTheApp = async (browser: Browser, page: Page, url: string): Promise<ReadonlyArray<Phase>> => {
+  await page.addInitScript(watchTasks)
+  await page.goto(url)
+  const phases = [await measure(browser, page, "read in", () => page.getByText(conversations.toLocaleString("en"), { exact: true }).waitFor({ timeout: 60_000 }))]
+  const list = page.getByTestId("conversation-rows")
+  await list.hover()
+  phases.push(await measure(browser, page, "scrolled by the wheel", () => wheel(page)))
+  phases.push(await measure(browser, page, "dragged from end to end", () => drag(list)))
+  await page.getByRole("searchbox", { name: "Search conversations" }).focus()
+  for (const wanted of ["river mount", `number${Math.floor(conversations / 2)}`, "zzz"]) {
+    phases.push(await measure(browser, page, `searched: ${wanted}`, () => search(page, wanted)))
+  }
+  return phases
+}
+
+const rounded = (millis: number): string => millis.toFixed(millis < 10 ? 1 : 0)
+
+const say = ({ longTasks, name, seconds, tasks, worstFrame }: Phase) => {
+  const longest = tasks.reduce((most, task) => task.own > most.own ? task : most, { own: 0, wall: 0, parts: { script: 0, layout: 0, paint: 0 } })
+  const most = Math.max(0, ...tasks.map(({ wall }) => wall))
+  const own = tasks.reduce((all, task) => all + task.own, 0)
+  const { layout, paint, script } = longest.parts
+  console.log(`| ${[name, seconds.toFixed(1), longTasks, rounded(most), tasks.filter((task) => task.own >= longFrom).length, rounded(longest.own), `${rounded(script)}, ${rounded(layout)}, ${rounded(paint)}`, `${(own / seconds / 10).toFixed(0)} %`, worstFrame].join(" | ")} |`)
+}
 
 if (isMissing("chromium")) throw new Error("no chromium (Debian: chromium)")
 const world = await makeWorld()
@@ -64,43 +140,16 @@ try {
     await done(local, "POST", "/import", `${lines.join("\n")}\n`)
   }
   const browser = await startBrowser("chromium")
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
-  await page.addInitScript(watchTasks)
-  const phases: Array<Phase> = []
-  await page.goto((await done<{ readonly url: string }>(local, "POST", "/companion-codes", { owner: true })).url)
-  phases.push(await measure(page, "read in", () => page.getByText(conversations.toLocaleString("en"), { exact: true }).waitFor({ timeout: 60_000 })))
-  const list = page.getByTestId("conversation-rows")
-  await list.hover()
-  phases.push(await measure(page, "scrolled by the wheel", async () => {
-    for (let n = 0; n < 150; n++) {
-      await page.mouse.wheel(0, 900)
-      await page.waitForTimeout(16)
-    }
-  }))
-  phases.push(await measure(page, "dragged from end to end", async () => {
-    for (let n = 0; n <= 120; n++) {
-      await list.evaluate((element, part) => { element.scrollTop = element.scrollHeight * part }, n / 120)
-      await page.waitForTimeout(16)
-    }
-  }))
-  const field = page.getByRole("searchbox", { name: "Search conversations" })
-  await field.focus()
-  for (const search of ["river mount", `number${Math.floor(conversations / 2)}`, "zzz"]) {
-    phases.push(await measure(page, `searched: ${search}`, async () => {
-      for (const letter of search) {
-        await page.keyboard.press(letter === " " ? "Space" : letter)
-        await page.waitForTimeout(80)
-      }
-      await page.waitForTimeout(1500)
-      await page.keyboard.press("ControlOrMeta+a")
-      await page.keyboard.press("Delete")
-      await page.waitForTimeout(300)
-    }))
-  }
+  const page = () => browser.newPage({ viewport: { width: 1280, height: 800 } })
+  const phases = await inTheApp(browser, await page(), (await done<{ readonly url: string }>(local, "POST", "/companion-codes", { owner: true })).url)
+  const floor = await inPlainRows(browser, await page())
   await browser.close()
-  console.log(`${conversations.toLocaleString("en")} conversations, ${(conversations * messagesEach).toLocaleString("en")} messages\n\n| while | seconds | long tasks | longest, ms | worst frame, ms |\n| --- | ---: | ---: | ---: | ---: |`)
-  phases.forEach(say)
-  if (phases.slice(1).some(({ longTasks }) => longTasks.length > 0)) process.exitCode = 1
+  console.log(`${conversations.toLocaleString("en")} conversations, ${(conversations * messagesEach).toLocaleString("en")} messages
+
+| while | seconds | long tasks | longest, ms | long by own time | longest own time, ms | of it script, layout, paint | main thread busy | worst frame, ms |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`)
+  for (const phase of [...phases, ...floor]) say(phase)
+  if (phases.slice(1).some(({ tasks }) => tasks.some(({ own }) => own >= longFrom))) process.exitCode = 1
 } finally {
   await world.close()
 }

@@ -6,7 +6,7 @@ import { OpenApi } from "effect/http-api"
 import { HostedApi, LocalApi } from "../../src/gateway/http/api.ts"
 import { issueOwnerSession } from "../../src/gateway/http/ownerSession.ts"
 import {
-  type Access, advisorOf, companionCode, conversationsOf, hostedBackend, localBackend, type LogEvent, openOwnerSession, renewOwnerSession, requestsTo, subscribeTo, upkeepOf
+  type Access, advisorOf, companionCode, conversationsOf, hostedBackend, localBackend, type LogEvent, openOwnerSession, renewOperatorSession, renewOwnerSession, requestsTo, subscribeTo, upkeepOf
 } from "../../src/sdk/typescript/owner/index.ts"
 import { defaultPlatform, type Platform } from "../../src/sdk/typescript/platform.ts"
 import { MaestraError } from "../../src/sdk/typescript/problems.ts"
@@ -75,7 +75,7 @@ describe("the owner's client", () => {
       assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(own)), OpenApi.fromApi(LocalApi)), [])
       const theirs: Access = { ...mine, url: (yield* hosted).url }
       const { listen: __, ...operator } = hostedBackend(theirs)
-      assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(everyCall(operator, upkeepOf(theirs, { surface: "web", tenant })))), OpenApi.fromApi(HostedApi)), [])
+      assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(everyCall(operator, { renew: () => renewOperatorSession(theirs) }, upkeepOf(theirs, { surface: "web", tenant })))), OpenApi.fromApi(HostedApi)), [])
       assert.strictEqual((yield* Effect.promise(() => operator.enroll("ada"))).code, "a code")
       assert.deepStrictEqual((yield* Effect.promise(() => conversationsOf(requestsTo(theirs), { surface: "web", tenant }).list({ limit: 1 }))).items, [])
     }))

@@ -58,4 +58,17 @@ describe("hosted processes", () => {
     assert.deepStrictEqual(watch.untold().map(({ at }) => at), [0, 60_000, 120_000])
     assert.strictEqual(watch.of(peer).seenAt, 120_000)
   })
+
+  it("say that a peer moved when it comes, comes back, waits otherwise or was refused, and not otherwise", () => {
+    let moved = 0
+    const watch = new PeerWatch(() => { moved += 1 })
+    const at = (seconds: number, written: number) => watch.reported(peer, report(seconds * 1000, written), { journal: "j", to: 5 }, seconds * 1000)
+    const told: Array<number> = []
+    const steps: ReadonlyArray<() => void> = [() => at(100, 5), () => at(110, 5), () => at(120, 8), () => at(130, 8), () => at(170, 8), () => watch.answered(peer, "committed", "", 171_000), () => watch.answered(peer, "busy", "", 172_000)]
+    for (const step of steps) {
+      step()
+      told.push(moved)
+    }
+    assert.deepStrictEqual(told, [1, 1, 2, 2, 3, 3, 4])
+  })
 })

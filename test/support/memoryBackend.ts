@@ -3,9 +3,10 @@ import { v7 } from "uuid"
 import type { EventEntry } from "../../projections/Entry.ts"
 import { Projections } from "../../projections/runner.ts"
 import { adminTokens, openAdminTokens } from "../../src/hosted/adminTokens.ts"
+import { operatorSessions } from "../../src/hosted/operatorSessions.ts"
 import { makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
 import { newSecretKey } from "../../src/security/secretKey.ts"
-import { AdminTokens, Keys } from "../../streams/Access.ts"
+import { AdminTokens, Keys, OperatorSessions } from "../../streams/Access.ts"
 import {
   CommandFailed,
   Companions,
@@ -258,9 +259,9 @@ const hostedLayer = Layer.succeed(HostedControl, {
   backupPart: () => Stream.empty
 })
 
-const tokensLayer = Layer.effect(AdminTokens, Effect.gen(function*() {
-  const store = yield* makeMemoryKeyValue("TENANTS")
-  return adminTokens(yield* openAdminTokens(store, newSecretKey()))
+const tokensLayer = Layer.effectContext(Effect.gen(function*() {
+  const record = yield* openAdminTokens(yield* makeMemoryKeyValue("TENANTS"), newSecretKey())
+  return Context.make(AdminTokens, adminTokens(record)).pipe(Context.add(OperatorSessions, operatorSessions(record, "https://sync.example.org")))
 }).pipe(Effect.orDie))
 
 const keysLayer = Layer.succeed(Keys, Keys.of({

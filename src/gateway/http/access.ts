@@ -20,7 +20,7 @@ export interface Trust {
   /** The local token, or the one of the operator at hosted's own machine. */
   readonly secret: Redacted.Redacted<string>
   readonly side: "local" | "hosted"
-  /** Whose admin token that is, where there are others. */
+  /** Whose admin token or session that is, where there are others. */
   readonly holder: AdminTokens["Service"]["holder"]
 }
 
@@ -47,8 +47,8 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
   Effect.gen(function*() {
     if (bearer === "" || bearer.length > bearerMaxLength) return yield* noToken(trust.side)
     if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
-    const held = trust.holder(bearer)
-    if (held !== undefined) return { ...operator, by: opaqueId("operator", held.name), scope: held.scope, ended: revokedAt(() => trust.holder(bearer) === undefined) }
+    const held = trust.holder(bearer, yield* Clock.currentTimeMillis)
+    if (held !== undefined) return { ...operator, ...held, ...held.name === null ? {} : { by: opaqueId("operator", held.name) }, ended: heldUntil(trust.holder, bearer) }
     if (trust.side === "local" && isOwnerSession(bearer)) return yield* ownerUntil(trust.secret, bearer)
     const { backendId, tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
     return {
@@ -88,8 +88,8 @@ const tokenEnded = (registrar: Registrar["Service"], bearer: string): Effect.Eff
     Effect.ignore
   )
 
-const revokedAt = (is: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => is() ? Effect.void : Effect.fail("not yet")).pipe(Effect.retry(Schedule.spaced(recheckEvery)), Effect.ignore)
+const heldUntil = (holder: Trust["holder"], bearer: string): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => holder(bearer, now) === undefined ? Effect.void : Effect.fail("not yet")).pipe(Effect.retry(Schedule.spaced(recheckEvery)), Effect.ignore)
 
 const owner: Asking = { kind: "owner", tenant: selfTenant, via: undefined, ended: Effect.never }
 
@@ -102,7 +102,7 @@ const ownerUntil = (secret: Trust["secret"], bearer: string): Effect.Effect<Aski
     return { ...owner, ended: Effect.sleep(Duration.millis(until - now)) }
   })
 
-const operator: Asking = { ...owner, kind: "operator", tenant: "", scope: "operate" }
+const operator: Asking = { ...owner, kind: "operator", tenant: "", scope: "operate", name: null }
 
 const tenantPattern = /^t_[a-z2-7]{16}$/
 
@@ -155,7 +155,7 @@ const operatorLayer = (trust: Trust) =>
             yield* auditRefusal(audit, refusal, asking)
             return yield* refusal
           }
-          return yield* Effect.provideService(handler, Actor, actorOf(asking))
+          return yield* handler.pipe(Effect.provideService(Caller, asking), Effect.provideService(Actor, actorOf(asking)))
         })
     }))
   )

@@ -4,6 +4,7 @@ import { Conversations, Messages } from "./api/conversations.ts"
 import { Log } from "./api/log.ts"
 import { Observing } from "./api/observing.ts"
 import { Hosted, Local, Operations, Tools } from "./api/operations.ts"
+import { OperatorSessions } from "./api/operatorSessions.ts"
 import { Privacy } from "./api/privacy.ts"
 import { Scraping } from "./api/scraping.ts"
 import { Companions, Sync } from "./api/sync.ts"
@@ -24,7 +25,7 @@ const shared = HttpApi.make("maestra").add(System, Conversations, Messages, Log,
 export class LocalApi extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys).middleware(Problems).annotateMerge(about) {}
 
 /** What a hosted backend serves. */
-export class HostedApi extends shared.add(Hosted, Tokens).middleware(Problems).annotateMerge(about) {}
+export class HostedApi extends shared.add(Hosted, Tokens, OperatorSessions).middleware(Problems).annotateMerge(about) {}
 
 /** The whole contract, both sides: what clients are generated from and the golden file holds. */
-export class Api extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys, Hosted, Tokens).middleware(Problems).annotateMerge(about) {}
+export class Api extends shared.add(Local, Companions, AdvisorQuestions, AdvisorKeys, Hosted, Tokens, OperatorSessions).middleware(Problems).annotateMerge(about) {}

@@ -9,6 +9,8 @@ export interface Asking {
   readonly kind: "owner" | "device" | "operator"
   /** What an operator's token is good for. */
   readonly scope?: AdminScope
+  /** The name of that token; `null`: the one of a hosted machine itself. */
+  readonly name?: string | null
   /** What the audit calls it, where several have such tokens. */
   readonly by?: string
   readonly tenant: string
@@ -29,7 +31,7 @@ export class Tenant extends HttpApiMiddleware.Service<Tenant, { provides: Caller
 }) {}
 
 /** Lets in the holder of the local token, or of an admin token on hosted whose scope the endpoint asks for. Nobody's session binding token. */
-export class Operator extends HttpApiMiddleware.Service<Operator>()("gateway/Operator", {
+export class Operator extends HttpApiMiddleware.Service<Operator, { provides: Caller }>()("gateway/Operator", {
   security,
   error: refusals(401, 403)
 }) {}

@@ -3,6 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { randomUUID } from "node:crypto"
 import type { Positions } from "../../../projections/runner.ts"
 import type { EventTail, StoreUnavailable, Tailed, WriteInvalid } from "../../../streams/Backend.ts"
+import type { Stirring } from "../../../streams/Observing.ts"
 import { fromBackend, type Problem, problem } from "./problems.ts"
 
 /** How often an idle stream says that it is alive: less than the minute after which proxies give up. */
@@ -53,10 +54,10 @@ const streamed = (text: Stream.Stream<string>, ended: Effect.Effect<void>) =>
 const gatherFor = Duration.millis(250)
 
 /**
- * That something happened, for whoever looks after all tenants: `subject` says where (`log`, `telemetry`), and nothing
- * says of whom. Nothing is missed by not hearing it again, so there is no place to resume from.
+ * That something happened, for whoever looks after all tenants: `subject` says where (`log`, `telemetry`, `alerts`,
+ * `peers`), and nothing says of whom. Nothing is missed by not hearing it again, so there is no place to resume from.
  */
-export const changeStream = (positions: Stream.Stream<Positions>, ended: Effect.Effect<void>): HttpServerResponse.HttpServerResponse => {
+export const changeStream = (positions: Stream.Stream<Positions>, stirrings: Stream.Stream<Stirring>, ended: Effect.Effect<void>): HttpServerResponse.HttpServerResponse => {
   const begun = randomUUID()
   let held: Positions | undefined
   let told = 0
@@ -67,6 +68,7 @@ export const changeStream = (positions: Stream.Stream<Positions>, ended: Effect.
   }
   const changes = positions.pipe(
     Stream.map(moved),
+    Stream.merge(Stream.map(stirrings, (stirring): ReadonlyArray<string> => [stirring])),
     Stream.groupedWithin(1000, gatherFor),
     Stream.map((parts) => [...new Set(parts.flat())].map((subject) => frame({ cursor: String(++told), event: { id: `${begun}-${told}`, type: "changed", subject } })).join("")),
     Stream.filter((text) => text !== "")

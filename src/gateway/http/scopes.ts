@@ -34,6 +34,9 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   "observing.silence": "operate",
   "observing.checks": "read",
   "privacy.erase": "operate",
+  // it lets in whoever asks, with the scope it asks with
+  "operatorSessions.operatorCode": "read",
+  "operatorSessions.renewOperatorSession": "read",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"

@@ -21,6 +21,7 @@ import { logHandlers } from "./handlers/log.ts"
 import { messageHandlers } from "./handlers/messages.ts"
 import { observingHandlers } from "./handlers/observing.ts"
 import { hostedOperations, localOperations } from "./handlers/operations.ts"
+import { operatorSessionHandlers } from "./handlers/operatorSessions.ts"
 import { privacyHandlers } from "./handlers/privacy.ts"
 import { scrapingHandlers } from "./handlers/scraping.ts"
 import { syncHandlers } from "./handlers/sync.ts"
@@ -79,7 +80,7 @@ export const serveLocal = (options: LocalServerOptions) => {
 export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect.map(AdminTokens, ({ holder }) => {
   const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken), holder }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(HostedApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(HostedApi, { path: "/docs" })).pipe(
-    Layer.provide([...sharedHandlers, hostedOperations, hostedTools, hostedHandlers, tokenHandlers] as const)
+    Layer.provide([...sharedHandlers, hostedOperations, hostedTools, hostedHandlers, tokenHandlers, operatorSessionHandlers] as const)
   )
   return serve(routes, trust, () => ({ hosts: null, origins: options.allowedOrigins ?? [] }), {
     port: options.port,

@@ -1,7 +1,7 @@
 import { Center, Loader } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
 import { lazy, Suspense, useEffect } from "react"
-import { healthOf, openOwnerSession } from "../../sdk/typescript/owner/index.ts"
+import { healthOf, openOperatorSession, openOwnerSession } from "../../sdk/typescript/owner/index.ts"
 import { takeCode } from "../navigation/route.ts"
 import { Failure } from "../parts/Failure.tsx"
 import { Locked } from "./Locked.tsx"
@@ -15,13 +15,14 @@ const Waiting = () => <Center h="100%"><Loader aria-label="Loading" /></Center>
 /** A code in the address is used once, before anything else; a second one may come while the page is open. */
 const code = takeCode()
 
-const useEntry = () => useQuery({
+const useEntry = (side: string | undefined) => useQuery({
   queryKey: ["entry", code ?? ""],
   queryFn: async () => {
     if (code === undefined) return null
-    enter((await openOwnerSession({ url: location.origin }, code)).token)
+    enter((await (side === "hosted" ? openOperatorSession : openOwnerSession)({ url: location.origin }, code)).token)
     return code
   },
+  enabled: side !== undefined,
   staleTime: Infinity,
   retry: false
 })
@@ -29,9 +30,9 @@ const useEntry = () => useQuery({
 /** Which side this page was served by, whether the person may come in, and the app of that side. */
 export const Gate = () => {
   const token = useToken()
-  const entry = useEntry()
   const health = useQuery({ queryKey: ["health"], queryFn: () => healthOf({ url: location.origin }), staleTime: Infinity })
   const type = health.data?.backend_type
+  const entry = useEntry(type)
   useEffect(() => {
     if (type !== undefined) document.title = type === "hosted" ? "Maestra Sync, hosted" : "Maestra Sync"
   }, [type])

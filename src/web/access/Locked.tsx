@@ -7,7 +7,7 @@ import { enter } from "./session.ts"
 
 const sentences = {
   local: { title: "Open it from a terminal", why: "Only the person at this machine gets in. This command prints an address that lets this browser in, good once and for five minutes:", command: "npx maestra local open" },
-  hosted: { title: "For operators", why: "Paste an admin token. The first one lies in the data directory; this makes another:", command: "npx maestra hosted tokens create NAME" }
+  hosted: { title: "For operators", why: "Only operators get in. On its machine, or wherever an admin token is set up, this command prints an address that lets this browser in, good once and for five minutes:", command: "npx maestra hosted open" }
 }
 
 /** Nobody is let in yet: how to come in, and what went wrong with the last try. */
@@ -39,10 +39,10 @@ const TokenForm = ({ side }: { readonly side: string }) => {
     <form onSubmit={submit}>
       <Stack gap="sm">
         <PasswordInput
-          label={side === "hosted" ? "Admin token" : "Or paste the local token"}
+          label={side === "hosted" ? "Or paste an admin token" : "Or paste the local token"}
           description={side === "hosted" ? "hosted/admin-token of the data directory" : "local/token of the data directory"}
           value={token} onChange={(event) => setToken(event.currentTarget.value)} autoComplete="off" />
-        <Button type="submit" variant={side === "hosted" ? "filled" : "default"} disabled={token.trim() === ""}>Let me in</Button>
+        <Button type="submit" variant="default" disabled={token.trim() === ""}>Let me in</Button>
       </Stack>
     </form>
   )

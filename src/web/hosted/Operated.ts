@@ -1,30 +1,40 @@
 import { createContext, useContext } from "react"
 import { type QueryClient, useQuery } from "@tanstack/react-query"
-import { type HostedBackend, hostedBackend } from "../../sdk/typescript/owner/index.ts"
+import { type Access, type HostedBackend, hostedBackend, renewOperatorSession } from "../../sdk/typescript/owner/index.ts"
+import { keepSession } from "../access/keepSession.ts"
 import { heldToken } from "../access/session.ts"
 
 /** The hosted backend that served this page, as its operator. */
-export const operated = (): HostedBackend => hostedBackend({ url: location.origin, get token() { return heldToken() } })
+export interface Hosted extends HostedBackend {
+  readonly renew: () => ReturnType<typeof renewOperatorSession>
+}
 
-export const Operated = createContext<HostedBackend | undefined>(undefined)
+export const operated = (): Hosted => {
+  const access: Access = { url: location.origin, get token() { return heldToken() } }
+  return { ...hostedBackend(access), renew: () => renewOperatorSession(access) }
+}
 
-export const useHosted = (): HostedBackend => {
+export const Operated = createContext<Hosted | undefined>(undefined)
+
+export const useHosted = (): Hosted => {
   const backend = useContext(Operated)
   if (backend === undefined) throw new Error("this screen stands outside the hosted app")
   return backend
 }
 
-/** What time itself changes (lag, who is away, alerts) is told by no event: it is read again this often, milliseconds. */
-const askEveryMillis = 10_000
+/** What no event tells (the room on the disk, when a session ends) is read again this often, milliseconds. */
+const askEveryMillis = 60_000
 
 /** What is read again when something moved. */
 const concerned: Readonly<Record<string, ReadonlyArray<string>>> = {
-  log: ["status", "peers", "metrics", "debug", "audit", "alerts"],
-  telemetry: ["dashboard"]
+  log: ["status", "peers", "metrics", "debug", "audit"],
+  telemetry: ["dashboard"],
+  alerts: ["alerts"],
+  peers: ["peers", "metrics", "debug", "dashboard"]
 }
 
 /** Keeps every screen as it is at the backend while the app is open. Returns how to stop. */
-export const followChanges = (backend: HostedBackend, queries: QueryClient): () => void => {
+export const followChanges = (backend: Hosted, queries: QueryClient): () => void => {
   const end = new AbortController()
   let wasLost = false
   void backend.listen({
@@ -35,6 +45,7 @@ export const followChanges = (backend: HostedBackend, queries: QueryClient): () 
       wasLost ||= !live
     }
   })
+  void keepSession(backend.renew, end.signal)
   return () => end.abort()
 }
 

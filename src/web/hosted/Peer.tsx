@@ -2,6 +2,7 @@ import { hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
 import { Asked } from "./Asked.tsx"
+import { Lag } from "./Lag.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 
@@ -16,7 +17,7 @@ export const Peer = ({ id }: { readonly id: string }) => {
         {(debug) => (
           <>
             <Figures>
-              <Figure label="Lag" value={`${Math.round(debug.sync_lag)} s`} {...(debug.sync_lag > 300 ? { tone: "alarm" as const } : {})} />
+              <Figure label="Lag" value={<Lag seconds={debug.sync_lag} askedAt={asked.dataUpdatedAt} />} {...(debug.sync_lag > 300 ? { tone: "alarm" as const } : {})} />
               <Figure label="Session" value={debug.sbt_status} />
               <Figure label="Waiting" value={debug.offline_queue.length === 10 ? "10 or more" : debug.offline_queue.length} />
               <Figure label="Last sync" value={debug.last_successful_sync === null ? "Never" : <Ago at={debug.last_successful_sync} />} />

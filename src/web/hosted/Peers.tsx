@@ -8,6 +8,7 @@ import { Ago } from "../parts/Ago.tsx"
 import { Confirm } from "../parts/Confirm.tsx"
 import { Page, Section } from "../parts/Page.tsx"
 import { Asked } from "./Asked.tsx"
+import { Lag } from "./Lag.tsx"
 import { useAsked, useHosted } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 
@@ -19,7 +20,7 @@ export const Peers = () => {
     <Page title="Peers" wide>
       <Section title="Devices">
         <Asked of={peers}>
-          {(all) => <Rows label="Devices" none="Nobody has joined yet. Make a code below." heads={["Device", "State", "Lag", "Behind", "Last sync", "Key since", ""]} rows={all.map((peer) => [peer.peer_id, cellsOf(peer, metrics.data?.find(({ peer_id }) => peer_id === peer.peer_id))])} />}
+          {(all) => <Rows label="Devices" none="Nobody has joined yet. Make a code below." heads={["Device", "State", "Lag", "Behind", "Last sync", "Key since", ""]} rows={all.map((peer) => [peer.peer_id, cellsOf(peer, metrics.data?.find(({ peer_id }) => peer_id === peer.peer_id), metrics.dataUpdatedAt)])} />}
         </Asked>
       </Section>
       <Enroll />
@@ -27,12 +28,12 @@ export const Peers = () => {
   )
 }
 
-const cellsOf = (peer: HostedPeer, metrics: PeerMetrics | undefined) => {
+const cellsOf = (peer: HostedPeer, metrics: PeerMetrics | undefined, askedAt: number) => {
   const registered = peer.status === "registered"
   return [
     <span key="name"><a href={hrefOf("peers", peer.peer_id)}>{peer.user_id}</a><br /><small>{peer.backend_type} · {peer.peer_id}</small></span>,
     registered ? <span key="state"><Badge variant="light" color={peer.online ? "sea" : "gray"}>{peer.online ? "Online" : "Away"}</Badge>{peer.confirmed ? "" : <> <Badge variant="light" color="gray">Not confirmed</Badge></>}</span> : <Badge key="state" variant="light" color="gray">{peer.status}</Badge>,
-    metrics === undefined ? "–" : `${Math.round(metrics.sync_lag_seconds)} s`,
+    metrics === undefined ? "–" : <Lag key="lag" seconds={metrics.sync_lag_seconds} askedAt={askedAt} />,
     registered ? peer.behind.toLocaleString("en") : "–",
     metrics?.last_sync == null ? "–" : <Ago key="sync" at={metrics.last_sync} />,
     peer.key_since === "" ? "–" : <Ago key="key" at={peer.key_since} />,

@@ -1,5 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query"
-import { enter } from "../access/session.ts"
+import { keepSession } from "../access/keepSession.ts"
 import { pause } from "../live/time.ts"
 import type { ConversationIndex } from "./conversations/ConversationIndex.ts"
 import type { Here } from "./LocalBackend.ts"
@@ -8,8 +8,6 @@ import type { Here } from "./LocalBackend.ts"
 const gatherMillis = 50
 /** An event is told before it is in the tables; they are asked this often whether they have it, and so many times. */
 const tables = { askEveryMillis: 60, asksMax: 100 }
-/** A session is renewed this often while its page is open; it lives for eight hours. */
-const renewEveryMillis = 60 * 60 * 1000
 
 /** What has to be read again when an event of that type arrives, by the beginning of the type. */
 const concerned: ReadonlyArray<readonly [prefix: string, keys: ReadonlyArray<string>]> = [
@@ -58,7 +56,7 @@ export const followEvents = (backend: Here, { index, onLive, onShut, queries }: 
       wasLost ||= !live
     }
   }).then(() => end.signal.aborted ? undefined : onShut())
-  void keepSession(backend, end.signal)
+  void keepSession(backend.renew, end.signal)
   return () => end.abort()
 }
 
@@ -70,13 +68,5 @@ const tablesHold = async (backend: Here, place: () => number, signal: AbortSigna
     const { mirror_seq } = await backend.status().catch(() => ({ mirror_seq: 0 }))
     if (mirror_seq >= place()) return
     await pause(tables.askEveryMillis, signal)
-  }
-}
-
-/** A page that stays open stays in. Where it was the local token that let it in, this makes it a session. */
-const keepSession = async (backend: Here, signal: AbortSignal) => {
-  while (!signal.aborted) {
-    await pause(renewEveryMillis, signal)
-    if (!signal.aborted) await backend.renew().then(({ token }) => enter(token), () => undefined)
   }
 }

@@ -46,11 +46,26 @@ export const hostedWebApp = (engine: Engine) =>
     const goTo = (place: string) => page.locator("nav a").filter({ hasText: place }).click()
 
     it("lets nobody in by a wrong token, and the operator by the right one", async () => {
-      await typeInto(page.getByRole("textbox", { name: "Admin token" }), "wrong")
+      const token = page.getByRole("textbox", { name: "Or paste an admin token" })
+      await keepPicture(page, "hosted-locked")
+      assert.deepStrictEqual(await audit(page), [])
+      await typeInto(token, "wrong")
       await page.getByRole("button", { name: "Let me in" }).click()
-      await typeInto(page.getByRole("textbox", { name: "Admin token" }), readFileSync(join(hosted.dir, "admin-token"), "utf8").trim())
+      await typeInto(token, readFileSync(join(hosted.dir, "admin-token"), "utf8").trim())
       await page.getByRole("button", { name: "Let me in" }).click()
       await page.getByRole("heading", { name: "Telemetry" }).waitFor()
+    })
+
+    it("lets the operator in by the address of `hosted open`, once, and keeps no secret in it", async () => {
+      const { url } = JSON.parse((await hosted.cli("hosted", "open", "--json")).out) as { readonly url: string }
+      const first = await watchPage(browser, url)
+      await first.page.getByRole("heading", { name: "Telemetry" }).waitFor()
+      assert.notInclude(first.page.url(), "code")
+      assert.notInclude(String(await first.page.evaluate("Object.values(sessionStorage).join()")), readFileSync(join(hosted.dir, "admin-token"), "utf8").trim())
+      const second = await watchPage(browser, url)
+      await second.page.getByRole("alert").getByText(/was used/).waitFor()
+      assert.deepStrictEqual([first.wrongs, second.wrongs], [[], []])
+      await Promise.all([first.close(), second.close()])
     })
 
     it("adds up what devices count", async () => {
@@ -82,6 +97,17 @@ export const hostedWebApp = (engine: Engine) =>
       await page.getByRole("button", { name: /^Tell again/ }).click()
       await page.getByRole("heading", { name: "Silent" }).waitFor({ state: "detached" })
       await page.getByRole("button", { name: /^Silence: / }).waitFor()
+    })
+
+    it("hears at once what becomes of an alert elsewhere", async () => {
+      const took: Array<number> = []
+      for (const [minutes, state] of [[60, "visible"], [0, "detached"], [60, "visible"], [0, "detached"]] as const) {
+        await done(hosted, "POST", "/alerts/silence", { kind: "disk_low", minutes })
+        const began = performance.now()
+        await page.getByText(/silent until/).waitFor({ state })
+        took.push(performance.now() - began)
+      }
+      assert.isBelow(took.sort((a, b) => a - b)[1]!, 1500, `${took.map(Math.round).join(", ")} ms`)
     })
 
     it("has no serious finding on any screen, in light and dark, wide and narrow", async () => {

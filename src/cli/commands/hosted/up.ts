@@ -147,6 +147,7 @@ const screen = (at: { readonly url: string; readonly publicUrl: string; readonly
     "",
     "next, in another terminal:",
     table([
+      [`  ${at.maestra} hosted open`, "see it in a browser"],
       [`  ${at.maestra} hosted enroll USER`, "a one-time code for one more device of USER"],
       ["  npx maestra local pair CODE", "on that device"]
     ]),

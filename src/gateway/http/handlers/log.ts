@@ -3,6 +3,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { Audit } from "../../../../streams/Audit.ts"
 import { Projections } from "../../../../projections/runner.ts"
 import { EventTail, selfTenant } from "../../../../streams/Backend.ts"
+import { Stirrings } from "../../../../streams/Observing.ts"
 import { checkName } from "../../checks.ts"
 import { readLimit } from "../../conditions.ts"
 import { importer, importSurface } from "../../import/run.ts"
@@ -27,6 +28,7 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
   const projections = yield* Projections
   const closing = yield* Closing
   const audit = yield* Audit
+  const stirrings = yield* Stirrings
 
   return handlers.handleAll({
     conflicts: ({ query }) =>
@@ -52,7 +54,7 @@ export const logHandlers = HttpApiBuilder.group(Api, "log", Effect.fn(function*(
     events: ({ headers, query }) =>
       Effect.gen(function*() {
         const { ended, kind, tenant } = yield* Caller
-        if (kind === "operator" && tenant === "") return changeStream(projections.changes, Effect.raceFirst(closing.begun, ended))
+        if (kind === "operator" && tenant === "") return changeStream(projections.changes, stirrings, Effect.raceFirst(closing.begun, ended))
         const from = yield* startingPoint(headers["last-event-id"], query.from)
         const place = from === "now" ? { place: yield* tail.now(tenant) } : {}
         return eventStream(tail, Effect.raceFirst(closing.begun, ended), { tenant, from, ...place, ...(query.subject === undefined ? {} : { subject: query.subject }) })

@@ -100,6 +100,20 @@ export interface StreamHealth {
   readonly log: { readonly last_seq: number; readonly messages: number; readonly bytes: number } | null
 }
 
+/** One thing that was looked at, and what to do about it. */
+export interface Check {
+  readonly level: "ok" | "warn" | "fail"
+  readonly name: string
+  readonly detail: string
+  readonly todo?: string
+}
+
+/** Room under one store. */
+export interface Room {
+  readonly state: "ok" | "low" | "full"
+  readonly free_bytes: number | null
+}
+
 export interface HostedStatus {
   readonly backend_id: string
   readonly public_url: string
@@ -109,6 +123,10 @@ export interface HostedStatus {
   readonly partitions?: ReadonlyArray<StreamHealth>
   readonly tenants: ReadonlyArray<{ readonly tenant: string; readonly user_id: string; readonly devices: number; readonly last_seq: number }>
   readonly peers: number
-  readonly disk: { readonly state: "ok" | "low" | "full"; readonly free_bytes: number | null }
+  readonly disk: Room
+  /** Of a cluster: each server whose disk is watched. */
+  readonly server_disks?: ReadonlyArray<Room & { readonly server: string }>
+  /** Backups whose keys are from before an erasure. */
+  readonly stale_backups?: ReadonlyArray<{ readonly folder: string; readonly host: string }>
   readonly versions: { readonly nats_server: string }
 }

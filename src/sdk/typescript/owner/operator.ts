@@ -1,5 +1,5 @@
 import { segmentOf } from "../../../../streams/paths.ts"
-import type { Alert, AuditEntry, Dashboard, HostedPeer, HostedStatus, PeerDebug, PeerMetrics, Silence } from "./observed.ts"
+import type { Alert, AuditEntry, Check, Dashboard, HostedPeer, HostedStatus, PeerDebug, PeerMetrics, Silence } from "./observed.ts"
 import { type Listening, listen } from "./events.ts"
 import { type Access, requestsTo } from "./Requests.ts"
 
@@ -9,6 +9,8 @@ export interface HostedBackend {
   readonly peers: () => Promise<ReadonlyArray<HostedPeer>>
   /** How syncing goes, of every peer. */
   readonly metrics: () => Promise<ReadonlyArray<PeerMetrics>>
+  /** What `doctor` asks of it: streams as they should be, on a cluster their copies. */
+  readonly checks: () => Promise<ReadonlyArray<Check>>
   /** Why a peer is not in step. */
   readonly debug: (peer: string) => Promise<PeerDebug>
   /** What telemetry adds up to, over so many hours. */
@@ -33,6 +35,7 @@ export const hostedBackend = (access: Access): HostedBackend => {
     status: () => request("GET", "/status"),
     peers: async () => (await request<{ readonly peers: ReadonlyArray<HostedPeer> }>("GET", "/peers")).peers,
     metrics: async () => (await request<{ readonly peers: ReadonlyArray<PeerMetrics> }>("GET", "/sync/metrics")).peers,
+    checks: async () => (await request<{ readonly checks: ReadonlyArray<Check> }>("GET", "/checks")).checks,
     debug: (peer) => request("GET", `/debug/sync/${segmentOf(peer)}`),
     dashboard: (hours) => request("GET", "/dashboard/telemetry", { query: { hours } }),
     listen: (listening) => listen(access, listening),

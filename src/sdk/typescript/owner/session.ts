@@ -2,7 +2,7 @@ import { defaultPlatform } from "../platform.ts"
 import { call } from "../http.ts"
 import { type Access, requestsTo } from "./Requests.ts"
 
-/** A bearer for a page, which may what the local token may. */
+/** A bearer for a page, which may what the local token may, or on hosted the token its code was asked for with. */
 export interface OwnerSession {
   readonly token: string
   readonly expires_at: string
@@ -17,3 +17,10 @@ export const renewOwnerSession = (access: Access): Promise<OwnerSession> => requ
 
 /** A one-time code for a companion of this machine: a phone's app, an extension. */
 export const companionCode = (access: Access): Promise<{ readonly code: string; readonly url: string; readonly expires_at: string }> => requestsTo(access)("POST", "/companion-codes", { body: {} })
+
+/** By the one-time code in the fragment of the address that `maestra hosted open` prints: a bearer for an operator's page, good for eight hours. */
+export const openOperatorSession = async ({ fetch: fetching = defaultPlatform.fetch, url }: Omit<Access, "token">, code: string): Promise<OwnerSession> =>
+  await call(fetching, `${url}/operator-sessions`, { method: "POST", body: JSON.stringify({ code }) }) as OwnerSession
+
+/** Eight hours more; where the page has a token, a session in its place. */
+export const renewOperatorSession = (access: Access): Promise<OwnerSession> => requestsTo(access)("POST", "/operator-sessions/renew")

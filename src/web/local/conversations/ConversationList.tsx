@@ -1,11 +1,13 @@
 import { Button, CloseButton, Skeleton, TextInput } from "@mantine/core"
 import { IconMessagePlus, IconMoodEmpty, IconSearch } from "@tabler/icons-react"
-import { useVirtualizer } from "@tanstack/react-virtual"
 import { type KeyboardEvent, useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react"
 import type { ConversationSummary, Hit } from "../../../sdk/typescript/owner/index.ts"
 import { go } from "../../navigation/route.ts"
+import { useNow } from "../../live/time.ts"
 import { Empty } from "../../parts/Empty.tsx"
 import { Failure } from "../../parts/Failure.tsx"
+import { type Run, topOf } from "../../parts/rows.ts"
+import { useRowWindow } from "../../parts/useRowWindow.ts"
 import { matching } from "./ConversationIndex.ts"
 import classes from "./ConversationList.module.css"
 import { ConversationRow, rowHeight } from "./ConversationRow.tsx"
@@ -42,7 +44,7 @@ export const ConversationList = ({ message, reading }: { readonly reading: strin
         : items.length === 0 && state === "reading"
         ? <Waiting />
         : found.length > 0 || said.hits.length > 0
-        ? <Rows items={found} hits={said.hits} reading={reading} message={message} />
+        ? <Rows search={wanted} items={found} hits={said.hits} reading={reading} message={message} />
         : said.error === null
         ? said.waits ? <Waiting /> : <Nothing searches={searches} begin={() => setWriting(true)} />
         : <Failure error={said.error} again={() => void said.again()} />}
@@ -76,6 +78,7 @@ const Nothing = ({ begin, searches }: { readonly searches: boolean; readonly beg
     )
 
 interface RowsProps {
+  readonly search: string
   readonly items: ReadonlyArray<ConversationSummary>
   readonly hits: ReadonlyArray<Hit>
   readonly reading: string | undefined
@@ -86,42 +89,45 @@ interface RowsProps {
 const lineHeight = 40
 
 /** Only what is in sight is in the page, however many there are: conversations, and below them what messages say. */
-const Rows = ({ hits, items, message, reading }: RowsProps) => {
+const Rows = ({ hits, items, message, reading, search }: RowsProps) => {
   const scroller = useRef<HTMLDivElement>(null)
+  const now = useNow()
   const lines = Number(hits.length > 0)
-  const hitAt = (at: number): Hit | undefined => hits[at - items.length - lines]
-  const rows = useVirtualizer({
-    count: items.length + lines + hits.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: (at) => at < items.length ? rowHeight : at - items.length < lines ? lineHeight : hitHeight,
-    overscan: 6,
-    // a scroll is no reason to hold up the frame
-    useFlushSync: false,
-    getItemKey: (at) => items[at]?.conversation_id ?? (hitAt(at) === undefined ? "said" : `${hitAt(at)!.conversation_id} ${hitAt(at)!.message_id}`)
-  })
-  // heights belong to places, and places move with every letter typed
-  useLayoutEffect(() => rows.measure(), [rows, items.length, hits.length])
+  const runs: ReadonlyArray<Run> = [{ count: items.length, height: rowHeight }, { count: lines, height: lineHeight }, { count: hits.length, height: hitHeight }]
+  const all = items.length + lines + hits.length
+  const [from, to] = useRowWindow(scroller, runs)
+  // what fits best is at the top
+  useLayoutEffect(() => scroller.current?.scrollTo(0, 0), [search])
   const move = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0
     if (step === 0 || items.length === 0) return
     event.preventDefault()
     const at = Math.min(items.length - 1, Math.max(0, items.findIndex(({ conversation_id }) => conversation_id === reading) + step))
     go("conversations", items[at]!.conversation_id)
-    rows.scrollToIndex(at)
+    bringIntoSight(scroller.current, topOf(runs, at), rowHeight)
   }
-  const rowAt = (at: number) => {
+  const rowOf = (at: number) => {
     const item = items[at]
-    if (item !== undefined) return <ConversationRow conversation={item} here={item.conversation_id === reading && message === undefined} />
-    const hit = hitAt(at)
-    return hit === undefined ? <h2 className={classes["said"]}>In messages</h2> : <HitRow hit={hit} here={hit.conversation_id === reading && hit.message_id === message} />
+    if (item !== undefined) return { key: item.conversation_id, row: <ConversationRow conversation={item} now={now} here={item.conversation_id === reading && message === undefined} /> }
+    const hit = hits[at - items.length - lines]
+    if (hit === undefined) return { key: "said", row: <h2 className={classes["said"]}>In messages</h2> }
+    return { key: `${hit.conversation_id} ${hit.message_id}`, row: <HitRow hit={hit} now={now} here={hit.conversation_id === reading && hit.message_id === message} /> }
   }
   return (
     <div ref={scroller} className={classes["rows"]} onKeyDown={move} data-testid="conversation-rows">
-      <ul className={classes["all"]} style={{ height: rows.getTotalSize() }}>
-        {rows.getVirtualItems().map(({ index: at, key, start }) => (
-          <li key={key} aria-posinset={at + 1} aria-setsize={items.length + lines + hits.length} className={classes["row"]} style={{ transform: `translateY(${start}px)` }}>{rowAt(at)}</li>
-        ))}
+      <ul className={classes["all"]} style={{ height: topOf(runs, all) }}>
+        {Array.from({ length: to - from }, (_, n) => {
+          const { key, row } = rowOf(from + n)
+          return <li key={key} aria-posinset={from + n + 1} aria-setsize={all} className={classes["row"]} style={{ transform: `translateY(${topOf(runs, from + n)}px)` }}>{row}</li>
+        })}
       </ul>
     </div>
   )
+}
+
+/** As little as is needed to see it whole. */
+const bringIntoSight = (scroller: HTMLElement | null, top: number, height: number): void => {
+  if (scroller === null) return
+  if (top < scroller.scrollTop) scroller.scrollTop = top
+  else if (top + height > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = top + height - scroller.clientHeight
 }

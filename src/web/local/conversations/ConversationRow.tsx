@@ -1,7 +1,7 @@
 import { memo } from "react"
 import type { ConversationSummary } from "../../../sdk/typescript/owner/index.ts"
 import { hrefOf } from "../../navigation/route.ts"
-import { Ago } from "../../parts/Ago.tsx"
+import { AgoAt } from "../../parts/Ago.tsx"
 import classes from "./ConversationRow.module.css"
 
 /** Pixels. */
@@ -10,13 +10,13 @@ export const rowHeight = 62
 /** A title as a person reads it; an id where there is none. */
 export const titleOf = ({ conversation_id, title }: Pick<ConversationSummary, "conversation_id" | "title">): string => title === null || title.trim() === "" ? conversation_id : title
 
-export const ConversationRow = memo(({ conversation, here }: { readonly conversation: ConversationSummary; readonly here: boolean }) => (
+export const ConversationRow = memo(({ conversation, here, now }: { readonly conversation: ConversationSummary; readonly here: boolean; readonly now: number }) => (
   <a className={classes["link"]} href={hrefOf("conversations", conversation.conversation_id)} aria-current={here ? "page" : undefined}>
     <span className={classes["title"]} dir="auto">{titleOf(conversation)}</span>
     <span className={classes["line"]}>
       <span>{conversation.message_count === 1 ? "1 message" : `${conversation.message_count.toLocaleString("en")} messages`}</span>
       <span className={classes["surfaces"]}>{conversation.surfaces.join(", ")}</span>
-      <Ago at={conversation.last_modified} />
+      <AgoAt at={conversation.last_modified} now={now} />
     </span>
   </a>
 ))

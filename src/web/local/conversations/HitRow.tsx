@@ -1,7 +1,7 @@
 import { memo } from "react"
 import type { Hit } from "../../../sdk/typescript/owner/index.ts"
 import { hrefOf } from "../../navigation/route.ts"
-import { Ago } from "../../parts/Ago.tsx"
+import { AgoAt } from "../../parts/Ago.tsx"
 import { titleOf } from "./ConversationRow.tsx"
 import classes from "./HitRow.module.css"
 
@@ -11,12 +11,12 @@ export const hitHeight = 88
 const roles: Readonly<Record<string, string>> = { user: "You", assistant: "Assistant", system: "System" }
 
 /** A message that says what was searched for; leads to it. */
-export const HitRow = memo(({ here, hit }: { readonly hit: Hit; readonly here: boolean }) => (
+export const HitRow = memo(({ here, hit, now }: { readonly hit: Hit; readonly here: boolean; readonly now: number }) => (
   <a className={classes["hit"]} href={hrefOf("conversations", hit.conversation_id, ...(hit.message_id === null ? [] : [hit.message_id]))} aria-current={here ? "page" : undefined}>
     <span className={classes["line"]}>
       <span className={classes["title"]} dir="auto">{titleOf(hit)}</span>
       <span>{hit.role === null ? "" : roles[hit.role] ?? hit.role}</span>
-      <Ago at={hit.timestamp} />
+      <AgoAt at={hit.timestamp} now={now} />
     </span>
     <span className={classes["excerpt"]} dir="auto">{partsOf(hit).map(({ marked, text }, at) => marked ? <mark key={at} className={classes["mark"]}>{text}</mark> : <span key={at}>{text}</span>)}</span>
   </a>

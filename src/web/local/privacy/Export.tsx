@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core"
 import { IconDownload } from "@tabler/icons-react"
 import { useMutation } from "@tanstack/react-query"
+import { pause } from "../../live/time.ts"
 import { sayProblem } from "../../live/say.ts"
 import { Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
@@ -19,10 +20,13 @@ export const Export = () => {
   )
 }
 
+/** Some browsers read it only some time after the click, and save nothing where it is gone by then. Milliseconds. */
+const heldForMillis = 5 * 60_000
+
 const saveAs = (name: string, content: Blob): void => {
   const link = document.createElement("a")
   link.href = URL.createObjectURL(content)
   link.download = name
   link.click()
-  URL.revokeObjectURL(link.href)
+  void pause(heldForMillis, new AbortController().signal).then(() => URL.revokeObjectURL(link.href))
 }

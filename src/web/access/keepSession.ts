@@ -1,0 +1,13 @@
+import { pause } from "../live/time.ts"
+import { enter } from "./session.ts"
+
+/** A session is renewed this often while its page is open; it lives for eight hours. */
+const renewEveryMillis = 60 * 60 * 1000
+
+/** A page that stays open stays in. Where it was a token that let it in, this makes it a session. */
+export const keepSession = async (renew: () => Promise<{ readonly token: string }>, signal: AbortSignal): Promise<void> => {
+  while (!signal.aborted) {
+    await pause(renewEveryMillis, signal)
+    if (!signal.aborted) await renew().then(({ token }) => enter(token), () => undefined)
+  }
+}
