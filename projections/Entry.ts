@@ -69,7 +69,7 @@ export interface ProblemEntry {
   readonly what: ProblemKind
   readonly detail: string
 }
-export type ProblemKind = "quarantined" | "uncovered" | "parked" | "malformed" | "gap"
+export type ProblemKind = "quarantined" | "uncovered" | "parked" | "malformed" | "gap" | "forked"
 
 /** A telemetry event as its stream holds it. `stored`: when, in milliseconds since 1970. */
 export interface TelemetryEntry {

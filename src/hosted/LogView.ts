@@ -146,7 +146,7 @@ export const project = Effect.fn("hosted.project")(function*(context: ProjectorC
         Effect.andThen(Effect.forEach(changed, context.settingsChanged, { discard: true })),
         Effect.andThen(Effect.forEach(erased, context.erased, { discard: true })),
         Effect.andThen(Effect.forEach(damaged, ({ seq, tenant, what }) => context.quarantined(tenant, what, seq), { discard: true })),
-        Effect.andThen(damaged.length > 0 ? context.doubt : Effect.void))
+        Effect.andThen(damaged.some(({ what }) => what !== "forked") ? context.doubt : Effect.void))
     }),
     Stream.takeWhile(({ isLate }) => !isLate),
     Stream.runDrain)

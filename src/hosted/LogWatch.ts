@@ -95,7 +95,7 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
   let wrong: string | undefined
   const note = (items: ReadonlyArray<LogEntry | Problem>) => {
     for (const item of items) {
-      if (item.kind !== "problem") continue
+      if (item.kind !== "problem" || item.what === "forked") continue
       wrong ??= item.detail
       places.add(item.seq)
     }

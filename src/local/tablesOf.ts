@@ -36,7 +36,7 @@ export const tablesOf = (source: string): Effect.Effect<Tables, never, Sqlite> =
     lacks: (ids) => ask(Effect.map(placesOf(selfTenant, ids), (places) => places.length < new Set(ids).size)),
     comparedIn: ask(Effect.map(note(selfTenant, comparedKey), (value) => Option.match(value, { onNone: () => undefined, onSome: String }))),
     keepCompared: (epoch) => ask(putNote(selfTenant, comparedKey, epoch)),
-    problemPlaces: ask(Effect.map(problemPlaces(["gap", "quarantined", "uncovered", "malformed", "parked"]), (places) => places.get(selfTenant) ?? new Set<number>())),
+    problemPlaces: ask(Effect.map(problemPlaces(["gap", "forked", "quarantined", "uncovered", "malformed", "parked"]), (places) => places.get(selfTenant) ?? new Set<number>())),
     ownForms: (ids) =>
       ask(Effect.map(formsOf(selfTenant, ids), (forms) => new Map(forms.map(({ content, conversation, eventId, message_id, role }): readonly [string, Shared] => [eventId, {
         conversation,

@@ -8,6 +8,7 @@ import { parseCommit, verifyCommit } from "./commit.ts"
 import { digestOf } from "./digest.ts"
 import { Absences } from "./Absences.ts"
 import { AuthorKeys } from "./AuthorKeys.ts"
+import { RecordsRead } from "./RecordsRead.ts"
 
 /** A message of a log, as `src/nats` hands it over. */
 export interface LogMessage {
@@ -28,12 +29,15 @@ export interface CoveredEvent {
   readonly envelope: Envelope
 }
 
-/** What is wrong at `seq`, for people and for the list of problems. Reading goes on behind it. */
+/**
+ * What is wrong at `seq`, for people and for the list of problems. Reading goes on behind it. `forked` is the word of that
+ * commit's author, whom nobody can ask for a proof: it is shown, and moves nothing else.
+ */
 export interface Problem {
   readonly kind: "problem"
   readonly seq: number
   readonly tenant: string
-  readonly what: "quarantined" | "uncovered" | "malformed" | "gap"
+  readonly what: "quarantined" | "uncovered" | "malformed" | "gap" | "forked"
   readonly detail: string
 }
 
@@ -72,13 +76,17 @@ export interface ChainHead {
  * spoiled still counts (nobody else could sign it), and the gap is named. Intact events of a record
  * that covers damaged ones count too: each is proved by its own hash.
  *
- * Never throws, never waits, keeps one head per author and the messages since the last record.
+ * What its author had read when it signed must lie there too; where it does not, that is named: this log and the one its
+ * author read are not the same.
+ *
+ * Never throws, never waits, keeps one head per author, the digests of the newest records, and the messages since the last.
  */
 export class LogReader {
   readonly keys: AuthorKeys
   /** Events that records name and that are not there. Whoever reads asks for them once the log's end was read. */
   readonly absences = new Absences()
   readonly #heads = new Map<string, ChainHead>()
+  readonly #records = new RecordsRead()
   /** Authors nobody had registered when a record of theirs came. */
   readonly #unknown = new Set<string>()
   #isLate = false
@@ -110,6 +118,7 @@ export class LogReader {
     const at = parseLog(message.subject)
     if (Result.isFailure(at)) return [problem(message.seq, "", "uncovered", at.failure)]
     if (at.success.kind !== "commit") {
+      this.#records.note(message.seq)
       // hashed and read as it comes: a record that arrives then has little left to do
       this.#pending.push({ seq: message.seq, subject: message.subject, hash: digestOf(message.data), envelope: decode(message.data) })
       return nothing
@@ -146,6 +155,7 @@ export class LogReader {
     const parsed = parseCommit(message.data)
     if (Result.isFailure(parsed)) return spoil("cannot be read")
     const { digest, record } = parsed.success
+    this.#records.note(message.seq, digest)
     if (record.author !== author) return spoil(`signed for ${record.author}`)
     const key = this.keys.find(tenant, author, record.key_id, record.time)
     if (this.keys.entry(tenant, author) === undefined) this.#unknown.add(`${tenant}.${author}`)
@@ -156,12 +166,15 @@ export class LogReader {
     const replay = this.#isReplay(record, head)
     if (replay !== undefined) return spoil(replay)
     const isErasure = author === "hosted" && pending.some(({ envelope }) => Result.isSuccess(envelope) && envelope.success.type === "tenant.erased")
-    if (isErasure) this.#forget(tenant)
+    if (isErasure) this.#forget(tenant, message.seq)
     // an erasure takes all records before it out of the log
     else if (record.prev !== (head?.digest ?? genesis)) {
       out.push(problem(message.seq, tenant, "gap", `commit of ${author} at ${message.seq} does not follow ${
         head === undefined ? "from the beginning" : `the one at ${head.seq}`
       }: a record between them is missing or spoiled`))
+    }
+    if (!isErasure && this.#records.lacks(tenant, message.seq, record.seen)) {
+      out.push(problem(message.seq, tenant, "forked", `the author of the commit of ${author} at ${message.seq} had read a record at ${record.seen.log_seq} that is not there: it was taken away, or the log was put back to before it`))
     }
     const events = this.#cover(message.seq, tenant, record, pending, out)
     this.#remember(tenant, author, { digest, journal: record.journal, to: record.to, seq: message.seq, time: record.time })
@@ -227,8 +240,9 @@ export class LogReader {
     return { seq: message.seq, envelope: envelope.success }
   }
 
-  #forget(tenant: string): void {
+  #forget(tenant: string, erasedAt: number): void {
     this.absences.forget(tenant)
+    this.#records.erased(tenant, erasedAt)
     for (const chain of this.#heads.keys()) if (chain.startsWith(`${tenant}.`)) this.#heads.delete(chain)
   }
 

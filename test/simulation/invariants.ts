@@ -13,9 +13,10 @@
  * 9. A companion's chain is its own: no side names a commit that its companion did not make.
  * 10. Telemetry that was acknowledged is stored, and nothing of it twice.
  * 11. Nothing of a peer that was shut out enters the log, a second after its revocation was answered.
+ * 12. What a commit's author had read lies in the log it is in, and nobody is told otherwise, unless the log was put back.
  *
- * 2, 3, 4 and 11 are looked at with every write to a store, 8 and 9 with every request, 5 with every read, 1 at every step
- * and whenever a machine starts; 1, 2, 6, 7 and 10 over everything once it is quiet (`quiet.ts`).
+ * 2, 3, 4, 11 and 12 are looked at with every write to a store, 8 and 9 with every request, 5 with every read, 1 at every step
+ * and whenever a machine starts; 1, 2, 6, 7, 10 and 12 over everything once it is quiet (`quiet.ts`).
  */
 import { Option, Result, SubscriptionRef } from "effect"
 import { apply, effective, empty, type State } from "../../projections/settings/apply.ts"
@@ -65,6 +66,8 @@ export class Invariants {
   /** Every event that was in the log at some time. */
   readonly #everInLog = new Set<string>()
   #log: LogCheck
+  /** Whether the log was ever put back to an earlier state. */
+  logPutBack = false
 
   constructor(kernel: Kernel, tenants: ReadonlyArray<Tenant>) {
     this.#kernel = kernel
@@ -74,7 +77,10 @@ export class Invariants {
 
   /** 2, 3, 4. */
   logWritten(store: MemoryStore): void {
-    if (this.#log.store !== store) this.#log = new LogCheck(this.#kernel, store, this.#log.shutOut)
+    if (this.#log.store !== store) {
+      this.logPutBack = this.#log.store !== undefined
+      this.#log = new LogCheck(this.#kernel, store, this.#log.shutOut, !this.logPutBack)
+    }
     this.#log.readOn()
     for (const [id, stamp] of this.#log.stamps) this.#stamps.set(id, stamp)
     for (const id of this.#log.stamps.keys()) this.#everInLog.add(id)

@@ -23,18 +23,21 @@ interface Line {
   readonly from: number
   readonly to: number
   readonly prev: string
+  readonly seen: { readonly head: string; readonly log_seq: number }
   readonly hashes: ReadonlyArray<string>
 }
 
 const decoder = new TextDecoder()
 
-/** Follows one log from its beginning and says what is wrong with every message as it is written: invariants 2, 3, 4, 11. */
+/** Follows one log from its beginning and says what is wrong with every message as it is written: invariants 2, 3, 4, 11, 12. */
 export class LogCheck {
   readonly store: MemoryStore | undefined
   /** Every event that is there, by id. */
   readonly stamps = new Map<string, Stamp>()
   readonly #kernel: Kernel
   readonly #heads = new Map<string, Head>()
+  /** Digests of all records, by place and tenant. */
+  readonly #records = new Map<string, string>()
   /** Greatest lamport per author and journal. */
   readonly #lamports = new Map<string, number>()
   #pending: Array<{ readonly hash: string; readonly lamport: number; readonly id: string }> = []
@@ -42,8 +45,11 @@ export class LogCheck {
 
   /** Peers of which nothing may come any more. */
   readonly shutOut: Set<string>
+  readonly #isFirst: boolean
 
-  constructor(kernel: Kernel, store?: MemoryStore, shutOut = new Set<string>()) {
+  /** `isFirst`: the log was never put back, so whatever anybody had read of it is there. */
+  constructor(kernel: Kernel, store?: MemoryStore, shutOut = new Set<string>(), isFirst = false) {
+    this.#isFirst = isFirst
     this.#kernel = kernel
     this.store = store
     this.shutOut = shutOut
@@ -82,6 +88,11 @@ export class LogCheck {
       if (lamport <= last) this.#kernel.fail(4, `event ${id} at ${seq} has lamport ${lamport}, after ${last} of the same journal`)
       this.#lamports.set(journal, lamport)
     }
+    const { seen } = record
+    if (this.#isFirst && seen.head !== "" && this.#records.get(`${tenant}.${seen.log_seq}`) !== seen.head) {
+      this.#kernel.fail(12, `${at} says its author had read a record at ${seen.log_seq} that is not there`)
+    }
+    this.#records.set(`${tenant}.${seq}`, digest)
     this.#heads.set(chain, { digest, journal: record.journal, to: record.to })
   }
 }

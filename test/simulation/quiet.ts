@@ -101,6 +101,7 @@ const compareAll = (world: World, tenant: Tenant): void => {
     if (digests[i] !== digests[0]) kernel.fail(6, `${name} shows something else than ${backends[0]!.name}`)
   })
   everythingThere(world, tenant, backends)
+  noForks(world, backends)
   winners(world, tenant, backends)
 }
 
@@ -133,6 +134,14 @@ const everythingThere = (world: World, tenant: Tenant, backends: ReadonlyArray<L
   for (const event of world.invariants.acknowledged.values()) {
     if (event.tenant !== tenant.id || event.excused || gone.has(event.by) || world.invariants.isInLog(event.id)) continue
     if (withheld.get(event.by)?.has(event.id) !== true) world.kernel.fail(1, `acknowledged event ${event.id} of ${event.by} is not in the log`)
+  }
+}
+
+/** 12. */
+const noForks = (world: World, backends: ReadonlyArray<Local | Hosted>): void => {
+  if (world.invariants.logPutBack) return
+  for (const backend of backends) {
+    for (const { detail } of backend.tables.statement("select detail from problem where what = 'forked'").all()) world.kernel.fail(12, `${backend.name}: ${String(detail)}`)
   }
 }
 

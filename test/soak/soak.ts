@@ -64,7 +64,7 @@ const stage = await makeStage({ hosted: 1, locals: 2, surface: "web", tight: fal
   mkdirSync(at)
   // its file of ports is called after the program
   writeProfiledServer(join(at, "nats-server"), binary, port)
-  return { NODE_OPTIONS: `--import ${probe}`, MAESTRA_PROBE_FILE: `${at}.json`, MAESTRA_PROBE_EVERY_MS: String(everyMs), NATS_SERVER: join(at, "nats-server") }
+  return { NODE_OPTIONS: `--import ${probe} --heapsnapshot-signal=SIGUSR2`, MAESTRA_PROBE_FILE: `${at}.json`, MAESTRA_PROBE_EVERY_MS: String(everyMs), NATS_SERVER: join(at, "nats-server") }
 })
 const dice = random(Number(flags.seed))
 /** The longest this process, which only waits, was not let run: what nobody on this machine could answer in. */

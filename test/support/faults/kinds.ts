@@ -96,13 +96,16 @@ const loseJournal = async ({ dice, load, readers, stage }: Struck): Promise<stri
   const local = dice.pick(stage.locals)
   await load.hold(local)
   try {
-    await until(async () => (await local.http("GET", "/status").catch(() => undefined))?.json.pending === 0, 20_000)
-    readers.forget(local)
+    const isSent = await until(async () => (await local.http("GET", "/status").catch(() => undefined))?.json.pending === 0, 20_000).then(() => true, () => false)
+    if (!isSent) return `${local.name}'s JOURNAL: left alone, it never had sent all`
     stage.mayEnd.add(local)
+    const pid = local.pid()
     const said = await callJetStream(stage.world, local, `STREAM.DELETE.${streams.journal.name}`).catch((error: Error) => error.message)
-    return `${local.name}'s JOURNAL: ${said.includes("\"success\":true") ? "gone" : "it could not be reached"}`
-  } catch {
-    return `${local.name}'s JOURNAL: left alone, it never had sent all`
+    const gone = said.includes("\"success\":true")
+    // it ends by itself, and makes its tables anew when it is started again
+    if (gone) await until(() => !local.running() || local.pid() !== pid, 20_000, () => `${local.name} goes on without its journal`)
+    readers.forget(local)
+    return `${local.name}'s JOURNAL: ${gone ? "gone" : "it could not be reached"}`
   } finally {
     load.resume(local)
   }

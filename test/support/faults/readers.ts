@@ -25,11 +25,12 @@ export const startReaders = (stage: Stage): Readers => {
   let over = false
 
   const look = async (backend: Backend, conversation: string) => {
-    const memory = seen.get(backend) ?? new Map()
+    const held = seen.get(backend)
+    const memory = held ?? new Map()
     const answer = await backend.http<Told>("GET", `/conversations/${conversation}${backend.side === "hosted" ? `?tenant=${stage.tenant}` : ""}`).catch(() => undefined)
     if (answer?.status !== 200 || answer.json.messages === undefined) return
     // forgotten while we asked
-    if (seen.get(backend) !== undefined && seen.get(backend) !== memory) return
+    if (seen.get(backend) !== held) return
     seen.set(backend, memory)
     looks++
     const shown = new Map(answer.json.messages.map((message) => [message.id, message]))
