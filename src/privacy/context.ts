@@ -54,13 +54,6 @@ const phonesAfter = new Set(["office", "fax", "mobile", "cell", "phone", "home",
 
 const wordMax = 20
 
-/** The word heard last: what it says, which one it was, where it ended. */
-interface Said {
-  readonly kind: Class | undefined
-  readonly at: number
-  readonly end: number
-}
-
 /** How many words may stand between the word that says so and the number. */
 const reach = { phone: 5, call: 3, ssn: 6, negative: 3 } as const
 const never = -1000
@@ -72,13 +65,18 @@ const never = -1000
 export const readContext = (codes: Uint16Array): (from: number, to: number) => Context => {
   let position = 0
   let count = 0
-  let last: Said = { kind: undefined, at: never, end: -1 }
+  /** The word heard last: what it says, which one it was, where it ended. */
+  let lastKind: Class | undefined
+  let lastAt: number = never
+  let lastEnd = -1
   const seen = { phone: never, call: never, ssn: never, negative: never }
   let url = false
 
   const forget = (): void => {
     seen.phone = seen.call = seen.ssn = seen.negative = never
-    last = { kind: undefined, at: never, end: -1 }
+    lastKind = undefined
+    lastAt = never
+    lastEnd = -1
   }
   const isNear = (kind: keyof typeof seen): boolean => count - seen[kind] <= reach[kind]
 
@@ -87,7 +85,9 @@ export const readContext = (codes: Uint16Array): (from: number, to: number) => C
     const kind = words.get(word) ?? (isIdeograph(word.charCodeAt(word.length - 1)) && ideographs.some((part) => word.includes(part)) ? "phone" : undefined)
     if (kind === "phone" || kind === "call" || kind === "ssn" || kind === "negative") seen[kind] = count
     else if (kind === "number" && !(isNear("negative") && seen.negative > seen.phone)) seen.call = count
-    last = { kind, at: count, end }
+    lastKind = kind
+    lastAt = count
+    lastEnd = end
   }
   const mark = (code: number, i: number): void => {
     if (code === 0x0a) {
@@ -96,9 +96,9 @@ export const readContext = (codes: Uint16Array): (from: number, to: number) => C
       url = false
     } else if (code === 0x20 || code === 0x09 || code === 0x22 || code === 0x3c || code === 0x3e) url = false
     else if (code === 0x3a || code === 0x3d) {
-      if ((last.kind === "label" || last.kind === "call") && i - last.end <= 2) seen.phone = last.at
+      if ((lastKind === "label" || lastKind === "call") && i - lastEnd <= 2) seen.phone = lastAt
       if (standsAt(codes, i, "://")) url = true
-    } else if ((code === 0x2e || code === 0x21) && isSpaceOrEnd(codes, i + 1) && !(last.kind === "phone" && last.end === i)) forget()
+    } else if ((code === 0x2e || code === 0x21) && isSpaceOrEnd(codes, i + 1) && !(lastKind === "phone" && lastEnd === i)) forget()
   }
 
   return (from, to) => {
@@ -112,7 +112,9 @@ export const readContext = (codes: Uint16Array): (from: number, to: number) => C
       // the end of a long word tells more than its beginning where words are not spaced
       const begin = end - position > wordMax ? end - wordMax : position
       if (isAsciiLetter(code) && begin === position && ((lengths[(code | 0x20) - 0x61]! >> (end - position)) & 1) === 0) {
-        last = { kind: undefined, at: ++count, end }
+        lastKind = undefined
+        lastAt = ++count
+        lastEnd = end
       } else hear(wordAt(codes, begin, end), end)
       position = end
     }

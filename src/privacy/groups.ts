@@ -31,7 +31,7 @@ export const readGroups = (codes: Uint16Array): Groups => {
   const groups: Groups = { codes, start: [], end: [], join: [], marks: [] }
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i]!
-    if (code !== opaqueNumber && !isDigit(code)) continue
+    if ((code < 0x30 || code > 0x39) && code !== opaqueNumber) continue
     let end = i + 1
     if (code === opaqueNumber) while (codes[end] === opaqueNumber) end++
     else while (isDigit(codes[end])) end++

@@ -102,8 +102,12 @@ export const northAmericanAt = (groups: Groups, k: number): number => {
   return isWhole(groups, k, last) ? last : -1
 }
 
-const hasCountryOne = (groups: Groups, k: number): boolean =>
-  isClean(groups, k) && joinOf(groups, k + 1) !== Join.none && /^(?:1|001)$/.test(digitsOf(groups, k, k, 4))
+/** `1` or `001`, with more behind it. */
+const hasCountryOne = (groups: Groups, k: number): boolean => {
+  const length = lengthOf(groups, k)
+  if ((length !== 1 && length !== 3) || groups.codes[groups.end[k]! - 1] !== 0x31) return false
+  return isClean(groups, k) && joinOf(groups, k + 1) !== Join.none && (length === 1 || startsWithZeros(groups, k))
+}
 
 /** How many groups of a spaced number begin at `k`: `555 123 4567`, `1 555 123 4567`; else 0. */
 export const spacedPhoneLength = (groups: Groups, k: number): number => {

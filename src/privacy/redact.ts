@@ -130,13 +130,17 @@ const startOf = (groups: Groups, first: number, last: number): number => {
 
 /** Numbers recognised by themselves: cards, numbers with a country, social security and telephone numbers as printed. */
 const findByForm = (groups: Groups, found: Found): void => {
-  for (const [kind, at] of [["CREDIT_CARD", cardAt], ["PHONE", internationalAt]] as const) {
-    for (let k = 0; k < groups.start.length; k++) {
-      const last = at(groups, k)
-      if (last < 0) continue
-      foundWithExtension(groups, found, kind, k, last)
-      k = last
-    }
+  for (let k = 0; k < groups.start.length; k++) {
+    const last = cardAt(groups, k)
+    if (last < 0) continue
+    found("CREDIT_CARD", k, last)
+    k = last
+  }
+  for (let k = 0; k < groups.start.length; k++) {
+    const last = internationalAt(groups, k)
+    if (last < 0) continue
+    foundWithExtension(groups, found, "PHONE", k, last)
+    k = last
   }
   for (let k = 0; k < groups.start.length; k++) {
     const ssn = tightSsnAt(groups, k)

@@ -72,3 +72,17 @@ describe("an export", () => {
       assert.match(yield* whyNot(altered), /conversations\/00001.jsonl is not what its checksum says/)
     }))
 })
+
+describe("privacy settings", () => {
+  it.live("that are wrong are refused by name, and change nothing", () =>
+    Effect.gen(function*() {
+      const rig = yield* makeRig({ side: "local" })
+      const before = (yield* Effect.promise(() => rig.ask("GET", "/privacy-settings"))).text
+      for (const [field, value] of [["retention_days", 0], ["retention_days", "90"], ["redact_pii", "no"], ["allowed_surfaces", "web"], ["default_region", "Germany"], ["redact_everything", true]] as const) {
+        const { status, text } = yield* Effect.promise(() => rig.ask("PUT", "/privacy-settings", { [field]: value }))
+        assert.strictEqual(status, 400, field)
+        assert.include(text, field)
+      }
+      assert.strictEqual((yield* Effect.promise(() => rig.ask("GET", "/privacy-settings"))).text, before)
+    }))
+})

@@ -9,7 +9,7 @@ import { replaceFile } from "../../security/replaceFile.ts"
 import { type Deployment, openDeployment, openMasterKey, writeCluster } from "../Deployment.ts"
 import { loadRevocations } from "../Revocations.ts"
 import { watchText } from "./watchDisk.ts"
-import { addressesOf, clusterFile, ClusterRefused, type ClusterLayout, layoutFile, leafUrlsOf, logsIn, readLayout, replicasOnCluster, serverOptions } from "./layout.ts"
+import { addressesOf, ClusterRefused, type ClusterLayout, layoutFile, leafUrlsOf, logsIn, readLayout, replicasOnCluster, serverOptions } from "./layout.ts"
 
 /**
  * Make a cluster in a folder: the deployment's keys under the master key, three configurations, certificates for the
@@ -33,15 +33,6 @@ export const initCluster = Effect.fn("cluster.init")(function*(dir: string, want
   yield* writeJoining(dir, wanted, masterKey, deployment)
   yield* attempt(dir, () => replaceFile(layoutFile(dir), `${JSON.stringify(wanted, null, 2)}\n`))
   return { layout: wanted, changed: true }
-})
-
-/** What a person is told of a cluster. */
-export const described = (dir: string, layout: ClusterLayout) => ({
-  dir,
-  cluster_file: clusterFile(dir),
-  partitions: layout.partitions,
-  servers: layout.servers,
-  leaf_urls: leafUrlsOf(layout)
 })
 
 const writeServers = Effect.fnUntraced(function*(dir: string, layout: ClusterLayout, secrets: HubSecrets, now: number) {

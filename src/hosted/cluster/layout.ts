@@ -101,3 +101,19 @@ export const serverOptions = (layout: ClusterLayout, dir: string, server: Cluste
     }
   }
 }
+
+/** The cluster of this folder. */
+export const madeLayout = (dir: string): Effect.Effect<ClusterLayout, ClusterRefused> =>
+  Effect.flatMap(readLayout(dir), Option.match({
+    onNone: () => Effect.fail(new ClusterRefused({ why: `there is no cluster in ${dir}`, hint: "Make one with `maestra hosted cluster init`." })),
+    onSome: Effect.succeed
+  }))
+
+/** What a person is told of a cluster. */
+export const described = (dir: string, layout: ClusterLayout) => ({
+  dir,
+  cluster_file: clusterFile(dir),
+  partitions: layout.partitions,
+  servers: layout.servers,
+  leaf_urls: leafUrlsOf(layout)
+})

@@ -1,4 +1,4 @@
-import { Duration, Effect, Exit, Layer, Option, Schedule } from "effect"
+import { Duration, Effect, Exit, Layer, Schedule } from "effect"
 import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { findServer } from "../../nats/binary.ts"
@@ -7,7 +7,7 @@ import { tellDisk } from "../../nats/serverDisks.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
 import { openAdmin } from "./admin.ts"
 import { connectTo } from "./connecting.ts"
-import { ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, readLayout } from "./layout.ts"
+import { ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, madeLayout } from "./layout.ts"
 
 export interface ClusterUp {
   readonly dir: string
@@ -62,9 +62,3 @@ const tellDisks = Effect.fnUntraced(function*(dir: string, layout: ClusterLayout
   yield* Effect.forEach(servers, ({ name }) => tellDisk(wire, name, join(dir, name)), { concurrency: "unbounded", discard: true })
 }, Effect.scoped)
 
-/** The cluster of this folder. */
-export const madeLayout = (dir: string): Effect.Effect<ClusterLayout, ClusterRefused> =>
-  Effect.flatMap(readLayout(dir), Option.match({
-    onNone: () => Effect.fail(new ClusterRefused({ why: `there is no cluster in ${dir}`, hint: "Make one with `maestra hosted cluster init`." })),
-    onSome: Effect.succeed
-  }))

@@ -1,13 +1,10 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { resolve } from "node:path"
-import { clusterUp, madeLayout } from "../../../hosted/cluster/up.ts"
-import { described, initCluster } from "../../../hosted/cluster/init.ts"
-import { watchDisk } from "../../../hosted/cluster/watchDisk.ts"
-import { clusterStatus } from "../../../hosted/cluster/status.ts"
-import { partitionsDefault } from "../../../hosted/cluster/layout.ts"
+import { described, madeLayout, partitionsDefault } from "../../../hosted/cluster/layout.ts"
 import { partitionsMax } from "../../../../streams/definitions.ts"
 import { clusterDir, hostFlag, layoutOn } from "../../clusterPlace.ts"
 import { type CliFailure, failed } from "../../failure.ts"
@@ -36,6 +33,7 @@ const init = Command.make(
     yield* prepareFolder(dir)
     const count = Option.getOrElse(partitions, () => partitionsDefault)
     const wanted = (yield* layoutOn(host))(count)
+    const { initCluster } = yield* Effect.promise(() => import("../../../hosted/cluster/init.ts"))
     const made = yield* initCluster(dir, wanted, { partitions: Option.isSome(partitions), hosts: host.length > 0 }).pipe(Effect.mapError((error) => notMade(error)))
     const maestra = yield* commandPrefix
     const told = { ...described(dir, made.layout), changed: made.changed }
@@ -67,7 +65,9 @@ const up = Command.make(
     yield* stay({
       side: "hosted",
       name: "cluster",
-      layer: (onBroken) => clusterUp({ dir, only, onProgress: logLine, onBroken }),
+      layer: (onBroken) => Layer.unwrap(Effect.map(
+        Effect.promise(() => import("../../../hosted/cluster/up.ts")),
+        ({ clusterUp }) => clusterUp({ dir, only, onProgress: logLine, onBroken }))),
       failed: (error) => notStarted("hosted", error),
       ready: answer({ ...described(dir, layout), pid: process.pid }, () => ["the cluster is running", "", facts(described(dir, layout)), "", "Ctrl-C stops it."].join("\n"))
     })
@@ -81,6 +81,7 @@ const status = Command.make(
   Effect.fn(function*() {
     const dir = yield* clusterDir
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
+    const { clusterStatus } = yield* Effect.promise(() => import("../../../hosted/cluster/status.ts"))
     const told = yield* clusterStatus(dir, layout).pipe(Effect.mapError(({ hint, why }) => failed("cluster-unreachable", `the cluster does not answer: ${why}`, hint)))
     yield* answer(told, () => [
       told.whole ? "every copy is whole; one server may be stopped" : "not every copy is whole: stop no server now", "",
@@ -101,6 +102,7 @@ const disk = Command.make(
   Effect.fn(function*({ folder }) {
     yield* endsOnSignal
     yield* Effect.logInfo("watching the server's disk", { folder })
+    const { watchDisk } = yield* Effect.promise(() => import("../../../hosted/cluster/watchDisk.ts"))
     return yield* watchDisk(resolve(folder)).pipe(Effect.mapError(({ hint, why }) => failed("not-watched", `the disk is not watched: ${why}`, hint)))
   }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(Command.withDescription("Tell hosted processes how much room this server's disk has; runs beside each server that `up` does not run"))

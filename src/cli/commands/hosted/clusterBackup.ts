@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { hostname } from "node:os"
 import { resolve } from "node:path"
+import { madeLayout } from "../../../hosted/cluster/layout.ts"
 import { clusterDir, hostFlag, layoutOn } from "../../clusterPlace.ts"
 import { type CliFailure, failed, notReachable } from "../../failure.ts"
 import { commandPrefix } from "../../prefix.ts"
@@ -21,7 +22,6 @@ export const clusterBackup = Command.make(
   backupFlags,
   Effect.fn(function*({ keysOnly, out }) {
     const dir = yield* clusterDir
-    const { madeLayout } = yield* Effect.promise(() => import("../../../hosted/cluster/up.ts"))
     const { connectTo } = yield* Effect.promise(() => import("../../../hosted/cluster/connecting.ts"))
     const { openClusterBackup } = yield* Effect.promise(() => import("../../../hosted/cluster/backup.ts"))
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))

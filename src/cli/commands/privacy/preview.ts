@@ -4,9 +4,7 @@ import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { readImport } from "../../../gateway/import/lines.ts"
-import { makeAlias } from "../../../gateway/privacy/alias.ts"
-import { preview as previewOf, type Previewed } from "../../../gateway/privacy/preview.ts"
+import type { Previewed } from "../../../gateway/privacy/preview.ts"
 import { defaults, type Settings } from "../../../../streams/events/settings.ts"
 import { isoTime } from "../../../../streams/time.ts"
 import { PrivacySettings } from "../../answers.ts"
@@ -26,6 +24,9 @@ export const preview = Command.make(
   "preview",
   { file: Argument.String("file").pipe(Argument.withDescription("JSON lines as for `import`, gz or not; - for stdin")) },
   Effect.fn(function*({ file }: { readonly file: string }) {
+    const { readImport } = yield* Effect.promise(() => import("../../../gateway/import/lines.ts"))
+    const { makeAlias } = yield* Effect.promise(() => import("../../../gateway/privacy/alias.ts"))
+    const { preview: previewOf } = yield* Effect.promise(() => import("../../../gateway/privacy/preview.ts"))
     const json = yield* Json
     const settings = yield* settingsHere
     const context = { settings, shareId: makeAlias() }
