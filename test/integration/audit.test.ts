@@ -40,7 +40,7 @@ describe("the audits of real backends", { timeout: 90_000 }, () => {
     assert.strictEqual(await status(hosted, "wrong", "GET", "/peers"), 401)
     for (const [method, path] of [["GET", "/privacy-settings"], ["POST", "/privacy/export"], ["DELETE", "/privacy/data"]] as const) {
       const { json, status: told } = await hosted.http(method, `${path}?tenant=t_aaaaaaaaaaaaaaaa`)
-      assert.deepStrictEqual([told, json["type"]], [404, "unknown-tenant"], path)
+      assert.deepStrictEqual([told, json["type"]], [404, "urn:maestra:problem:unknown-tenant"], path)
     }
     assert.strictEqual(await status(hosted, bearer, "GET", "/conversations", { origin: "https://evil.example" }), 403)
     await ada.http("PUT", "/privacy-settings", { redact_pii: false })
