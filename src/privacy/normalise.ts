@@ -59,8 +59,12 @@ const isAsciiWord = (code: number): boolean => (code >= 0x30 && code <= 0x39) ||
 export const isPlain = (text: string, i: number, code: number): boolean =>
   ((code & 0xf800) === 0xd800 ? foldPair(text, i) : fold(code)) === code
 
+/** Most views are of a line: they share this one, as only one is looked at at a time. */
+const shared = new Uint16Array(4096)
+
+/** Good until the next view is made. */
 export const view = (text: string, folds: boolean): View => {
-  const codes = new Uint16Array(text.length)
+  const codes = text.length <= shared.length ? shared.subarray(0, text.length) : new Uint16Array(text.length)
   if (!folds) {
     for (let i = 0; i < text.length; i++) codes[i] = text.charCodeAt(i)
     return { codes, origins: undefined }
