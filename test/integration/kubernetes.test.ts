@@ -8,10 +8,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
+import { layoutAcross } from "../../src/hosted/cluster/layout.ts"
+import { watchText } from "../../src/hosted/cluster/watchDisk.ts"
 import { makeHubSecrets } from "../../src/nats/hubSecrets.ts"
 import { serverVersionMin } from "../../src/nats/serverVersion.ts"
 import { accountValues, at, merged, natsConfOf, unknownSettings, type Values } from "../support/natsChart.ts"
 import { findBinary } from "../support/natsServer.ts"
+import { runCli } from "../support/runCli.ts"
 
 const folder = new URL("../../infra/kubernetes/", import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), "utf8")
@@ -78,6 +81,47 @@ describe("the NATS chart's values", () => {
     assert.strictEqual(at(values, "config", "cluster", "tls", "merge")["verify"], true)
     assert.strictEqual(at(values, "config", "resolver")["enabled"], true)
     assert.strictEqual(at(values, "config", "resolver", "merge")["type"], "full")
+  })
+})
+
+describe("what watches a server's disk", () => {
+  const patches = list(at(values, "podTemplate"), "patch")
+  const added = (path: string) => patches.filter((patch) => patch["op"] === "add" && patch["path"] === path).map((patch) => at(patch, "value"))
+  const [sidecar] = added("/spec/containers/-")
+  const mounts = list(sidecar!, "volumeMounts")
+  const place = mkdtempSync(join(tmpdir(), "maestra-disk-"))
+  afterAll(() => rmSync(place, { recursive: true }))
+  const layout = layoutAcross(8, ["nats-0.nats-headless", "nats-1.nats-headless", "nats-2.nats-headless"])
+
+  it("is one container in the server's pod, and nothing else is patched", () => {
+    assert.strictEqual(added("/spec/containers/-").length + added("/spec/volumes/-").length, patches.length)
+    assert.lengthOf(added("/spec/containers/-"), 1)
+    assert.strictEqual(sidecar!["image"], list(at(manifest("Deployment", "maestra-hosted"), "spec", "template", "spec"), "containers")[0]!["image"])
+  })
+
+  it("finds each server's credential and its disk where they are mounted", () => {
+    const folder = String((sidecar!["args"] as ReadonlyArray<string>).at(-1))
+    assert.deepInclude(mounts, { name: "maestra-disk", mountPath: folder, subPathExpr: "$(POD_NAME)", readOnly: true })
+    assert.deepStrictEqual(list(sidecar!, "env").find(({ name }) => name === "POD_NAME"), { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } })
+    const items = list(at(added("/spec/volumes/-").find(({ name }) => name === "maestra-disk")!, "secret"), "items")
+    assert.deepStrictEqual(items, layout.servers.flatMap(({ name }, pod) => ["json", "creds"].map((kind) => ({ key: `${name}.${kind}`, path: `nats-${pod}/disk.${kind}` }))))
+    for (const server of layout.servers) {
+      const watch = JSON.parse(watchText(layout, "", server)) as { readonly folder: string }
+      assert.deepInclude(mounts, { name: "nats-js", mountPath: watch.folder, readOnly: true })
+    }
+    const volumes = new Set([...added("/spec/volumes/-").map(({ name }) => name), "nats-js"])
+    for (const { name } of mounts) assert.isTrue(volumes.has(name!), String(name))
+    assert.isTrue(mounts.some(({ mountPath }) => String(list(sidecar!, "env").find(({ name }) => name === "NODE_EXTRA_CA_CERTS")?.["value"]).startsWith(String(mountPath))))
+  })
+
+  it("may do only what it needs", () => {
+    assert.deepStrictEqual(at(sidecar!, "securityContext"), { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } })
+    assert.isTrue(mounts.every(({ readOnly }) => readOnly === true))
+  })
+
+  it("is a command line that is understood", async () => {
+    const told = await runCli([...(sidecar!["args"] as ReadonlyArray<string>).slice(0, -1), place], { dataDir: place })
+    assert.deepStrictEqual([told.code, /disk\.json cannot be read/.test(told.stderr)], [1, true], told.stderr)
   })
 })
 

@@ -1,7 +1,7 @@
 import { Client } from "./client.ts"
 import type { Hosted } from "./hosted.ts"
 import { Local } from "./local.ts"
-import { revoke } from "./membership.ts"
+import { join, revoke, rotate } from "./membership.ts"
 import type { World } from "./world.ts"
 
 /**
@@ -50,6 +50,8 @@ export const actions: ReadonlyArray<Action> = [
     // two have to stay, to agree
     if (!local.revoking && world.locals.filter(({ revoking, tenant }) => !revoking && tenant === local.tenant).length > 2) revoke(world, local)
   } },
+  { name: "rotate keys", weight: 2, run: (world) => rotate(world, someLocal(world)) },
+  { name: "a machine joins", weight: 1, run: (world) => join(world, dice(world).pick(world.tenants)) },
   { name: "settings", weight: 3, run: (world) => somebody(world).settings(dice(world).pick(settings)) },
   { name: "type on a phone", weight: 12, run: (world) => { if (world.companions.length > 0) dice(world).pick(world.companions).write() } },
   { name: "phone offline", weight: 2, run: (world) => {

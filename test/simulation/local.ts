@@ -12,6 +12,9 @@ import { openMemoryLog } from "../../src/nats/memoryLog.ts"
 import { emptyImage, makeMemoryStore, type MemoryImage, type MemoryStore } from "../../src/nats/memoryStore.ts"
 import type { ServerState } from "../../src/nats/ServerProcess.ts"
 import { syncingOnLocal } from "../../src/local/syncing.ts"
+import type { Signer } from "../../src/security/BackendIdentity.ts"
+import { fromBase64url } from "../../src/security/digest.ts"
+import { peerIdOf } from "../../src/security/peerId.ts"
 import type { CompanionStore } from "../../src/local/companions.ts"
 import type { Door } from "./companion.ts"
 import { connectionOf, Feed, type Hub, type Machine } from "./hub.ts"
@@ -56,7 +59,13 @@ interface World {
 export class Local {
   readonly name: string
   readonly tenant: Tenant
-  readonly who: Who
+  readonly number: number
+  who: Who
+  /** New keys that hosted has not taken yet: kept over a restart, and in force when it has. */
+  prepared: Who | undefined
+  rotated = false
+  /** What its sessions are signed with. */
+  readonly secret: Uint8Array
   readonly feed: Feed
   readonly machine: Machine
   journal: MemoryStore
@@ -80,12 +89,16 @@ export class Local {
   #unsyncedFrom = Infinity
   readonly #world: World
 
-  constructor(world: World, number: number, tenant: Tenant, log: { readonly id: string; readonly epoch: number }) {
+  /** `secret`: of a machine that joins; the others were there from the beginning. */
+  constructor(world: World, number: number, tenant: Tenant, log: { readonly id: string; readonly epoch: number }, secret?: Uint8Array) {
     const { hub, kernel, weather } = this.#world = world
     this.name = `local${number}`
+    this.number = number
     this.tenant = tenant
     this.who = whoIs(number)
-    const peer = tenant.record.devices.find(({ backend_id }) => backend_id === this.who.self.identity.backend_id)!.peer_id
+    const { backend_id } = this.who.self.identity
+    const peer = peerIdOf(tenant.id, backend_id)
+    this.secret = secret ?? fromBase64url(tenant.record.devices.find((device) => device.backend_id === backend_id)!.secret)!
     this.machine = { tenant: tenant.id, peer, reachable: () => this.linkUp && this.process?.alive === true }
     this.feed = new Feed(kernel, hub, this.machine, weather)
     hub.feeds.set(peer, this.feed)
@@ -101,6 +114,21 @@ export class Local {
         expires_at: registrationEnds, renewed_at: registeredAt, leaf_urls: ["tls://hosted.example"], log: streams.log.name, log_id: log.id, log_epoch: log.epoch
       },
       secrets: { secret: Redacted.make(new Uint8Array(32)), previous: [], transportSeed: Redacted.make(""), dataKeys: [tenant.key] }
+    }
+  }
+
+  /** As its keys are now. */
+  get #signer(): Signer {
+    const held = () => this.who.self
+    return {
+      get identity() { return held().identity },
+      get keyId() { return held().keyId },
+      signCommit: (fields) => held().signCommit(fields),
+      sign: (context, text) => held().sign(context, text),
+      signObject: (context, object) => held().signObject(context, object),
+      prove: (challenge) => held().prove(challenge),
+      freshProof: (peer, request) => held().freshProof(peer, request),
+      unwrap: (jwe) => held().unwrap(jwe)
     }
   }
 
@@ -138,7 +166,7 @@ export class Local {
       }, () => Effect.void)
       const linked = {
         ...parts,
-        self: this.who.self,
+        self: this.#signer,
         connection: { ...connection, request: (...args: Parameters<typeof connection.request>) => Effect.suspend(() => {
           if (args[0].endsWith(".commit")) watch.sending(this, args[1])
           return connection.request(...args)

@@ -1,13 +1,13 @@
-import { Duration, Effect, Exit, Result } from "effect"
-import type { Draft } from "../../streams/Backend.ts"
+import { Cause, Duration, Effect, Exit, Option, Result } from "effect"
+import type { Draft, RegistrationRefused } from "../../streams/Backend.ts"
 import { isoTime } from "../../streams/time.ts"
 import { goingWith, goneWith, shutOut } from "../../src/hosted/control.ts"
 import { registerOnHosted, type RegistrarContext } from "../../src/hosted/HostedRegistrar.ts"
 import { canonicalJson } from "../../src/security/canonical.ts"
-import { fromBase64url } from "../../src/security/digest.ts"
+import { toBase64url } from "../../src/security/digest.ts"
 import { createSessionToken, encodeBearer, tokenLifeMax } from "../../src/security/sessionToken.ts"
 import type { Hosted } from "./hosted.ts"
-import { hosted, type Tenant } from "./identities.ts"
+import { handedOver, hosted, newcomer, type Tenant, whoIs } from "./identities.ts"
 import type { Local } from "./local.ts"
 import type { World } from "./world.ts"
 
@@ -45,23 +45,99 @@ export const renewal = (world: World, local: Local): Effect.Effect<boolean> =>
     const session = createSessionToken({
       session_id: `sess_${world.newId()}`, local_backend_id: local.who.self.identity.backend_id, hosted_backend_id: hosted.self.identity.backend_id, user_id: local.tenant.record.user_id,
       created_at: isoTime(now), expires_at: isoTime(now + Duration.toMillis(tokenLifeMax))
-    }, secretOf(local.tenant, local))
-    const proof = yield* local.who.self.sign("identity", canonicalJson({ identity: local.who.self.identity, challenge: session.signature }))
-    const body = { backend_identity: local.who.self.identity, sbt: encodeBearer(session), proof }
-    const asked = Effect.callback<boolean>((resume) => {
+    }, local.secret)
+    const coming = local.prepared ?? local.who
+    const proof = yield* coming.self.sign("identity", canonicalJson({ identity: coming.self.identity, challenge: session.signature }))
+    const body = { backend_identity: coming.self.identity, sbt: encodeBearer(session), proof }
+    const asked = Effect.callback<Answered>((resume) => {
       kernel.after(weather.latency(), () => {
         if (at.parts === undefined || at.process === undefined || weather.lost()) return
         at.process.run(registerOnHosted(registrarOf(at, at.parts), body), (exit) => {
           kernel.trace.note(at.name, `${local.name} ${Exit.isSuccess(exit) ? exit.value.status : "was not registered"}`)
-          if (!weather.lost()) kernel.after(weather.latency(), () => process.post(() => resume(Effect.succeed(Exit.isSuccess(exit)))))
+          if (!weather.lost()) kernel.after(weather.latency(), () => process.post(() => resume(Effect.succeed(answerOf(exit)))))
         })
       })
     })
-    return yield* Effect.raceFirst(asked, Effect.as(process.wait(patienceMillis), false))
+    const answer = yield* Effect.raceFirst(asked, Effect.as(process.wait(patienceMillis), "silent" as const))
+    // what `registerAgain` makes of it; another crash may have come before it was kept
+    if (coming === local.prepared && answer !== "silent" && answer !== "refused") {
+      local.prepared = undefined
+      if (answer === "taken") {
+        local.who = coming
+        kernel.trace.note(local.name, "keys rotated")
+      }
+    }
+    return answer === "taken"
   })
 
-const secretOf = (tenant: Tenant, local: Local): Uint8Array =>
-  fromBase64url(tenant.record.devices.find(({ peer_id }) => peer_id === local.machine.peer)!.secret)!
+/** `other key`: hosted will not have this one. */
+type Answered = "taken" | "other key" | "refused" | "silent"
+const answerOf = (exit: Exit.Exit<unknown, RegistrationRefused>): Answered => {
+  if (Exit.isSuccess(exit)) return "taken"
+  return Option.getOrUndefined(Cause.findErrorOption(exit.cause))?.status === 409 ? "other key" : "refused"
+}
+
+const tryAgainMillis = 10_000
+
+/** A person asks for new keys: made and kept, registered with the old key's word for them, and asked for until hosted has answered. */
+export const rotate = (world: World, local: Local): void => {
+  if (local.revoking || local.rotated) return
+  local.rotated = true
+  local.prepared = handedOver(local.number, local.machine.peer, world.kernel.now + local.skew)
+  world.kernel.trace.note(local.name, "keys prepared")
+  const ask = () => {
+    if (local.prepared === undefined || local.revoking) return
+    local.process?.run(renewal(world, local), () => {})
+    world.kernel.after(tryAgainMillis, ask)
+  }
+  ask()
+}
+
+const codeLifeMillis = 600_000
+
+/** A person brings another machine: a code from one hosted process, used at whichever answers, until one has let it in. */
+export const join = (world: World, tenant: Tenant): void => {
+  const { kernel, weather } = world
+  if (world.joining !== "nobody") return
+  world.joining = "on its way"
+  const { self } = whoIs(newcomer)
+  let secret: Uint8Array | undefined
+  const enrol = (at: Hosted, parts: NonNullable<Hosted["parts"]>) => {
+    const made = new Uint8Array(32).map(() => kernel.dice.below(256))
+    const code = { secret: toBase64url(made), expires_at: isoTime(kernel.now + codeLifeMillis) }
+    at.process!.run(parts.tenants.update(tenant.id, (held) => Result.succeed({ ...held, pending: [...held.pending, code] })), (exit) => {
+      if (Exit.isSuccess(exit)) secret = made
+    })
+  }
+  const register = (at: Hosted, parts: NonNullable<Hosted["parts"]>, held: Uint8Array) => {
+    const session = createSessionToken({
+      session_id: `sess_${world.newId()}`, local_backend_id: self.identity.backend_id, hosted_backend_id: hosted.self.identity.backend_id, user_id: tenant.record.user_id,
+      created_at: isoTime(kernel.now), expires_at: isoTime(kernel.now + Duration.toMillis(tokenLifeMax))
+    }, held)
+    const proof = Effect.runSync(self.sign("identity", canonicalJson({ identity: self.identity, challenge: session.signature })))
+    at.process!.run(registerOnHosted(registrarOf(at, parts), { backend_identity: self.identity, sbt: encodeBearer(session), proof }), (exit) => {
+      if (world.joining !== "on its way" || weather.lost()) return
+      if (Exit.isFailure(exit)) {
+        // used by nobody else, so its time is over, or this process has not heard of it
+        if (answerOf(exit) === "refused") secret = undefined
+        return
+      }
+      kernel.trace.note(at.name, `a machine ${exit.value.status}`)
+      world.joining = "joined"
+      world.bring(tenant, parts.logIdentity(tenant.id), held)
+    })
+  }
+  const ask = () => {
+    if (world.joining !== "on its way") return
+    const at = kernel.dice.pick(world.hosted)
+    if (at.parts !== undefined && at.process !== undefined && !weather.lost()) {
+      if (secret === undefined) enrol(at, at.parts)
+      else register(at, at.parts, secret)
+    }
+    kernel.after(secret === undefined ? 500 : tryAgainMillis, ask)
+  }
+  ask()
+}
 
 const registrarOf = (at: Hosted, parts: NonNullable<Hosted["parts"]>): RegistrarContext => ({
   ...parts,

@@ -34,6 +34,7 @@ export const quiet = (world: World): void => {
   // a registration is not renewed where clocks do not agree
   for (const backend of world.backends) backend.skew = 0
   world.until(() => world.backends.every(({ parts }) => parts !== undefined))
+  world.until(() => world.joining !== "on its way")
   for (const local of world.locals) {
     if (!local.revoking || local.revoked) continue
     revoke(world, local, world.hosted[0])
@@ -85,6 +86,7 @@ const unrest = (world: World, backend: Local | Hosted | Companion): string | und
   const end = world.hub.log.from(1, Number.MAX_SAFE_INTEGER, subjects.logTenant(backend.tenant.id)).at(-1)?.seq ?? 0
   const written = backend.journal.size().lastSeq
   const relayed = SubscriptionRef.getUnsafe(backend.parts!.state.relayed).to
+  if (backend.prepared !== undefined) return "its new keys are not in force"
   if (backend.untold > 0) return `${backend.untold} of its telemetry events are not stored`
   if (relayed < written) return `${relayed} of ${written} were relayed`
   if ((at.get(journalCursor)?.seq ?? 0) < written) return `its tables are at ${at.get(journalCursor)?.seq} of ${written} of its journal`

@@ -4,7 +4,7 @@ import { isoTime } from "../../streams/time.ts"
 import { Companion, type Side } from "./companion.ts"
 import { Hosted } from "./hosted.ts"
 import { Hub, type HubCopy } from "./hub.ts"
-import { companionsMax, localsMax, makeTenant, registrationEnds, type Surface, type Tenant, whoHas } from "./identities.ts"
+import { companionsMax, makeTenant, newcomer, registrationEnds, type Surface, type Tenant, whoHas } from "./identities.ts"
 import { Invariants } from "./invariants.ts"
 import { Kernel, type Process } from "./kernel.ts"
 import { Local, type LocalCopy } from "./local.ts"
@@ -24,7 +24,9 @@ export class World {
   readonly hub: Hub
   readonly tenants: ReadonlyArray<Tenant>
   readonly hosted: ReadonlyArray<Hosted>
-  readonly locals: ReadonlyArray<Local>
+  readonly locals: Array<Local>
+  /** Of the machine that may come while a schedule is played. */
+  joining: "nobody" | "on its way" | "joined" = "nobody"
   readonly companions: ReadonlyArray<Companion>
   readonly invariants: Invariants
   /** Copies somebody made, to be put back later. */
@@ -43,7 +45,7 @@ export class World {
     const surfacesOf = (tenant: number) => phones.filter((phone) => phone.tenant === tenant).map(({ number, sides }): Surface => ({ number, of: sides.includes("local") ? members[tenant]![0] : undefined }))
     // one registration ends while we look, and has to be renewed
     const ending = dice.chance(0.3) ? { local: 0, at: isoTime(kernel.now + 5000 + dice.below(60_000)) } : undefined
-    this.tenants = members.map((locals, i) => makeTenant("ab"[i]!, locals.filter((local) => local < localsMax), surfacesOf(i), (local) => local === ending?.local ? ending.at : registrationEnds))
+    this.tenants = members.map((locals, i) => makeTenant("ab"[i]!, locals, surfacesOf(i), (local) => local === ending?.local ? ending.at : registrationEnds))
     const invariants = this.invariants = new Invariants(kernel, this.tenants)
     this.hub.watch((store) => invariants.logWritten(store))
     this.hosted = Array.from({ length: 1 + dice.below(2) }, (_, i) => new Hosted(this, i))
@@ -77,6 +79,13 @@ export class World {
         this.invariants.relayed(local)
       }
     }
+  }
+
+  /** A machine that was let in starts. */
+  bring(tenant: Tenant, log: { readonly id: string; readonly epoch: number }, secret: Uint8Array): void {
+    const local = new Local({ ...this, strike: this.strike, watch: this.#watch }, newcomer, tenant, log, secret)
+    this.locals.push(local)
+    local.start()
   }
 
   /** Stop a backend now, and start it again a while later. */

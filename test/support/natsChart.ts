@@ -27,7 +27,7 @@ const known: Shape = {
   },
   tlsCA: { enabled: 0, secretName: 0, dir: 0, key: 0 },
   service: { enabled: 0, ports: { nats: { enabled: 0 }, leafnodes: { enabled: 0 }, websocket: { enabled: 0 } }, merge: 1 },
-  podTemplate: { topologySpreadConstraints: 1, merge: 1 },
+  podTemplate: { topologySpreadConstraints: 1, merge: 1, patch: 1 },
   podDisruptionBudget: { enabled: 0, merge: 1 },
   natsBox: { enabled: 0 }
 }

@@ -59,7 +59,7 @@ export const judge = async (stage: Stage, { load, measuring, readers, typing }: 
         why = String(error)
         return false
       }
-    }, quietWithinMs, () => why).catch((error: Error) => void apart.push(error.message))
+    }, quietWithinMs, () => why).catch(async (error: Error) => void apart.push(error.message, ...await differences(hub, devices, tenant)))
   // reading everything again is what finds damage that nobody has come across yet
   if (damaged.log) await verified(hub, tenant)
   await settle(locals)
@@ -76,6 +76,7 @@ export const judge = async (stage: Stage, { load, measuring, readers, typing }: 
   // what the hub's disk lost comes back when its authors have compared
   let count = 0
   let events: ReadonlyArray<LogEvent> = []
+  let unread = ""
   const lost = () => {
     const ids = new Set(events.map(({ id }) => id))
     return load.acknowledged.filter(({ eventId }) => !ids.has(eventId))
@@ -83,8 +84,9 @@ export const judge = async (stage: Stage, { load, measuring, readers, typing }: 
   await until(async () => {
     count = (await verified(hub, tenant)).events
     events = await eventsOf(hub, tenant, count)
+    unread = ""
     return lost().length === 0
-  }, damaged.log ? 30_000 : 0).catch(() => {})
+  }, damaged.log ? 30_000 : 0).catch((error: Error) => { unread = events.length === 0 ? error.message : "" })
   if (damaged.log && apart.length === 0) {
     const late = await stage.world.local("late")
     await stage.world.pair(hub, late)
@@ -95,6 +97,7 @@ export const judge = async (stage: Stage, { load, measuring, readers, typing }: 
   for (const { data: { content } } of events) if (content !== undefined) times.set(content, (times.get(content) ?? 0) + 1)
   return {
     lost: [
+      ...unread === "" ? [] : [`the log could not be read, so nothing is found in it: ${unread}`],
       ...lost().map(({ by, content, eventId }) => `${eventId} (${content}, acknowledged by ${by})`),
       ...typing?.typed.filter((content) => !times.has(content)).map((content) => `${content}: kept on a surface, and never in the log`) ?? []
     ],
@@ -110,10 +113,25 @@ export const judge = async (stage: Stage, { load, measuring, readers, typing }: 
   }
 }
 
+/** Where devices show something else than hosted, in a few words. */
+const differences = async (hub: Backend, devices: ReadonlyArray<Backend>, tenant: string): Promise<ReadonlyArray<string>> => {
+  const linesOf = async (backend: Backend): Promise<ReadonlySet<string>> => {
+    const asked = backend.side === "hosted" ? `?tenant=${tenant}` : ""
+    const { json } = await backend.http<{ readonly conversations: ReadonlyArray<{ readonly conversation_id: string }> }>("GET", `/conversations${asked}`)
+    const all = await Promise.all(json.conversations.map(({ conversation_id }) => shown(backend, conversation_id, tenant)))
+    return new Set(all.flatMap(({ conversation_id, messages, title }) => [`${conversation_id} ${title}`, ...messages.map(({ content, id, version }) => `${conversation_id}/${id} ${version} ${content}`)]))
+  }
+  const there = await linesOf(hub).catch(() => new Set<string>())
+  return (await Promise.all(devices.map(async (device) => {
+    const here = await linesOf(device).catch(() => new Set<string>())
+    return [...[...there].filter((line) => !here.has(line)).map((line) => `only hosted: ${line}`), ...[...here].filter((line) => !there.has(line)).map((line) => `only ${device.name}: ${line}`)].slice(0, 6)
+  }))).flat()
+}
+
 /** Do all hold the same log, and is it without a flaw, unless the hub's disk has one? */
 const isWhole = (found: ReadonlyMap<string, Verified>, isDamaged: boolean): boolean => {
   const reports = [...found.values()]
-  return new Set(reports.map(({ events }) => events)).size === 1 && (isDamaged || reports.every(({ ok }) => ok))
+  return reports.every(({ events }) => events >= 0) && new Set(reports.map(({ events }) => events)).size === 1 && (isDamaged || reports.every(({ ok }) => ok))
 }
 
 /** The surface shows what hosted shows. */
