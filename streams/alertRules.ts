@@ -1,3 +1,5 @@
+import { size } from "./size.ts"
+
 /** When something is wrong: above or below a number. */
 export interface AlertRule {
   readonly raisedWhen: "above" | "below"
@@ -12,7 +14,6 @@ export interface AlertRule {
 
 const seconds = (value: number) => `${Math.round(value)} s`
 const percent = (value: number) => `${(value * 100).toFixed(1)} %`
-const mebibytes = (value: number) => `${Math.round(value / 1024 ** 2)} MiB`
 
 /** Every alert there is. Thresholds are settings: `--alerts sync_lag=600,queue_depth=5000,disk_low=off`. */
 export const alertRules = {
@@ -69,7 +70,7 @@ export const alertRules = {
     threshold: 2 * 1024 ** 3,
     unit: "bytes",
     severity: "critical",
-    summary: (_, value) => `${mebibytes(value)} are left on the disk under the store`,
+    summary: (_, value) => `${size(value)} are left on the disk under the store`,
     todo: "Make room before 64 MiB are left: then writes are refused. Reading goes on, and nothing acknowledged is lost."
   }
 } as const satisfies Record<string, AlertRule>

@@ -14,18 +14,6 @@ export const duration = (millis: number): string => {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`
 }
 
-/** Bytes as `3.5 MiB`. */
-export const size = (bytes: number): string => {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024
-    unit++
-  }
-  return unit === 0 ? `${value} ${units[0]}` : `${value.toFixed(1)} ${units[unit]}`
-}
-
 /** `2026-11-22T10:00:00.000Z` → `2026-11-22 10:00:00`, UTC as stored. */
 export const time = (iso: string): string => iso.slice(0, 19).replace("T", " ")
 

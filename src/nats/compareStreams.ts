@@ -17,7 +17,7 @@ const settingsOf = (wire: Wire, row: StreamDefinition, options: ProvisionOptions
       if (Option.isNone(found)) return { level: "fail", name, detail: "is not there: somebody deleted it", todo: "Start the backend again: it makes the stream anew and fetches what others have." }
       const changed = differences(found.value.config, toJetStream(row, options))
       return changed.length === 0
-        ? { level: "ok", name, detail: "as its row says" }
+        ? { level: "ok", name, detail: "set up as it should be" }
         : { level: "warn", name, detail: `has other settings than its row: ${changed.join(", ")}`, todo: "Start the backend again: it brings them into line." }
     }),
     Effect.orElseSucceed((): Check => ({ level: "fail", name: `stream ${row.name}`, detail: "nats-server does not answer", todo: "See its log, nats/nats-server.log, and whether the disk is full." })))

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest"
 import { prefixFor } from "../../src/cli/prefix.ts"
 import { renderProgress } from "../../src/cli/progress.ts"
 import { facts, things } from "../../src/cli/rows.ts"
-import { count, duration, oneLine, plain, plural, shellWord, size, table } from "../../src/cli/text.ts"
+import { count, duration, oneLine, plain, plural, shellWord, table } from "../../src/cli/text.ts"
+import { size } from "../../streams/size.ts"
 
 // Goal: numbers, times and other people's words look the same everywhere and do no harm on a terminal or in a shell.
 // Method: the pure functions with examples and with the texts that usually break such functions.

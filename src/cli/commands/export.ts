@@ -5,7 +5,8 @@ import * as Option from "effect/Option"
 import { type Where, reading, where } from "../backend.ts"
 import { send } from "../call.ts"
 import { answer } from "../print.ts"
-import { plural, size } from "../text.ts"
+import { size } from "../../../streams/size.ts"
+import { plural } from "../text.ts"
 import { writeOut } from "../writeOut.ts"
 
 /** `export [--out FILE]`: everything in the import format. */

@@ -7,7 +7,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { statfs } from "node:fs/promises"
 import { dirname } from "node:path"
 import { freePort } from "../serving/ports.ts"
-import { size } from "../text.ts"
+import { size } from "../../../streams/size.ts"
 import { runningIn } from "../backend.ts"
 import type { Check } from "./backends.ts"
 

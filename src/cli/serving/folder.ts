@@ -7,7 +7,7 @@ import { dirname } from "node:path"
 import { runningIn, runtimeFile, tokenFile, type Runtime } from "../backend.ts"
 import { failed } from "../failure.ts"
 import type { Side } from "../settings.ts"
-import { size } from "../text.ts"
+import { size } from "../../../streams/size.ts"
 
 const tokenBytes = 32
 

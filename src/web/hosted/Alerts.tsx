@@ -1,6 +1,7 @@
 import { IconBellCheck } from "@tabler/icons-react"
 import type { Alert, Silence } from "../../sdk/typescript/owner/index.ts"
 import { wholeTime } from "../live/time.ts"
+import { hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Empty } from "../parts/Empty.tsx"
 import { Note } from "../parts/Note.tsx"
@@ -34,7 +35,9 @@ export const Alerts = () => {
 
 const Firing = ({ alert }: { readonly alert: Alert }) => (
   <Note tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary} aside={alert.silenced_until === null ? <SilenceAlert alert={alert} /> : undefined}>
-    {alert.todo} <small>{alert.subject}, since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : `; silent until ${wholeTime(alert.silenced_until)}`}</small>
+    {alert.todo}
+    <br />
+    <small>{alert.subject === "hosted" ? "This backend" : <a href={hrefOf("peers", alert.subject)}>{alert.subject}</a>} · since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
   </Note>
 )
 

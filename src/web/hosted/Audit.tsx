@@ -11,11 +11,11 @@ const limit = 100
 export const Audit = () => {
   const asked = useAsked(["audit"], (backend) => backend.audit(limit))
   return (
-    <Page title="Audit" wide line={<>The newest {limit} entries. <code>npx maestra audit</code> has them all and checks their chains.</>}>
+    <Page title="Audit" wide line={<>The newest {limit} entries. <code>npx maestra audit --on hosted</code> has them all and checks their chains.</>}>
       <Asked of={asked}>
         {(entries) => (
           <Section title="Who did what">
-            <Rows label="Audit" heads={["What", "When", "By", "Tenant", "About"]} none="Nothing yet." rows={entries.toReversed().map((entry) => [entry.id, [`${entry.type}${entry.count === undefined ? "" : ` ×${entry.count}`}`, <Ago key="at" at={entry.time} />, entry.by, entry.tenant ?? "–", Object.entries(entry.data).map(([name, value]) => `${name} ${String(value)}`).join(", ")]])} />
+            <Rows label="Audit" heads={["What", "When", "By", "Tenant", "About"]} none="Nothing yet." rows={entries.toReversed().map((entry) => [entry.id, [`${entry.type}${entry.count === undefined ? "" : ` ×${entry.count}`}`, <Ago key="at" at={entry.time} />, entry.by, entry.tenant ?? "–", Object.entries(entry.data).map(([name, value]) => `${name.replaceAll("_", " ")}: ${String(value)}`).join(", ")]])} />
           </Section>
         )}
       </Asked>

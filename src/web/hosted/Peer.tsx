@@ -1,3 +1,4 @@
+import { nowMillis, wholeTime } from "../live/time.ts"
 import { hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
@@ -6,19 +7,28 @@ import { Lag } from "./Lag.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 
-const facts = (record: Readonly<Record<string, unknown>>) => Object.entries(record).map(([name, value]) => [name, [name.replaceAll("_", " "), typeof value === "string" ? value : JSON.stringify(value)]] as const)
+const timePattern = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
+/** Times in words, and nothing as nothing. */
+const shown = (value: unknown) =>
+  typeof value !== "string" ? value === null ? "–" : JSON.stringify(value) : timePattern.test(value) ? Date.parse(value) > nowMillis() ? wholeTime(value) : <Ago key="at" at={value} /> : value
+const facts = (record: Readonly<Record<string, unknown>>) => Object.entries(record).map(([name, value]) => [name, [name.replaceAll("_", " "), shown(value)]] as const)
+
+const hour = 3600
+/** Until when the session holds, which the machine renews by itself. */
+const sessionLine = (left: number | null): string | undefined =>
+  left === null ? undefined : left <= 0 ? "Renewed when the machine is online" : `For ${left > 2 * hour ? `${Math.round(left / hour)} hours` : `${Math.max(1, Math.round(left / 60))} minutes`} more`
 
 /** Why one device is not in step. */
 export const Peer = ({ id }: { readonly id: string }) => {
   const asked = useAsked(["debug", id], (backend) => backend.debug(id))
   return (
-    <Page title={id} line={<a href={hrefOf("peers")}>All peers</a>} wide>
+    <Page title={typeof asked.data?.peer_info["user_id"] === "string" ? `A device of ${asked.data.peer_info["user_id"]}` : id} line={<>{id} · <a href={hrefOf("peers")}>All peers</a></>} wide>
       <Asked of={asked}>
         {(debug) => (
           <>
             <Figures>
               <Figure label="Lag" value={<Lag seconds={debug.sync_lag} askedAt={asked.dataUpdatedAt} />} {...(debug.sync_lag > 300 ? { tone: "alarm" as const } : {})} />
-              <Figure label="Session" value={debug.sbt_status} />
+              <Figure label="Session" value={debug.sbt_status} line={sessionLine(debug.sbt_expires_in)} {...(debug.sbt_status === "valid" ? {} : { tone: "warm" as const })} />
               <Figure label="Waiting" value={debug.offline_queue.length === 10 ? "10 or more" : debug.offline_queue.length} />
               <Figure label="Last sync" value={debug.last_successful_sync === null ? "Never" : <Ago at={debug.last_successful_sync} />} />
             </Figures>

@@ -1,8 +1,9 @@
-import { Badge, Button, Code, TextInput } from "@mantine/core"
+import { Badge, Button, Code, CopyButton, Group, Skeleton, Stack, Text, TextInput } from "@mantine/core"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
-import { type FormEvent, useState } from "react"
+import { type FormEvent, lazy, Suspense, useState } from "react"
 import type { HostedPeer, PeerMetrics } from "../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../live/say.ts"
+import { wholeTime } from "../live/time.ts"
 import { hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Confirm } from "../parts/Confirm.tsx"
@@ -11,6 +12,8 @@ import { Asked } from "./Asked.tsx"
 import { Lag } from "./Lag.tsx"
 import { useAsked, useHosted } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
+
+const QrPicture = lazy(() => import("./QrPicture.tsx"))
 
 /** Every device: whether it is here, how far behind, since when its key, and out it goes where it must. */
 export const Peers = () => {
@@ -75,7 +78,21 @@ const Enroll = () => {
   return (
     <Section title="One more device" line="A code for one device of a person, good once and for ten minutes.">
       <form onSubmit={submit}><TextInput label="User" value={user} onChange={(event) => setUser(event.currentTarget.value)} maw={360} /><Button type="submit" mt="sm" variant="default" disabled={user.trim() === ""} loading={enroll.isPending}>Make a code</Button></form>
-      {enroll.data === undefined ? null : <Code block style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{enroll.data.code}</Code>}
+      {enroll.data === undefined ? null : <PairingCode code={enroll.data.code} until={enroll.data.expires_at} />}
     </Section>
   )
 }
+
+/** To be pasted, or held in front of a camera. It is a secret. */
+const PairingCode = ({ code, until }: { readonly code: string; readonly until: string }) => (
+  <Group align="flex-start" gap="lg">
+    <Suspense fallback={<Skeleton width={240} height={240} />}><QrPicture text={code} label="The code, for a camera" /></Suspense>
+    <Stack gap="xs" flex={1} miw={240}>
+      <Code block style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>{code}</Code>
+      <Group gap="sm">
+        <CopyButton value={code}>{({ copied, copy }) => <Button size="xs" variant="default" onClick={copy}>{copied ? "Copied" : "Copy"}</Button>}</CopyButton>
+        <Text size="xs" c="dimmed">A secret, good once and until {wholeTime(until)}. On the device: <code>npx maestra local pair CODE</code>, or Devices in its web app.</Text>
+      </Group>
+    </Stack>
+  </Group>
+)

@@ -24,6 +24,11 @@ export const Telemetry = () => {
 const groupOf = (name: string, { cost_usd, events, latency_ms, tokens_used }: Sums) => ({ name, events, latency: latency_ms, tokens: tokens_used, cost: cost_usd })
 
 const Board = ({ board, span }: { readonly board: Dashboard; readonly span: Span }) => {
+  const peers = useAsked(["peers"], (backend) => backend.peers()).data ?? []
+  const nameOf = (peer: string): string => {
+    const user = peers.find(({ peer_id }) => peer_id === peer)?.user_id
+    return user === undefined || user === "" ? peer : `${user} · ${peer}`
+  }
   const bars = (valueOf: (sums: Sums) => number) => barsOver(board.by_hour.map((row) => [row.hour, valueOf(row)] as const), span, nowMillis())
   return (
     <>
@@ -37,7 +42,7 @@ const Board = ({ board, span }: { readonly board: Dashboard; readonly span: Span
         <Bars title="Events" unit={countOf} bars={bars(({ events }) => events)} />
         <Bars title="Cost" unit={costOf} bars={bars(({ cost_usd }) => cost_usd)} />
       </Section>
-      <Section title="By device"><GroupTable head="Device" groups={board.by_peer.map((row) => groupOf(row.peer_id, row))} /></Section>
+      <Section title="By device"><GroupTable head="Device" groups={board.by_peer.map((row) => groupOf(nameOf(row.peer_id), row))} /></Section>
       <Section title="By model"><GroupTable head="Model" groups={board.by_model.filter(({ model }) => model !== null).map((row) => groupOf(row.model ?? "", row))} none="No model was asked in this time." /></Section>
       <Section title="By type"><GroupTable head="Type" groups={board.by_type.map((row) => groupOf(row.event_type, row))} /></Section>
     </>

@@ -9,6 +9,7 @@ import { Loading } from "../parts/Loading.tsx"
 import { type Place, Shell } from "../shell/Shell.tsx"
 import { StatePill } from "../shell/StatePill.tsx"
 import { Unreachable } from "../shell/Unreachable.tsx"
+import { useAlerts } from "./alerts.ts"
 import { ConversationIndex } from "./conversations/ConversationIndex.ts"
 import { Conversations } from "./conversations/Conversations.tsx"
 import { Indexed, useIndex } from "./conversations/indexed.ts"
@@ -50,6 +51,7 @@ const Screens = ({ live }: { readonly live: boolean }) => {
   const index = useIndex()
   // erased here or from another device: no event of it is left to tell
   const empty = status.data?.conversations === 0
+  const wrong = useAlerts().length
   useEffect(() => {
     if (empty && index.listed().items.length > 0) void index.load()
   }, [empty, index])
@@ -58,7 +60,7 @@ const Screens = ({ live }: { readonly live: boolean }) => {
     ? <StatePill mood="waiting" word={gone ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : "…"} to="sync" />
     : <StatePill {...moods[status.data.state]} line={because(status.data)} to="sync" />
   return (
-    <Shell places={placesOf(status.data?.conflicts ?? 0)} at={at} state={state} banner={gone ? <Unreachable /> : null}>
+    <Shell places={placesOf(status.data?.conflicts ?? 0, wrong)} at={at} state={state} banner={gone ? <Unreachable /> : null}>
       <Catch key={at}>
         <Suspense fallback={<Loading />}>{screenAt(at, id, part)}</Suspense>
       </Catch>
@@ -66,10 +68,10 @@ const Screens = ({ live }: { readonly live: boolean }) => {
   )
 }
 
-const placesOf = (conflicts: number): ReadonlyArray<Place> => [
+const placesOf = (conflicts: number, wrong: number): ReadonlyArray<Place> => [
   { path: "conversations", label: "Conversations", short: "Chats", icon: IconMessages },
   { path: "conflicts", label: "Conflicts", icon: IconGitMerge, count: conflicts },
-  { path: "sync", label: "Sync", icon: IconArrowsExchange },
+  { path: "sync", label: "Sync", icon: IconArrowsExchange, count: wrong },
   { path: "devices", label: "Devices", icon: IconDevices },
   { path: "privacy", label: "Privacy", icon: IconShieldLock },
   { path: "telemetry", label: "Telemetry", icon: IconChartLine }

@@ -5,9 +5,9 @@ export interface Run {
 }
 
 /** Rows beyond what is in sight that are in the page too: a short scroll finds them there. */
-const margin = 6
+const margin = 4
 /** A scroll counts in steps of so many pixels: most of them change nothing. */
-export const stepPixels = 256
+export const stepPixels = 128
 
 /** Where row `at` begins, pixels from the top of the list. With `at` the number of all rows: where the list ends. */
 export const topOf = (runs: ReadonlyArray<Run>, at: number): number => {

@@ -16,7 +16,7 @@ export const theme = createTheme({
   defaultRadius: "md",
   cursorType: "pointer",
   respectReducedMotion: true,
-  components: { Badge: Badge.extend({ defaultProps: { tt: "none", fw: 560 } }) },
+  components: { Badge: Badge.extend({ defaultProps: { tt: "none", fw: 560, miw: "max-content" } }) },
   headings: {
     fontWeight: "640",
     sizes: { h1: { fontSize: "1.5rem", lineHeight: "1.25" }, h2: { fontSize: "1.0625rem", lineHeight: "1.35" }, h3: { fontSize: "0.9375rem", lineHeight: "1.4" } }

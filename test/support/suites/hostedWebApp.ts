@@ -34,7 +34,7 @@ export const hostedWebApp = (engine: Engine) =>
       watched = await watchPage(browser, hosted.url())
       page = watched.page
       page.setDefaultTimeout(20_000)
-    }, 180_000)
+    }, 600_000)
 
     afterAll(async () => {
       await browser?.close()
@@ -127,6 +127,15 @@ export const hostedWebApp = (engine: Engine) =>
       assert.deepStrictEqual(findings, [])
       await page.setViewportSize({ width: 1280, height: 800 })
     }, 120_000)
+
+    it("makes a code for one more device, to paste and for a camera", async () => {
+      await goTo("Peers")
+      await typeInto(page.getByRole("textbox", { name: "User" }), "bob")
+      await page.getByRole("button", { name: "Make a code" }).click()
+      await page.getByText(/^maestra-[\w-]{100,}$/).waitFor()
+      await page.getByRole("img", { name: "The code, for a camera" }).waitFor()
+      await keepPicture(page, "hosted-code")
+    })
 
     it("shuts a device out, and the audit tells of it", async () => {
       await goTo("Peers")

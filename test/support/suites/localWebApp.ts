@@ -44,7 +44,7 @@ export const localWebApp = (engine: Engine) =>
       watched = await watchPage(browser, await openUrl(laptop))
       page = watched.page
       page.setDefaultTimeout(20_000)
-    }, 180_000)
+    }, 600_000)
 
     afterAll(async () => {
       await browser?.close()
@@ -159,6 +159,9 @@ export const localWebApp = (engine: Engine) =>
       await page.keyboard.press("Enter")
       await message("while paused").getByText("On this machine").waitFor()
       await page.getByText("1 change waits").waitFor()
+      await goTo("Sync")
+      await page.getByRole("region", { name: "Waits to be sent" }).getByText("A message in groceries").waitFor()
+      await keepPicture(page, "paused")
       await page.waitForTimeout(1500)
       assert.strictEqual(link.bytes() - before, 0)
       assert.strictEqual((await hosted.http("GET", `/conversations/groceries?tenant=${tenant}`)).text.includes("while paused"), false)
@@ -244,7 +247,8 @@ export const localWebApp = (engine: Engine) =>
     }, 120_000)
 
     it("pairs a machine that was alone, by a pasted code", async () => {
-      const alone = await world.local("alone")
+      // a disk that is never large enough: an alert fires
+      const alone = await world.local("alone", { args: ["--alerts", "disk_low=900000000000000"] })
       const fresh = await watchPage(browser, await openUrl(alone))
       fresh.page.setDefaultTimeout(20_000)
       await fresh.page.getByText("No conversations yet").waitFor()
@@ -257,6 +261,8 @@ export const localWebApp = (engine: Engine) =>
       await typeInto(fresh.page.getByRole("textbox", { name: "Pairing code" }), await pairingCode(hosted, "ada"))
       await fresh.page.getByRole("button", { name: "Pair", exact: true }).click()
       await fresh.page.getByRole("status").getByText("In step").waitFor()
+      await fresh.page.goto(`${alone.url()}/#/sync`)
+      await fresh.page.getByRole("note").filter({ hasText: "are left on the disk" }).getByText("Make room before").waitFor()
       assert.deepStrictEqual(fresh.wrongs, [])
       await fresh.close()
       await alone.stop()

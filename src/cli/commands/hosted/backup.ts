@@ -11,7 +11,8 @@ import { ask, lines, segment } from "../../call.ts"
 import { type CliFailure, failed } from "../../failure.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
-import { duration, size } from "../../text.ts"
+import { size } from "../../../../streams/size.ts"
+import { duration } from "../../text.ts"
 
 /** A part can be silent before its first line: the server packs a stream first. */
 const partTimeoutMillis = 600_000

@@ -12,7 +12,8 @@ import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
 import { prepareFolder } from "../../serving/folder.ts"
 import { asText, endsOnSignal, logFlags, logging, logLine, notStarted, stay } from "../../serving/serve.ts"
-import { size, table } from "../../text.ts"
+import { size } from "../../../../streams/size.ts"
+import { table } from "../../text.ts"
 import { clusterBackup, clusterRestore } from "./clusterBackup.ts"
 
 type Described = ReturnType<typeof described>

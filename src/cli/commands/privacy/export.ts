@@ -8,7 +8,7 @@ import { reading, type Where, where } from "../../backend.ts"
 import { send } from "../../call.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
-import { size } from "../../text.ts"
+import { size } from "../../../../streams/size.ts"
 import { writeOut } from "../../writeOut.ts"
 
 /** `privacy export`: everything a backend holds about a person, as one archive. */

@@ -2,6 +2,7 @@ import { segmentOf } from "../../../../streams/paths.ts"
 import type { Erased, Health, LocalPeer, LocalStatus, Page, PrivacySettings, Rotated, TelemetryHour } from "./answers.ts"
 import { type Conversations, conversationsOf } from "./conversations.ts"
 import { type Listening, listen } from "./events.ts"
+import type { Alert, Silence } from "./observed.ts"
 import { type Access, type Request, requestsTo } from "./Requests.ts"
 
 interface Said {
@@ -28,6 +29,8 @@ export interface LocalBackend {
   /** Figures by the hour, from an ISO time on; `cursor` is the last answer's `next`. */
   readonly telemetryHours: (since: string, cursor?: string) => Promise<Page<TelemetryHour>>
   readonly debug: () => Promise<Readonly<Record<string, unknown>>>
+  /** What is wrong with this machine, those that fire first, and of what nobody is told. */
+  readonly alerts: () => Promise<{ readonly alerts: ReadonlyArray<Alert>; readonly silences: ReadonlyArray<Silence> }>
   readonly listen: (listening: Listening) => Promise<void>
 }
 
@@ -53,6 +56,7 @@ export const localBackend = (access: Access, surface: string): LocalBackend => {
     rotateKeys: () => request("POST", "/keys/rotate", { body: {} }),
     telemetryHours: (since, cursor) => hoursOf(request, { since, cursor }),
     debug: () => request("GET", "/debug"),
+    alerts: () => request("GET", "/alerts"),
     listen: (listening) => listen(access, listening)
   }
 }

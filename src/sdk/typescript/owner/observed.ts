@@ -1,4 +1,4 @@
-/** What a hosted backend tells its operator, field by field as on the wire. */
+/** How it goes, as a backend tells it to its operator or its owner, field by field as on the wire. */
 
 export interface HostedPeer {
   readonly peer_id: string

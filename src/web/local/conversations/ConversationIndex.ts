@@ -51,6 +51,8 @@ export class ConversationIndex {
         const read: Page<ConversationSummary> = await this.#backend.list({ limit: items.length === 0 ? firstPage : page, ...(cursor === "" ? {} : { cursor }) })
         if (load !== this.#loads) return
         items.push(...read.items)
+        // here, a page at a time: the first letter typed would wait for all of them
+        for (const item of read.items) searchedOf(item)
         cursor = read.next
         // each time twice as many: sorting all of them for every page would take longer than reading them
         if (first && items.length >= shown * 2) {
@@ -98,7 +100,7 @@ export const matching = (items: ReadonlyArray<ConversationSummary>, search: stri
   const words = search.toLowerCase().split(/\s+/).filter((word) => word !== "")
   if (words.length === 0) return items
   return items.filter((item) => {
-    const text = searched.get(item) ?? keep(item)
+    const text = searchedOf(item)
     return words.every((word) => text.includes(word))
   })
 }
@@ -106,7 +108,9 @@ export const matching = (items: ReadonlyArray<ConversationSummary>, search: stri
 /** What is searched of an entry, made once: every letter typed looks at all of them. */
 const searched = new WeakMap<ConversationSummary, string>()
 
-const keep = (item: ConversationSummary): string => {
+const searchedOf = (item: ConversationSummary): string => {
+  const held = searched.get(item)
+  if (held !== undefined) return held
   const text = `${item.title ?? ""}\n${item.conversation_id}`.toLowerCase()
   searched.set(item, text)
   return text

@@ -108,17 +108,17 @@ const Rows = ({ hits, items, message, reading, search }: RowsProps) => {
   }
   const rowOf = (at: number) => {
     const item = items[at]
-    if (item !== undefined) return { key: item.conversation_id, row: <ConversationRow conversation={item} now={now} here={item.conversation_id === reading && message === undefined} /> }
+    if (item !== undefined) return { key: item.conversation_id, height: rowHeight, row: <ConversationRow conversation={item} now={now} here={item.conversation_id === reading && message === undefined} /> }
     const hit = hits[at - items.length - lines]
-    if (hit === undefined) return { key: "said", row: <h2 className={classes["said"]}>In messages</h2> }
-    return { key: `${hit.conversation_id} ${hit.message_id}`, row: <HitRow hit={hit} now={now} here={hit.conversation_id === reading && hit.message_id === message} /> }
+    if (hit === undefined) return { key: "said", height: lineHeight, row: <h2 className={classes["said"]}>In messages</h2> }
+    return { key: `${hit.conversation_id} ${hit.message_id}`, height: hitHeight, row: <HitRow hit={hit} now={now} here={hit.conversation_id === reading && hit.message_id === message} /> }
   }
   return (
     <div ref={scroller} className={classes["rows"]} onKeyDown={move} data-testid="conversation-rows">
       <ul className={classes["all"]} style={{ height: topOf(runs, all) }}>
         {Array.from({ length: to - from }, (_, n) => {
-          const { key, row } = rowOf(from + n)
-          return <li key={key} aria-posinset={from + n + 1} aria-setsize={all} className={classes["row"]} style={{ transform: `translateY(${topOf(runs, from + n)}px)` }}>{row}</li>
+          const { height, key, row } = rowOf(from + n)
+          return <li key={key} aria-posinset={from + n + 1} aria-setsize={all} className={classes["row"]} style={{ height, transform: `translateY(${topOf(runs, from + n)}px)` }}>{row}</li>
         })}
       </ul>
     </div>

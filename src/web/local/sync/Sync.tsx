@@ -3,11 +3,13 @@ import { IconRefresh } from "@tabler/icons-react"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
 import type { LocalStatus } from "../../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../../live/say.ts"
+import { wholeTime } from "../../live/time.ts"
 import { hrefOf } from "../../navigation/route.ts"
 import { Ago } from "../../parts/Ago.tsx"
 import { Failure } from "../../parts/Failure.tsx"
 import { Note } from "../../parts/Note.tsx"
 import { Figure, Figures, Page } from "../../parts/Page.tsx"
+import { useAlerts } from "../alerts.ts"
 import { useLocal } from "../LocalBackend.ts"
 import { because, moods, useStatus } from "../status.ts"
 import { Recent } from "./Recent.tsx"
@@ -27,7 +29,7 @@ const Sync = () => {
         <Figure label="Last sent" value={data.last_sync === null ? "Never" : <Ago at={data.last_sync} />} />
         <Figure label="Held here" value={data.messages.toLocaleString("en")} line={`messages in ${data.conversations.toLocaleString("en")} conversations`} />
       </Figures>
-      <SetAside status={data} />
+      <Wrong status={data} />
       <Recent />
     </Page>
   )
@@ -73,8 +75,25 @@ const Resync = () => {
   return <Button variant="default" size="xs" leftSection={<IconRefresh size={15} />} loading={resync.isPending} onClick={() => resync.mutate()}>Compare everything again</Button>
 }
 
-/** What was kept and does not go on by itself. */
-const SetAside = ({ status: { conflicts, disk, quarantined, set_aside } }: { readonly status: LocalStatus }) => (
+/** What is wrong, with what to do about it, and what was kept and does not go on by itself. */
+const Wrong = ({ status }: { readonly status: LocalStatus }) => {
+  const alerts = useAlerts()
+  return (
+    <>
+      {alerts.map((alert) => (
+        <Note key={alert.id} tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary}>
+          {alert.todo}
+          <br />
+          <small>Since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
+        </Note>
+      ))}
+      <SetAside status={status} told={alerts.map(({ kind }) => kind)} />
+    </>
+  )
+}
+
+/** `told`: kinds of alerts that stand above. */
+const SetAside = ({ status: { conflicts, disk, quarantined, set_aside }, told }: { readonly status: LocalStatus; readonly told: ReadonlyArray<string> }) => (
   <>
     {conflicts === 0 ? null : (
       <Note title={conflicts === 1 ? "One message was changed on two devices" : `${conflicts} messages were changed on two devices`}>
@@ -82,7 +101,7 @@ const SetAside = ({ status: { conflicts, disk, quarantined, set_aside } }: { rea
       </Note>
     )}
     {set_aside === 0 ? null : <Note title={`${set_aside} set aside`}>Hosted would not have them. They are kept here; <code>npx maestra debug</code> says why.</Note>}
-    {quarantined === 0 ? null : <Note tone="alarm" title={`${quarantined} in quarantine`}>Signatures that do not hold. <code>npx maestra verify</code> names the places.</Note>}
-    {disk.state === "ok" ? null : <Note tone={disk.state === "full" ? "alarm" : "warm"} title={disk.state === "full" ? "The disk is full" : "The disk is nearly full"}>Make room. What was written is safe, and writing goes on by itself.</Note>}
+    {quarantined === 0 || told.includes("commit_quarantined") ? null : <Note tone="alarm" title={`${quarantined} in quarantine`}>Signatures that do not hold. <code>npx maestra verify</code> names the places.</Note>}
+    {disk.state === "ok" || (disk.state === "low" && told.includes("disk_low")) ? null : <Note tone={disk.state === "full" ? "alarm" : "warm"} title={disk.state === "full" ? "The disk is full" : "The disk is nearly full"}>Make room. What was written is safe, and writing goes on by itself.</Note>}
   </>
 )
