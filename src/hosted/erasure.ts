@@ -131,7 +131,8 @@ const lastErasure = (log: EventLog, tenant: string) =>
 /** Everything of the tenant but the event that says so and its record. */
 const sweep = Effect.fnUntraced(function*(log: EventLog, tenant: string, recordSeq: number) {
   const kept: Readonly<Record<string, number>> = { [subjects.logSettings(tenant)]: recordSeq - 1, [subjects.logCommit(tenant, "hosted")]: recordSeq }
-  let messages = 0
+  // each conversation is a subject of its own, and there may be many thousands
+  let messages = yield* log.purge({ subject: subjects.logConversations(tenant) })
   for (const subject of (yield* log.subjects(subjects.logTenant(tenant))).keys()) {
     const before = kept[subject]
     messages += yield* log.purge({ subject, ...(before === undefined ? {} : { before }) })

@@ -27,12 +27,12 @@ const table: Table = {
   expired: () => ({ _tag: "renew" }),
   withheld: ({ settings_seq }) => ({ _tag: "regate", settingsSeq: settings_seq }),
   chain_mismatch: ({ head }) => ({ _tag: "reconcile", head }),
-  revoked: () => ({ _tag: "stop", needs: "this machine was revoked on the hosted side; your conversations stay here. Ask for a new pairing code to join again" }),
+  revoked: () => ({ _tag: "stop", needs: "this machine was revoked on the hosted side; your conversations stay here. It cannot join again as it is: `maestra export` them, start with a new data directory (MAESTRA_DATA_DIR), pair that with a new code, and `maestra import` them" }),
   unknown_peer: () => ({ _tag: "stop", needs: "the hosted side does not know this machine; pair it again with `maestra local pair CODE`" }),
-  bad_signature: () => ({ _tag: "stop", needs: "the hosted side does not accept this machine's key; see `maestra doctor`" }),
+  bad_signature: () => ({ _tag: "stop", needs: "the hosted side does not accept this machine's key. If keys were restored or copied, put back those it was paired with and `maestra local resume`; otherwise have it revoked, and pair a new data directory (MAESTRA_DATA_DIR)" }),
   invalid: ({ event_id, why }) =>
     event_id === ""
-      ? { _tag: "stop", needs: `the hosted side refuses a commit of this machine: ${why}` }
+      ? { _tag: "stop", needs: `the hosted side refuses a commit of this machine: ${why}. \`maestra resync\` compares both sides again; nothing is lost` }
       : { _tag: "setAside", eventId: event_id, why }
 }
 

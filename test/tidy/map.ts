@@ -34,6 +34,8 @@ export const packages: ReadonlyArray<readonly [name: RegExp, rooms: ReadonlyArra
   [/^libphonenumber-js(\/|$)/, ["src/privacy"]],
   [/^tar-stream$/, ["src/gateway", "src/cli"]],
   [/^qrcode-terminal$/, ["src/cli"]],
+  // its drawing is the terminal's, the code itself is not
+  [/^qrcode-terminal\/vendor\/QRCode\//, ["src/web"]],
   // the one file that is loaded only where an endpoint is set
   [/^@(effect\/)?opentelemetry\//, ["src/cli/serving/otlp.ts"]],
   [/^(react|react-dom|react-markdown|remark-gfm)(\/|$)/, ["src/web"]],

@@ -1,12 +1,13 @@
 import { IconBell, IconChartLine, IconDevices, IconFileText, IconServer } from "@tabler/icons-react"
 import { useQueryClient } from "@tanstack/react-query"
-import { useEffect, useMemo } from "react"
+import { useEffect, useMemo, useState } from "react"
 import { MaestraError } from "../../sdk/typescript/problems.ts"
 import { leave } from "../access/session.ts"
 import { useRoute } from "../navigation/route.ts"
 import { Catch } from "../parts/Catch.tsx"
 import { type Place, Shell } from "../shell/Shell.tsx"
 import { StatePill } from "../shell/StatePill.tsx"
+import { Unreachable } from "../shell/Unreachable.tsx"
 import { Alerts } from "./Alerts.tsx"
 import { Audit } from "./Audit.tsx"
 import { followChanges, Operated, operated, useAsked } from "./Operated.ts"
@@ -19,12 +20,13 @@ import { Telemetry } from "./Telemetry.tsx"
 const HostedApp = () => {
   const backend = useMemo(operated, [])
   const queries = useQueryClient()
-  useEffect(() => followChanges(backend, queries), [backend, queries])
-  return <Operated value={backend}><Screens /></Operated>
+  const [live, setLive] = useState(true)
+  useEffect(() => followChanges(backend, queries, setLive), [backend, queries])
+  return <Operated value={backend}><Screens live={live} /></Operated>
 }
 export default HostedApp
 
-const Screens = () => {
+const Screens = ({ live }: { readonly live: boolean }) => {
   const [at = "telemetry", peer] = useRoute()
   const alerts = useAsked(["alerts"], (backend) => backend.alerts())
   const status = useAsked(["status"], (backend) => backend.status())
@@ -32,15 +34,16 @@ const Screens = () => {
   useEffect(() => {
     if (refused) leave()
   }, [refused])
+  const gone = !live && status.error instanceof MaestraError && status.error.kind === "unreachable"
   const firing = (alerts.data?.alerts ?? []).filter(({ status: state }) => state === "firing")
   const critical = firing.some(({ severity }) => severity === "critical")
-  const state = status.data === undefined
-    ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line="…" to="streams" />
+  const state = status.data === undefined || gone
+    ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line={gone ? "The hosted backend is not running" : "…"} to="streams" />
     : firing.length > 0
     ? <StatePill mood={critical ? "alarm" : "waiting"} word={firing.length === 1 ? "One alert" : `${firing.length} alerts`} line={firing[0]!.summary} to="alerts" />
     : <StatePill mood="well" word="All well" line={`${counted(status.data.peers, "device", "devices")}, ${counted(status.data.tenants.length, "person", "people")}`} to="peers" />
   return (
-    <Shell places={placesOf(firing.length)} at={at} state={state} banner={null}>
+    <Shell places={placesOf(firing.length)} at={at} state={state} banner={gone ? <Unreachable side="hosted" /> : null}>
       <Catch key={`${at} ${peer ?? ""}`}>{screenAt(at, peer)}</Catch>
     </Shell>
   )

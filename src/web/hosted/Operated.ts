@@ -34,13 +34,17 @@ const concerned: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /** Keeps every screen as it is at the backend while the app is open. Returns how to stop. */
-export const followChanges = (backend: Hosted, queries: QueryClient): () => void => {
+export const followChanges = (backend: Hosted, queries: QueryClient, onLive: (live: boolean) => void): () => void => {
   const end = new AbortController()
   let wasLost = false
   void backend.listen({
     signal: end.signal,
     onEvent: ({ subject }) => (concerned[subject] ?? []).forEach((key) => void queries.invalidateQueries({ queryKey: ["hosted", key] })),
     onLive: (live) => {
+      if (end.signal.aborted) return
+      onLive(live)
+      // whether it is there at all
+      if (!live) void queries.invalidateQueries({ queryKey: ["hosted", "status"] })
       if (live && wasLost) void queries.invalidateQueries({ queryKey: ["hosted"] })
       wasLost ||= !live
     }

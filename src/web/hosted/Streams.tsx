@@ -1,5 +1,4 @@
 import { Badge } from "@mantine/core"
-import { size } from "../../../streams/size.ts"
 import type { Check, HostedStatus } from "../../sdk/typescript/owner/index.ts"
 import { Note } from "../parts/Note.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
@@ -7,6 +6,7 @@ import { Asked } from "./Asked.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 
+const size = (bytes: number): string => bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : bytes < 1024 ** 3 ? `${(bytes / 1024 ** 2).toFixed(1)} MiB` : `${(bytes / 1024 ** 3).toFixed(1)} GiB`
 const room = (bytes: number | null): string => bytes === null ? "unknown" : size(bytes)
 const roomWords = { ok: "Enough room", low: "Nearly full", full: "Full" } as const
 const count = (n: number): string => n.toLocaleString("en")

@@ -60,7 +60,7 @@ const Screens = ({ live }: { readonly live: boolean }) => {
     ? <StatePill mood="waiting" word={gone ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : "…"} to="sync" />
     : <StatePill {...moods[status.data.state]} line={because(status.data)} to="sync" />
   return (
-    <Shell places={placesOf(status.data?.conflicts ?? 0, wrong)} at={at} state={state} banner={gone ? <Unreachable /> : null}>
+    <Shell places={placesOf(status.data?.conflicts ?? 0, wrong)} at={at} state={state} banner={gone ? <Unreachable side="local" /> : null}>
       <Catch key={at}>
         <Suspense fallback={<Loading />}>{screenAt(at, id, part)}</Suspense>
       </Catch>

@@ -26,6 +26,12 @@ export const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood;
 
 const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`
 
+/** What to do, where there is something and the figures do not say it. */
+export const cures: Partial<Readonly<Record<LocalStatus["state"], string>>> = {
+  offline: "See whether the network is there and hosted runs. It comes back by itself; what you write until then is safe here.",
+  paused: "You paused it. What waits is sent when you resume."
+}
+
 /** One line below the word: the figure that explains it. */
 export const because = (status: LocalStatus): string => {
   switch (status.state) {

@@ -137,6 +137,15 @@ export const hostedWebApp = (engine: Engine) =>
       await keepPicture(page, "hosted-code")
     })
 
+    it("says that the backend does not answer, keeps what was read, and goes on when it is back", async () => {
+      await hosted.stop()
+      await page.getByText("The hosted backend does not answer.").waitFor({ timeout: 60_000 })
+      await page.getByRole("heading", { name: "Devices" }).waitFor()
+      await keepPicture(page, "hosted-unreachable")
+      await hosted.start()
+      await page.getByText("The hosted backend does not answer.").waitFor({ state: "detached", timeout: 60_000 })
+    }, 120_000)
+
     it("shuts a device out, and the audit tells of it", async () => {
       await goTo("Peers")
       await page.getByRole("button", { name: `Revoke ${peer}` }).click()

@@ -97,7 +97,9 @@ const Rows = ({ hits, items, message, reading, search }: RowsProps) => {
   const all = items.length + lines + hits.length
   const [from, to] = useRowWindow(scroller, runs)
   // what fits best is at the top
-  useLayoutEffect(() => scroller.current?.scrollTo(0, 0), [search])
+  useLayoutEffect(() => {
+    if (scroller.current !== null) scroller.current.scrollTop = 0
+  }, [search])
   const move = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0
     if (step === 0 || items.length === 0) return

@@ -11,7 +11,7 @@ import { Note } from "../../parts/Note.tsx"
 import { Figure, Figures, Page } from "../../parts/Page.tsx"
 import { useAlerts } from "../alerts.ts"
 import { useLocal } from "../LocalBackend.ts"
-import { because, moods, useStatus } from "../status.ts"
+import { because, cures, moods, useStatus } from "../status.ts"
 import { Recent } from "./Recent.tsx"
 import classes from "./Sync.module.css"
 import { Way } from "./Way.tsx"
@@ -41,7 +41,8 @@ const Standing = ({ status }: { readonly status: LocalStatus }) => (
     <div className={classes["words"]}>
       <h2 className={classes["word"]}>{moods[status.state].word}</h2>
       <p className={classes["why"]}>{because(status)}</p>
-      {status.sentence === because(status) || status.state === "in_step" ? null : <p className={classes["sentence"]}>{status.sentence}</p>}
+      {status.state === "offline" && status.offline_since !== null ? <p className={classes["sentence"]}>Since <Ago at={status.offline_since} /></p> : null}
+      {cures[status.state] === undefined ? null : <p className={classes["sentence"]}>{cures[status.state]}</p>}
       {status.state === "not_paired" ? <Button component="a" href={hrefOf("devices")} size="sm" mt="sm">Pair this machine</Button> : null}
     </div>
     <Way status={status} />
