@@ -98,7 +98,7 @@ export const unknownKey = (which: string, side: "local" | "hosted"): CommandFail
   const rest = Object.values(ways).map(({ how }) => how).join("; ")
   const named = Object.hasOwn(ways, which) ? ways[which]! : undefined
   const why = named === undefined ? "There is no key of that name." : named.side === undefined || named.side === side ? "" : `That one is not a ${side} backend's.`
-  return new CommandFailed({ status: 400, type: "unknown-key", hint: [why, `What can be replaced: ${rest}.`].filter((part) => part !== "").join(" ") })
+  return new CommandFailed({ status: 409, type: "unknown-key", hint: [why, `What can be replaced: ${rest}.`].filter((part) => part !== "").join(" ") })
 }
 
 /** A backend's own keys. */

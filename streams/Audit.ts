@@ -40,6 +40,10 @@ export const auditTypes = {
   "tool.granted": { tool_id: OpaqueId, expires_at: Time },
   "tool.revoked": { tool_id: OpaqueId },
   "data.exported": {},
+  /** An operator looked at what a person wrote. */
+  "data.read": {},
+  /** A browser was let in as the owner, by a one-time code. */
+  "owner_session.begun": {},
   "conversation.expired": { before_seq: Sequence },
   /** `part`: which part of a backup was read. */
   "backup.read": { part: Word },
@@ -57,7 +61,11 @@ export type AuditFact = Facts<typeof auditTypes> & {
   readonly by?: string
 }
 
-/** One line of the audit. `prev` is the SHA-256 of the one before as stored (`""` before the first), `n` counts from 1: one chain for each tenant. */
+/**
+ * One line of the audit. `prev` is the SHA-256 of the one before as stored (`""` before the first), `n` counts from 1: one
+ * chain for each tenant. On hosted the last of those that were written together carries its backend's `signature` (context
+ * `maestra-audit-v1`) by the key `key_id`, and with it, by `prev`, all before it.
+ */
 export const AuditEntry = Schema.Struct({
   id: Schema.String,
   type: Schema.String,
@@ -68,7 +76,9 @@ export const AuditEntry = Schema.Struct({
   /** How many equal ones of one minute this entry stands for; absent: one. */
   count: Schema.optionalKey(Count),
   n: Sequence,
-  prev: Schema.String
+  prev: Schema.String,
+  key_id: Schema.optionalKey(OpaqueId),
+  signature: Schema.optionalKey(Schema.String)
 })
 export type AuditEntry = typeof AuditEntry.Type
 
@@ -92,6 +102,6 @@ export class Audit extends Context.Service<Audit, {
   readonly count: (fact: AuditFact) => Effect.Effect<void>
   /** Entries from a cursor on, or the newest ones. `tenant`: of that one alone, `_` for those of none. */
   readonly read: (options: { readonly tenant?: string; readonly from?: string; readonly limit: number }) => Effect.Effect<AuditPage, StoreUnavailable>
-  /** Check every chain; the last progress carries `{ok, entries, chains: [{tenant, first, last, head}], problems: [{place, what}]}`. */
+  /** Check every chain; the last progress carries `{ok, entries, chains: [{tenant, first, last, head, signed_by}], problems: [{place, what}]}`. */
   readonly verify: Stream.Stream<Progress, CommandFailed>
 }>()("streams/Audit") {}

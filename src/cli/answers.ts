@@ -219,6 +219,6 @@ export const AuditPage = Schema.Struct({
 export const AuditVerified = Schema.Struct({
   ok: Schema.Boolean,
   entries: Schema.Finite,
-  chains: Schema.Array(Schema.Struct({ tenant: Schema.NullOr(Schema.String), last: Schema.Finite, head: Schema.String })),
+  chains: Schema.Array(Schema.Struct({ tenant: Schema.NullOr(Schema.String), last: Schema.Finite, head: Schema.String, signed_by: Schema.NullOr(Schema.String) })),
   problems: Schema.Array(Schema.Struct({ place: Schema.Finite, what: Schema.String }))
 })

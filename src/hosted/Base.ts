@@ -160,7 +160,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found) {
   // before anything is remembered: places of another epoch are none
   const partitions = yield* openPartitions(marked, tenants)
   for (const partition of partitions.all) yield* meetEpoch(projections, partition, partitions)
-  const audit = yield* hostedAudit(found.auditLog)
+  const audit = yield* hostedAudit(found.auditLog, identity)
   yield* supervise(found.options, "audit", audit.run)
   const settings = new Map<string, InForce>()
   const all = [...tenants.all()].map(({ tenant }) => tenant)

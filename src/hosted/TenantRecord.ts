@@ -37,6 +37,10 @@ const Gone = Schema.Struct({
   companion_of: Schema.optionalKey(BackendId)
 })
 
+/** A tool that was let in, until its token ends by itself: `nkey` is that token's alone, so that its revocation ends nothing else. */
+const Tool = Schema.Struct({ name: Schema.String, nkey: Schema.String, ends_at: Time, revoked_at: Schema.optionalKey(Time) })
+export type Tool = typeof Tool.Type
+
 /** Everything mutable about one tenant. Stored encrypted under the tenant-store key, replaced whole. */
 export const TenantRecord = Schema.Struct({
   tenant: TenantId,
@@ -48,6 +52,7 @@ export const TenantRecord = Schema.Struct({
   pending: Schema.Array(Pending),
   devices: Schema.Array(Device),
   gone: Schema.Array(Gone),
+  tools: Schema.optionalKey(Schema.Array(Tool)),
   /**
    * Since when everything of this tenant is going; once it is gone, what says so; and since when the store's files hold
    * no record of before that opens, with how many backups of keys the hosted side could not replace.

@@ -3,8 +3,13 @@ import { Audit, type AuditPage } from "../../streams/Audit.ts"
 import { CommandFailed, type Progress, StoreUnavailable } from "../../streams/Backend.ts"
 import { noTenant, patterns, subjects } from "../../streams/subjects.ts"
 import type { Append, AppendError, EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
-import { AuditCheck, type AuditEnd, emptyChain, endOf, linked, parseAudit } from "../security/auditChain.ts"
+import { AuditCheck, type AuditEnd, emptyChain, endOf, linked, parseAudit, signedLink } from "../security/auditChain.ts"
 import { makeAuditing, type Unlinked } from "../security/auditing.ts"
+import type { Signer } from "../security/BackendIdentity.ts"
+import { keysOfIdentity } from "../security/handovers.ts"
+
+/** Whose signature ends each chain: as it is now, since its keys may be replaced. */
+type AuditSigner = Pick<Signer, "identity" | "keyId" | "signObject">
 
 /** The end of a tenant's chain, and the fence: the last sequence of its subjects. */
 interface Place extends AuditEnd {
@@ -17,30 +22,31 @@ const retries = Schedule.min([Schedule.exponential("20 millis", 1.7).pipe(Schedu
 
 /**
  * `Audit` on the AUDIT stream, which nobody can delete from or purge. Each tenant's entries are one chain, fenced like
- * commits: of two processes that extend it at once one is refused, reads the new end, and goes on from there.
+ * commits: of two processes that extend it at once one is refused, reads the new end, and goes on from there. And each ends
+ * in a signed entry, so that whoever holds the hub's disk, and not the deployment's key, cannot write one anew.
  */
-export const hostedAudit = Effect.fn("hostedAudit")(function*(log: EventLog) {
+export const hostedAudit = Effect.fn("hostedAudit")(function*(log: EventLog, signer: AuditSigner) {
   const places = new Map<string | null, Place>()
-  const auditing = yield* makeAuditing((group) => storeGroup(log, places, group))
+  const auditing = yield* makeAuditing((group) => storeGroup(log, signer, places, group))
   return {
     run: auditing.run,
     service: Audit.of({
       record: auditing.record,
       count: auditing.count,
       read: (options) => read(log, options).pipe(Effect.mapError(() => new StoreUnavailable({ hint: "The audit does not answer right now; try again in a moment." }))),
-      verify: verify(log).pipe(Stream.mapError(() => new CommandFailed({ status: 503, type: "not-reachable", hint: "The audit does not answer right now; try again in a moment." })))
+      verify: verify(log, signer).pipe(Stream.mapError(() => new CommandFailed({ status: 503, type: "not-reachable", hint: "The audit does not answer right now; try again in a moment." })))
     })
   }
 })
 
 /** Store a group as one atomic batch. What the server did not answer is looked for before it is sent again. */
-const storeGroup = Effect.fnUntraced(function*(log: EventLog, places: Map<string | null, Place>, group: ReadonlyArray<Unlinked>) {
+const storeGroup = Effect.fnUntraced(function*(log: EventLog, signer: AuditSigner, places: Map<string | null, Place>, group: ReadonlyArray<Unlinked>) {
   const tenants = [...new Set(group.map(({ tenant }) => tenant))]
   let inDoubt = false
   const attempt = Effect.gen(function*() {
     for (const tenant of tenants) if (!places.has(tenant)) keep(places, tenant, yield* placeOf(log, tenant))
     if (inDoubt && (yield* landed(log, group, places.get(group[0]!.tenant)!.seq))) return
-    const { batch, ends } = place(places, group)
+    const { batch, ends } = yield* place(signer, places, group)
     const { first } = yield* log.append(batch)
     for (const [tenant, { at, ...end }] of ends) keep(places, tenant, { ...end, seq: first + at })
   })
@@ -57,19 +63,21 @@ const storeGroup = Effect.fnUntraced(function*(log: EventLog, places: Map<string
 })
 
 /** The batch, and where each chain ends with it (`at`: which message of the batch that is). */
-const place = (places: ReadonlyMap<string | null, Place>, group: ReadonlyArray<Unlinked>) => {
+const place = Effect.fnUntraced(function*(signer: AuditSigner, places: ReadonlyMap<string | null, Place>, group: ReadonlyArray<Unlinked>) {
   const ends = new Map<string | null, AuditEnd & { readonly at: number }>()
-  const batch = group.map((entry, at): Append => {
+  const lasts = new Map(group.map(({ tenant }, at) => [tenant, at]))
+  const batch: Array<Append> = []
+  for (const [at, entry] of group.entries()) {
     const { tenant, type } = entry
     const before = ends.get(tenant)
     const from = before ?? places.get(tenant)!
-    const { bytes, end } = linked(from, entry)
+    const { bytes, end } = lasts.get(tenant) === at ? yield* signedLink(from, entry, signer) : linked(from, entry)
     ends.set(tenant, { ...end, at })
     const message = { subject: subjects.audit(tenant ?? undefined, type), data: bytes }
-    return before === undefined ? { ...message, expectedLast: places.get(tenant)!.seq, expectedOn: subjects.auditTenant(tenant ?? undefined) } : message
-  })
+    batch.push(before === undefined ? { ...message, expectedLast: places.get(tenant)!.seq, expectedOn: subjects.auditTenant(tenant ?? undefined) } : message)
+  }
   return { batch, ends }
-}
+})
 
 const placeOf = (log: EventLog, tenant: string | null): Effect.Effect<Place, LogUnavailable> =>
   Effect.map(log.last(subjects.auditTenant(tenant ?? undefined)), Option.match({
@@ -117,9 +125,9 @@ const newest = Effect.fnUntraced(function*(log: EventLog, filter: string, firstS
   }
 })
 
-const verify = (log: EventLog): Stream.Stream<Progress, LogUnavailable> =>
+const verify = (log: EventLog, signer: AuditSigner): Stream.Stream<Progress, LogUnavailable> =>
   Stream.unwrap(Effect.map(log.info, ({ lastSeq }) => {
-    const check = new AuditCheck()
+    const check = new AuditCheck(keysOfIdentity(signer.identity))
     return log.readRange({ from: 1, through: lastSeq }).pipe(
       Stream.map((batch): Progress => {
         for (const { data, seq, subject } of batch) {

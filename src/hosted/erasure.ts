@@ -6,10 +6,12 @@ import { subjects } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { EventLog, LogUnavailable, Stored } from "../nats/EventLog.ts"
 import { peerReached } from "../nats/peerConsumer.ts"
+import { revokeTool } from "../nats/toolAccess.ts"
 import { decode } from "../../streams/Envelope.ts"
 import type { Base } from "./Base.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
+import { withoutTools } from "./tools.ts"
 
 /** How long the word has to reach the machines that are online before the answer is given. */
 const reachMax = Duration.seconds(5)
@@ -32,6 +34,7 @@ export const erase = Effect.fn("hosted.erase")(function*(base: Base, own: Pick<O
     // from here on nobody reads or writes: on every process that hears of it, which takes milliseconds
     yield* base.tenants.update(tenant, (record) => Result.succeed(shutOutAll(record, erased_at)))
     if (before.user_id !== "") yield* base.tenants.releaseUser(before.user_id)
+    yield* Effect.forEach(before.tools ?? [], ({ name }) => Effect.ignore(revokeTool(base.service, { tenant, name, log: base.partitions.of(tenant).log.name })), { discard: true })
     yield* Effect.sleep(inFlightMax)
     const { log } = base.partitions.of(tenant)
     const { receipt, recordSeq } = yield* announce(base, own, tenant, erased_at)
@@ -93,9 +96,9 @@ const keeperMissing = "This person's data key is gone from the tenant store, and
 const backupsLeft = (count: number): string =>
   `${count === 1 ? "One backup of keys" : `${count} backups of keys`} cannot be replaced from here and, with the master key, still open this person's older log backups: run \`maestra hosted backup --out FOLDER --keys-only\` for each, or destroy them. The hosted side's log names them.`
 
-/** Nobody of this tenant comes back: no pairing code, no device's secret is left. What is kept says only that. */
+/** Nobody of this tenant comes back: no pairing code, no device's secret is left, no tool. What is kept says only that. */
 const shutOutAll = (record: TenantRecord, at: string): TenantRecord => ({
-  ...record,
+  ...withoutTools(record, () => true, at),
   pending: [],
   devices: [],
   gone: [

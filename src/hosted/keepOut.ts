@@ -6,6 +6,7 @@ import { type GoneList, loadGone } from "./goneList.ts"
 import { loadRevocations } from "./Revocations.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
 import type { Tenants } from "./Tenants.ts"
+import { withoutTools } from "./tools.ts"
 
 export interface KeepOutContext {
   readonly tenants: Pick<Tenants, "all" | "update">
@@ -23,9 +24,10 @@ export const keepOut = Effect.fn("keepOut")(function*({ cutting, dataDir, tenant
   for (const { tenant } of [...tenants.all()]) {
     yield* tenants.update(tenant, (record): Result.Result<TenantRecord, never> => Result.succeed(withoutRevoked(record, held, isoTime(now))))
   }
-  yield* cutting.cut({ gone: [...tenants.all()].flatMap(({ gone }) => gone) })
+  const all = [...tenants.all()]
+  yield* cutting.cut({ gone: all.flatMap(({ gone }) => gone), tools: all.flatMap(({ tools = [] }) => tools) })
 })
 
-/** The same record where nobody in it is revoked. */
+/** The same record where nobody in it, and no tool, is revoked. */
 export const withoutRevoked = (record: TenantRecord, revoked: { readonly keys: Readonly<Record<string, number>>; readonly peers: GoneList }, at: string): TenantRecord =>
-  record.devices.filter(({ peer_id, transport_keys }) => peer_id in revoked.peers || transport_keys.some((key) => key in revoked.keys)).flatMap(({ peer_id }) => goingWith(record, peer_id)).reduce((left, device) => shutOut(left, device, at), record)
+  record.devices.filter(({ peer_id, transport_keys }) => peer_id in revoked.peers || transport_keys.some((key) => key in revoked.keys)).flatMap(({ peer_id }) => goingWith(record, peer_id)).reduce((left, device) => shutOut(left, device, at), withoutTools(record, ({ nkey }) => nkey in revoked.keys, at))

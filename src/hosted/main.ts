@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Layer, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Stream, SubscriptionRef } from "effect"
 import { join } from "node:path"
 import { keepSearchable } from "../../projections/conversations/searchIndex.ts"
 import { listPeers } from "../../projections/peers/queries.ts"
@@ -19,6 +19,7 @@ import { type PartError, whyOf } from "../observing/startErrors.ts"
 import { logPartitions, streams } from "../../streams/definitions.ts"
 import { compareStreams } from "../nats/compareStreams.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
+import { clientViolations, leafViolations } from "../nats/violations.ts"
 import { adminTokens } from "./adminTokens.ts"
 import { auditedRegistrar } from "../security/auditedRegistrar.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
@@ -50,6 +51,8 @@ import { keepRetention } from "./retention.ts"
 import { hostedTenantData } from "./tenantData.ts"
 import { signerNow } from "./signingKey.ts"
 import { hostedTickets } from "./tickets.ts"
+import { auditNoted } from "./toAudit.ts"
+import { auditViolations } from "./violations.ts"
 import { hostedTools } from "./tools.ts"
 
 export const version = "0.1.0"
@@ -71,6 +74,7 @@ const sessionLongest = Duration.hours(8)
 const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const base = yield* openBase(options)
   yield* sweepRestored(base)
+  yield* auditNoted(options.dataDir, base.audit)
   const chains = yield* openChains(base)
   const ingest = ingestOf(base, chains)
   yield* supervise(options, "projection", keepProjecting(base, chains))
@@ -94,6 +98,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     yield* supervise(options, "store key", base.keepStoreKey({ replaceBackups: backups.replace }))
     yield* supervise(options, "backups of keys", backups.keep)
   }
+  if (base.system !== undefined && base.server !== undefined) yield* supervise(options, "violations", auditViolations(base, Stream.merge(leafViolations(base.system), clientViolations(base.server.logFile))))
   yield* supervise(options, "observing", keepLooking(base))
   const alerting = yield* hostedAlerting(base, base.alerting)
   yield* supervise(options, "alerts", alerting.run)

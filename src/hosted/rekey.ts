@@ -7,6 +7,7 @@ import { rekeyFile } from "../security/keyFile.ts"
 import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { ClusterJson, clusterContext } from "./Deployment.ts"
+import { noteForAudit } from "./toAudit.ts"
 
 /** The master key was not changed, or not in every file. What was changed opens under the new one: give both keys and do it again. */
 export class RekeyRefused extends Schema.TaggedError<RekeyRefused>()("RekeyRefused", { why: Schema.String, hint: Schema.String }) {}
@@ -22,7 +23,9 @@ export const rekey = Effect.fn("rekey")(function*(dataDir: string, { from, to }:
   if (!(yield* holdDirectory(dataDir))) return yield* refuse(`a hosted process runs on ${dataDir}`, "Stop it first, start it with the new key afterwards.")
   const keys = join(dataDir, "keys.json")
   yield* rekeyFile(keys, { kind: "master", key: from }, { kind: "master", key: to }).pipe(Effect.mapError((error) => refuse(`${keys} was not changed: ${error._tag}`, error.hint)))
-  return [keys, ...yield* rekeyCluster(join(dataDir, "cluster.json"), from, to)]
+  const files = [keys, ...yield* rekeyCluster(join(dataDir, "cluster.json"), from, to)]
+  yield* noteForAudit(dataDir, "rekey")
+  return files
 }, Effect.scoped)
 
 const rekeyCluster = Effect.fnUntraced(function*(file: string, from: SecretKey, to: SecretKey): Effect.fn.Return<ReadonlyArray<string>, RekeyRefused> {

@@ -16,6 +16,7 @@ import { commitStaging, dropStaging, finishRestore, isInUse, type Note, openStag
 import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
 import { loadGone, saveGone } from "./goneList.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
+import { noteForAudit } from "./toAudit.ts"
 
 export interface RestoreOrder {
   readonly dataDir: string
@@ -52,6 +53,7 @@ export const restoreBackup = Effect.fn("restoreBackup")(function*(order: Restore
   const note = yield* stage(order, log, keys).pipe(Effect.onError(() => Effect.ignore(dropStaging(dataDir))))
   yield* commitStaging(dataDir, note)
   yield* finishRestore(dataDir)
+  yield* noteForAudit(dataDir, "restore")
   return note
 }, Effect.scoped)
 

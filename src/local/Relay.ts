@@ -22,7 +22,7 @@ export type SessionEnd =
   | { readonly _tag: "renew" }
   | { readonly _tag: "regate"; readonly settingsSeq: number }
   | { readonly _tag: "stopped"; readonly why: string }
-  | { readonly _tag: "needsYou"; readonly needs: string }
+  | { readonly _tag: "needsYou"; readonly needs: string; readonly revoked?: true }
   /** Somebody else writes in our name. */
   | { readonly _tag: "twin" }
   | { readonly _tag: "logChanged"; readonly id: string; readonly epoch: number }
@@ -216,7 +216,7 @@ const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed):
         yield* context.setAside(action.eventId, action.why)
         return { _tag: "regate", settingsSeq: 0 }
       case "stop":
-        return { _tag: "needsYou", needs: action.needs }
+        return { ...action, _tag: "needsYou" }
       case "renew":
       case "regate":
         return action

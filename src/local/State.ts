@@ -35,6 +35,8 @@ export interface State {
   readonly relayed: SubscriptionRef.SubscriptionRef<Relayed>
   /** Why a person is needed; nothing is sent while this stands. */
   readonly needs: SubscriptionRef.SubscriptionRef<string | undefined>
+  /** The hosted side said that this machine is revoked; set each time it says so, until this machine is paired anew. */
+  readonly revoked: SubscriptionRef.SubscriptionRef<boolean>
   /** Counts up whenever the mirror must be made anew, the relay session started again. */
   readonly mirrorWanted: SubscriptionRef.SubscriptionRef<number>
   readonly relayWanted: SubscriptionRef.SubscriptionRef<number>
@@ -79,6 +81,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     heard: yield* SubscriptionRef.make<Heard | undefined>(undefined),
     relayed: yield* SubscriptionRef.make<Relayed>({ to: relayedTo, logSeq: 0, at: 0 }),
     needs: yield* SubscriptionRef.make<string | undefined>(undefined),
+    revoked: yield* SubscriptionRef.make(false),
     mirrorWanted: yield* SubscriptionRef.make(0),
     relayWanted: yield* SubscriptionRef.make(0),
     mirrorMade: yield* SubscriptionRef.make(0),
@@ -128,11 +131,12 @@ export const note = (state: State, at: number, what: string): void => {
   state.errors.length = Math.min(state.errors.length, errorsKept)
 }
 
-/** Nothing goes on by itself: say so to the person, and remember it. */
-export const needPerson = Effect.fnUntraced(function*(state: State, needs: string) {
+/** Nothing goes on by itself: say so to the person, and remember it. `revoked`: because this machine is shut out. */
+export const needPerson = Effect.fnUntraced(function*(state: State, needs: string, revoked: boolean = false) {
   note(state, yield* Clock.currentTimeMillis, needs)
   yield* Effect.logError(needs)
   yield* SubscriptionRef.set(state.needs, needs)
+  if (revoked) yield* SubscriptionRef.set(state.revoked, true)
 })
 
 export const linkUp = (state: State): boolean => SubscriptionRef.getUnsafe(state.link).up

@@ -1,6 +1,6 @@
 import { Effect, Option, Result, SubscriptionRef } from "effect"
 import type { Audit } from "../../streams/Audit.ts"
-import type { Draft, LocalControl, Syncing } from "../../streams/Backend.ts"
+import type { Companions, Draft, LocalControl, Syncing } from "../../streams/Backend.ts"
 import { auditedFact } from "../security/auditedFact.ts"
 import type { Claimed } from "../security/auditedRegistrar.ts"
 import { companionOfSession, decodeBearer } from "../security/sessionToken.ts"
@@ -34,6 +34,16 @@ export const auditDrafts = ({ record }: Auditing, drafts: ReadonlyArray<Draft>):
     const audited = auditedFact(fact)
     return audited === undefined ? Effect.void : record(audited)
   }, { discard: true })
+
+/** The same codes; that one was made or used, and what was tried with none, is audited. */
+export const auditedCompanions = ({ count, record }: Auditing, codes: Companions["Service"]): Companions["Service"] => {
+  const refused = ({ type }: { readonly type: string }) => count({ type: "registration.refused", by: "nobody", data: { reason: type } })
+  return {
+    code: (may) => Effect.tap(codes.code(may), () => record({ type: "command.given", data: { command: "open" } })),
+    exchange: (code, backendId) => Effect.tapError(codes.exchange(code, backendId), refused),
+    redeem: (code) => codes.redeem(code).pipe(Effect.tap(() => record({ type: "owner_session.begun", by: "owner", data: {} })), Effect.tapError(refused))
+  }
+}
 
 const suspect: ReadonlySet<string> = new Set(["revoked", "unknown_peer", "bad_signature", "invalid"])
 

@@ -49,7 +49,7 @@ export const relayCompanion = Effect.fnUntraced(function*(context: CompanionRela
     if (action._tag === "advance") return yield* passed(context, seq, action.logSeq)
     if (action._tag === "retry") yield* pause(context, tries)
     else if (action._tag === "wait") yield* Effect.sleep(Duration.millis(action.millis))
-    else if (isOwnFault(verdict)) return action._tag === "renew" ? action : { _tag: "needsYou", needs: action._tag === "stop" ? action.needs : "the hosted side refuses this machine" }
+    else if (isOwnFault(verdict)) return action._tag === "renew" ? action : action._tag === "stop" ? { ...action, _tag: "needsYou" } : { _tag: "needsYou", needs: "the hosted side refuses this machine" }
     else if (verdict.verdict === "chain_mismatch" && covers(verdict.head, journal, to)) return yield* passed(context, seq, 0)
     else if ((verdict.verdict === "bad_signature" || verdict.verdict === "expired") && registering < registrationTries) {
       // its registration may not have come there yet: a stranger's name is answered like a forger's

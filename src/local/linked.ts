@@ -20,6 +20,7 @@ import { keepRegistered, renew } from "./registration.ts"
 import { keepReporting, lookAround, runForwarding, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump, unlessPaused } from "./State.ts"
 import { runTelemetryRelay } from "./telemetryRelay.ts"
+import { watchCut } from "./shutOut.ts"
 import { watchTwin } from "./twins.ts"
 import { type Movement, watch } from "./watchdog.ts"
 
@@ -92,6 +93,7 @@ export const runLinked = Effect.fnUntraced(function*(base: LinkedBase, asking: (
     keepReporting(relay),
     watch(base.state, movementOf(base)),
     watchTwin(relay),
+    watchCut(base),
     compareEpochs(comparisonOf(base, relay))
   ], { concurrency: "unbounded", discard: true })
 })

@@ -24,7 +24,7 @@ import { nonces } from "../security/NonceCache.ts"
 import { localAlerting } from "./alerting.ts"
 import { auditedRegistrar } from "../security/auditedRegistrar.ts"
 import { makeAdvisor } from "./advisor.ts"
-import { auditDrafts, auditedControl, auditedSyncing, claimedOnLocal } from "./audited.ts"
+import { auditDrafts, auditedCompanions, auditedControl, auditedSyncing, claimedOnLocal } from "./audited.ts"
 import { type Base, type LocalOptions, LocalStartError, openBase } from "./Base.ts"
 import { type ControlContext, makeControl, reach } from "./control.ts"
 import { localChecks } from "./checks.ts"
@@ -41,6 +41,7 @@ import { syncingOnLocal } from "./syncing.ts"
 import { projectionsLayer } from "./tablesOf.ts"
 import { nowLocal, type TailContext, tailLocal } from "./tail.ts"
 import { keepCountingTelemetry } from "./telemetry.ts"
+import { keepShutOut } from "./shutOut.ts"
 import { openTools } from "./tools.ts"
 import { localLimits, localTickets } from "./visitors.ts"
 
@@ -80,6 +81,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "alerts", alerting.run)
   const tools = yield* openTools(base)
   yield* supervise(options, "tools", tools.run)
+  yield* supervise(options, "revocation", keepShutOut({ state: base.state, audit: base.audit.service, endTools: tools.endAll }))
   const seen = localObserving(observing)
   const gauges = gaugesOf({ side: "local", version, observing: seen, alerts: alerting.port, quarantined: base.tables.quarantined, diskFreeBytes: () => SubscriptionRef.getUnsafe(base.disk).freeBytes })
   return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges, checks: localChecks(base) }, alerting.port).pipe(Context.add(Tools, tools.service))
@@ -109,7 +111,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Audit, audit),
     Context.add(Registrar, auditedRegistrar(audit, localRegistrar({ ...base, httpUrl: options.httpUrl }), (bearer) => claimedOnLocal(base.companions, bearer))),
     Context.add(Syncing, Syncing.of(auditedSyncing(audit, syncingOnLocal({ ...base, mirror: tail.mirror })))),
-    Context.add(Companions, Companions.of(makeCompanionCodes(base))),
+    Context.add(Companions, Companions.of(auditedCompanions(audit, makeCompanionCodes(base)))),
     Context.add(EventTail, EventTail.of({ now: () => nowLocal(tail), tail: (request) => tailLocal(tail, request) })),
     Context.add(Observing, observing),
     Context.add(Alerts, alerts),

@@ -15,8 +15,8 @@ export type Action =
   | { readonly _tag: "reconcile"; readonly head: string | null }
   /** One event can never be accepted: keep it, name it, go on with the others. */
   | { readonly _tag: "setAside"; readonly eventId: string; readonly why: string }
-  /** A person must decide. Everything is kept. */
-  | { readonly _tag: "stop"; readonly needs: string }
+  /** A person must decide. Everything is kept. `revoked`: this machine was shut out over there. */
+  | { readonly _tag: "stop"; readonly needs: string; readonly revoked?: true }
 
 type Table = { readonly [Name in VerdictName]: (verdict: Extract<Verdict, { verdict: Name }>) => Action }
 
@@ -27,7 +27,7 @@ const table: Table = {
   expired: () => ({ _tag: "renew" }),
   withheld: ({ settings_seq }) => ({ _tag: "regate", settingsSeq: settings_seq }),
   chain_mismatch: ({ head }) => ({ _tag: "reconcile", head }),
-  revoked: () => ({ _tag: "stop", needs: "this machine was revoked on the hosted side; your conversations stay here. It cannot join again as it is: `maestra export` them, start with a new data directory (MAESTRA_DATA_DIR), pair that with a new code, and `maestra import` them" }),
+  revoked: () => ({ _tag: "stop", revoked: true, needs: "this machine was revoked on the hosted side; your conversations stay here. It cannot join again as it is: `maestra export` them, start with a new data directory (MAESTRA_DATA_DIR), pair that with a new code, and `maestra import` them" }),
   unknown_peer: () => ({ _tag: "stop", needs: "the hosted side does not know this machine; pair it again with `maestra local pair CODE`" }),
   bad_signature: () => ({ _tag: "stop", needs: "the hosted side does not accept this machine's key. If keys were restored or copied, put back those it was paired with and `maestra local resume`; otherwise have it revoked, and pair a new data directory (MAESTRA_DATA_DIR)" }),
   invalid: ({ event_id, why }) =>

@@ -138,9 +138,12 @@ const call = (url: string, init: RequestInit, within: Duration.Duration = patien
       const problem = Result.getOrElse(Schema.decodeUnknownResult(Problem)(json), () => ({}) as typeof Problem.Type)
       const hint = problem.hint ?? problem.detail ?? `the hosted backend answered ${status}`
       return statuses.has(status)
-        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: problem.type?.split(":").at(-1) ?? "refused", hint, ...(problem.receipt === undefined ? {} : { receipt: problem.receipt }) }))
+        ? Effect.fail(new CommandFailed({ status: status as CommandFailed["status"], type: nameOf(problem.type), hint, ...(problem.receipt === undefined ? {} : { receipt: problem.receipt }) }))
         : Effect.fail(new HostedUnreachable({ url: new URL(url).origin, hint }))
     }))
+
+/** The other side's word, and so no more than a word. */
+const nameOf = (type: string = ""): string => /([a-z0-9-]{1,64})$/.exec(type)?.[1] ?? "refused"
 
 const reasonOf = (cause: unknown): string => {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause

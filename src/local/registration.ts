@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, Option, Redacted, Result, SubscriptionRef } from "effect"
+import type { Audit } from "../../streams/Audit.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import type { Registered } from "../../streams/Registration.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
@@ -14,7 +15,7 @@ import { decodePairingCode } from "../security/pairingCode.ts"
 import { dataKeyBytes } from "../security/sealing.ts"
 import { type Paired, type PairingSecrets, type PairingStore, withNextSecret } from "./Pairing.ts"
 import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
-import { awaitRef, bump, note, type State, unlessPaused } from "./State.ts"
+import { awaitRef, bump, needPerson, note, type State, unlessPaused } from "./State.ts"
 
 export interface RegistrationContext {
   readonly state: State
@@ -25,6 +26,7 @@ export interface RegistrationContext {
   readonly sessionLife: Duration.Duration
   /** The hosted side may be spoken to in plain text over the network. */
   readonly plainAllowed: boolean
+  readonly audit: { readonly service: Pick<Audit["Service"], "count"> }
 }
 
 /** Renew this long before the registration ends, or at two thirds of a short one. */
@@ -62,6 +64,7 @@ export const pair = Effect.fnUntraced(function*(context: RegistrationContext, te
   yield* context.leaf.pair({ urls: paired.with.leaf_urls, creds: credsFile(answer.replication!.leaf_jwt, transport.seed) }).pipe(Effect.mapError(onDisk))
   yield* context.server.reload.pipe(Effect.mapError(onDisk))
   yield* SubscriptionRef.set(context.state.needs, undefined)
+  yield* SubscriptionRef.set(context.state.revoked, false)
   yield* SubscriptionRef.set(context.state.paired, Option.some(paired))
   return answer
 })
@@ -110,6 +113,7 @@ export const unpair = Effect.fnUntraced(function*(context: RegistrationContext):
   yield* SubscriptionRef.set(context.state.paired, Option.none())
   yield* SubscriptionRef.set(context.state.heard, undefined)
   yield* SubscriptionRef.set(context.state.needs, undefined)
+  yield* SubscriptionRef.set(context.state.revoked, false)
 })
 
 /** Register again before, or after, the registration ends. What cannot be mended here is told to a person. */
@@ -161,7 +165,11 @@ export const registerAgain = Effect.fnUntraced(function*(context: RegistrationCo
   }
   // a hosted side that will have no new key goes on with the old one
   if (next !== undefined && result.failure._tag === "CommandFailed" && result.failure.status === 409) yield* context.self.abandon.pipe(Effect.ignore)
-  else if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) yield* SubscriptionRef.set(context.state.needs, result.failure.hint)
+  else if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) {
+    yield* needPerson(context.state, result.failure.hint, result.failure.type === "revoked")
+    yield* context.audit.service.count({ type: "registration.refused", by: "hosted", data: { reason: result.failure.type } })
+    return result
+  }
   note(context.state, yield* Clock.currentTimeMillis, `renewing the registration: ${result.failure.hint}`)
   return result
 })

@@ -113,7 +113,7 @@ const compareHeads = Effect.fnUntraced(function*(context: LinkedContext): Effect
   if (answer.log_id !== log_id || answer.log_epoch !== log_epoch) return { _tag: "logChanged", id: answer.log_id, epoch: answer.log_epoch }
   if (answer.verdict === "head") return readHead(answer.head, context.self.identity)
   const action = onVerdict(answer)
-  if (action._tag === "stop") return { _tag: "needsYou", needs: action.needs }
+  if (action._tag === "stop") return { ...action, _tag: "needsYou" }
   if (action._tag === "renew") return { _tag: "renew" }
   yield* Effect.sleep(Duration.seconds(1))
   return { _tag: "regate", settingsSeq: 0 }
@@ -245,7 +245,7 @@ const act = Effect.fnUntraced(function*(context: LinkedContext, end: SessionEnd 
       yield* stopAsTwin(context)
       return undefined
     case "needsYou":
-      yield* needPerson(state, end.needs)
+      yield* needPerson(state, end.needs, end.revoked)
       return undefined
   }
 })

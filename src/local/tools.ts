@@ -60,13 +60,19 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
   /** On the disk, then on the server; a crash in between is made good at the next start. */
   const keep = Effect.fnUntraced(function*(next: ReadonlyArray<Kept>) {
     yield* Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify(next, null, 2)}\n`), catch: unreadable })
+    yield* enforce(next)
     const gone = kept.filter((one) => !next.includes(one))
     kept = next
-    yield* enforce
     yield* Effect.forEach(gone, (one) => Effect.ignore(deleteMirrorTool(agent, one)), { discard: true })
   })
-  const enforce = Effect.suspend(() => leaf.letIn(kept)).pipe(Effect.flatMap((takes) => takes === "reload" ? server.reload : Effect.void))
-  yield* enforce
+  /** The server did not say yet that it goes by the file. */
+  let behind = false
+  const enforce = Effect.fnUntraced(function*(tools: ReadonlyArray<Kept>) {
+    behind ||= (yield* leaf.letIn(tools)) === "reload"
+    if (behind) yield* server.reload
+    behind = false
+  })
+  yield* enforce(kept)
 
   const look = Effect.gen(function*() {
     const now = isoTime(yield* Clock.currentTimeMillis)
@@ -82,6 +88,7 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
     if (wrong !== undefined) return yield* wrong
     const paired = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))
     if (paired === undefined) return yield* failed(409, "not-paired", "This machine is not paired, so there is no log a tool could read: `maestra local pair CODE`; `maestra subscribe` hears what is written here.")
+    if (SubscriptionRef.getUnsafe(state.revoked)) return yield* failed(409, "revoked", "This machine was revoked: no tool is let in on it any more. What it holds stays readable here.")
     const { tenant } = paired.with
     const expires_at = isoTime((yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.days(days)))
     const { seed, user } = newToolUser({ tenant, name })
@@ -107,6 +114,14 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
     yield* context.audit.service.record({ type: "tool.revoked", data: { tool_id: opaqueId("tool", held.tenant, name) } })
   })
 
+  const endAll = Effect.gen(function*() {
+    const ended = kept
+    if (ended.length === 0) return
+    yield* keep([])
+    yield* Effect.logWarning("tools that were let in on this machine are cut off", { tools: ended.length })
+    yield* Effect.forEach(ended, ({ name, tenant }) => context.audit.service.record({ type: "tool.revoked", data: { tool_id: opaqueId("tool", tenant, name) } }), { discard: true })
+  })
+
   const service: Tools["Service"] = {
     grant: (_, name, days) => turn.withPermits(1)(grant(name, days)),
     revoke: (_, name) => turn.withPermits(1)(revoke(name))
@@ -114,6 +129,8 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
   return {
     service,
     /** For ever; what cannot be done now is tried again. */
-    run: Effect.forever(Effect.andThen(turn.withPermits(1)(Effect.ignore(look)), Effect.sleep(lookEvery)))
+    run: Effect.forever(Effect.andThen(turn.withPermits(1)(Effect.ignore(look)), Effect.sleep(lookEvery))),
+    /** Nobody reads along any more. */
+    endAll: turn.withPermits(1)(endAll)
   }
 })

@@ -95,6 +95,9 @@ const serverLines = (options: HubOptions): ReadonlyArray<string> => [
   tlsBlock(options, options.client),
   ...(options.monitorPort === undefined ? [] : [`http: "127.0.0.1:${options.monitorPort}"`]),
   `max_payload: ${payloadMaxBytes}`,
+  // Its log, where it is started with one: whoever is refused a million times does not fill the disk with it.
+  `logfile_size_limit: 50MB`,
+  `logfile_max_num: 3`,
   // A dead link is noticed after three silent pings at most.
   `ping_interval: "3s"`,
   `ping_max: 2`,

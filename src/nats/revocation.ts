@@ -13,20 +13,24 @@ const updateTimeout = Duration.seconds(5)
 /** A token older than this has expired by itself, so its revocation need not be kept. Three times the longest life. */
 const keptFor = 3 * leafLifetimeMax
 
+/** What an update of the account came to. */
+export interface Updated {
+  /** All revocations now in force: keep them for `renderHubConfig`. */
+  readonly revocations: Revocations
+  /** False where it shares its second with what the hub held: a restarting hub then takes its configuration's account over this one, so it is to be issued once more in another second. */
+  readonly lasts: boolean
+}
+
 /**
  * Revoke every token issued to these transport keys up to the given second (whole seconds since 1970)
- * and cut their live leafs. Adds to what the hub already holds, so two admins never undo one another's.
- * Returns all revocations now in force: keep them for `renderHubConfig`.
- *
- * In force with the first update. A restarting hub takes its configuration's account over one issued in the same second,
- * so an update that shares its second with what was held is issued once more in the next.
+ * and cut their live links. Adds to what the hub already holds, so two admins never undo one another's.
  */
 export const revokeLeaf = (
   system: Connection,
   secrets: HubSecrets,
   revoked: Revocations,
   options: { readonly logs?: ReadonlyArray<string> } = {}
-): Effect.Effect<Revocations, RevocationFailed> =>
+): Effect.Effect<Updated, RevocationFailed> =>
   Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
     const held = yield* heldAccount(system, secrets)
@@ -37,9 +41,7 @@ export const revokeLeaf = (
     if (update?.data?.code !== 200) {
       return yield* new RevocationFailed({ hint: "The hub refused the account update: were the hub's secrets replaced since it started?", cause: answer })
     }
-    if (accountIn(token).issuedAt !== held.issuedAt) return revocations
-    yield* Effect.sleep(Duration.millis(1000 - (now % 1000)))
-    return yield* revokeLeaf(system, secrets, revoked, options)
+    return { revocations, lasts: accountIn(token).issuedAt !== held.issuedAt }
   })
 
 /** What the running hub holds, from the account JWT it serves. */

@@ -19,6 +19,8 @@ export interface ToolAccess {
   readonly inboxPrefix: string
   readonly subject: string
   readonly consumer: string
+  /** Public key of the token, of this grant alone: revoked, it cuts the tool off. */
+  readonly nkey: string
 }
 
 /** Subscriptions a tool may hold: its subject and an inbox, with room. */
@@ -51,7 +53,7 @@ export const grantTool = Effect.fnUntraced(function*(wire: Wire, signer: PeersSi
       ...toolPermissions({ id, log, consumer }),
       allowed_connection_types: ["STANDARD", "WEBSOCKET"]
     }, { exp: Math.floor(options.expiresAt / 1000) }))
-  return { creds: new TextDecoder().decode(jwt.fmtCreds(token, user)), inboxPrefix: `_INBOX.${id}`, subject: subjects.deliver(id), consumer } satisfies ToolAccess
+  return { creds: new TextDecoder().decode(jwt.fmtCreds(token, user)), inboxPrefix: `_INBOX.${id}`, subject: subjects.deliver(id), consumer, nkey: user.getPublicKey() } satisfies ToolAccess
 })
 
 /** Ends what a name was granted: without its consumer, credentials hear nothing and can do nothing. Answers whether there was one. */

@@ -28,7 +28,10 @@ export const auditedRegistrar = (audit: Pick<Audit["Service"], "record" | "count
       onNone: () => Effect.void,
       onSome: ({ backend_type, public_key }) => {
         const { tenant } = claimed(body.sbt)
-        return audit.record({ type: status === "registered" ? "peer.registered" : "peer.renewed", by: peer_id, ...(tenant === undefined ? {} : { tenant }), data: { peer_id, backend_type, key_id: keyId(public_key), expires_at } })
+        const who = { by: peer_id, ...(tenant === undefined ? {} : { tenant }) }
+        const came = audit.record({ type: status === "registered" ? "peer.registered" : "peer.renewed", ...who, data: { peer_id, backend_type, key_id: keyId(public_key), expires_at } })
+        // a secret has no name that could be told
+        return body.rotate_secret === true && backend_type === "local" ? Effect.andThen(came, audit.record({ type: "key.rotated", ...who, data: { of: "pairing", key_id: "" } })) : came
       }
     })
   return {

@@ -53,7 +53,7 @@ it("the signing key of links: asked for at any process, made by the admin role, 
 it("what is no key of that side is refused, with what can be done instead", { timeout }, async () => {
   for (const [backend, which, hint] of [[a, "nats", "--on hosted"], [a, "nonsense", "no key of that name"], [first, "pairing", "on that machine"], [first, "master", "hosted rekey"]] as const) {
     const refused = await backend.cli("keys", "rotate", which, ...backend.side === "hosted" ? ["--on", "hosted"] : [])
-    expect([refused.code, refused.out]).toEqual([1, ""])
+    expect([refused.code, refused.out]).toEqual([4, ""])
     expect(refused.err).toContain(hint)
   }
 })

@@ -33,6 +33,7 @@ import type { Identity } from "../../streams/events/peer.ts"
 import type { AdvisorOptions } from "../../src/local/advisor.ts"
 import { visitorsLayer } from "./memoryVisitors.ts"
 import { hostedAudit } from "../../src/hosted/audit.ts"
+import { auditSigner } from "./auditSigner.ts"
 import { makeMemoryLog } from "../../src/nats/memoryLog.ts"
 import { Audit } from "../../streams/Audit.ts"
 import { commitEventsMax } from "../../streams/limits.ts"
@@ -245,7 +246,7 @@ const companionsLayer = Layer.mergeAll(
 
 /** The hosted side's audit, on a log in memory. */
 const auditLayer = Layer.effect(Audit, Effect.gen(function*() {
-  const { run, service } = yield* hostedAudit(yield* makeMemoryLog("AUDIT"))
+  const { run, service } = yield* hostedAudit(yield* makeMemoryLog("AUDIT"), yield* auditSigner)
   yield* Effect.forkScoped(run)
   return service
 }))

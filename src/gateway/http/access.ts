@@ -125,15 +125,19 @@ export const tenantNamed = (given: string | undefined): Effect.Effect<string, Pr
     ? Effect.succeed(given)
     : Effect.fail(problem("tenant-missing", "?tenant= names no tenant.", "Add ?tenant=t_…; `maestra hosted peers` lists them.", { field: "tenant" }))
 
+/** What an operator may ask of a tenant without reading anything. */
+const hashOnly = "digest"
+
 const tenantLayer = (trust: Trust) =>
   Layer.effect(
     Tenant,
     Effect.map(Effect.all([Registrar, Limits, Audit]), ([registrar, limits, audit]) => Tenant.of({
-      bearer: (handler, { credential }) =>
+      bearer: (handler, { credential, endpoint }) =>
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const known = yield* identify(trust, registrar, Redacted.value(credential)).pipe(audited(audit))
           const asking = yield* withTenant(known, request).pipe(audited(audit, known))
+          if (asking.kind === "operator" && asking.tenant !== "" && endpoint.identifier !== hashOnly) yield* audit.count({ type: "data.read", tenant: asking.tenant, by: actorOf(asking), data: {} })
           return yield* Effect.provideService(handler, Caller, asking).pipe(
             limiting(limits, asking),
             audited(audit, asking),

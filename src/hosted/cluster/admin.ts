@@ -5,7 +5,10 @@ import { connect } from "../../nats/connect.ts"
 import type { EventLog } from "../../nats/EventLog.ts"
 import { type HubSecrets, peersSigner, serviceCredentials, systemCredentials } from "../../nats/hubSecrets.ts"
 import { jetStreamKeyValue } from "../../nats/keyValue.ts"
+import { jetStreamLog } from "../../nats/jetStreamLog.ts"
 import { ensureStream } from "../../nats/provision.ts"
+import { leafViolations } from "../../nats/violations.ts"
+import { hostedAudit } from "../audit.ts"
 import { bucket } from "../Base.ts"
 import { keepHubSecrets, keepStoreKeys, openDeployment, openMasterKey } from "../Deployment.ts"
 import { followRevocations } from "../followRevocations.ts"
@@ -19,6 +22,8 @@ import { sharedStoreKeys } from "../sharedStoreKeys.ts"
 import { keepSigning, openSharedSigner } from "../signingKey.ts"
 import { rekeyedStore } from "../storeKey.ts"
 import { makeTenants } from "../Tenants.ts"
+import { auditNoted } from "../toAudit.ts"
+import { auditViolations } from "../violations.ts"
 import { openClusterBackup } from "./backup.ts"
 import { writeAccounts, writeJoining } from "./init.ts"
 import { addressesOf, type ClusterLayout, logsIn, replicasOnCluster } from "./layout.ts"
@@ -56,6 +61,7 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
     remember: yield* openGoneList(dir),
     keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, hub(), all)))
   })
+  const audit = yield* hostedAudit(jetStreamLog(stored, streams.audit.name), deployment.identity)
   const shared = sharedStoreKeys(stored, masterKey)
   const inner = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
   const rekeyed = rekeyedStore(inner, deployment.storeKeys, { keep: (keys) => Effect.orDie(keepStoreKeys(dir, masterKey, keys)), tell: shared.tell, ask: Effect.succeedNone })
@@ -68,6 +74,9 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
     Effect.orDie(Effect.andThen(keepHubSecrets(dir, masterKey, next), writeJoining(dir, layout, masterKey, { ...deployment, hub: next, signer: peersSigner(next) })))
   return {
     run: Effect.all([
+      audit.run,
+      auditNoted(dir, audit.service),
+      auditViolations({ tenants, audit: audit.service }, leafViolations(over)),
       tenants.run,
       cutting.run,
       shared.answer(rekeyed),

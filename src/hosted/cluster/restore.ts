@@ -11,6 +11,7 @@ import { type BackupSet, chooseSets, findSets } from "../backupFiles.ts"
 import { epochOf, idOf, markFile, metadataOf } from "../LogMark.ts"
 import { nextEpoch, verifySets } from "../restore.ts"
 import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "../restoringParts.ts"
+import { noteForAudit } from "../toAudit.ts"
 import { connectTo } from "./connecting.ts"
 import { initCluster } from "./init.ts"
 import { type ClusterLayout, isOnThisMachine, readLayout } from "./layout.ts"
@@ -98,6 +99,7 @@ const fill = Effect.fnUntraced(function*({ dir, replace, told }: ClusterRestoreO
     note = { ...note, done: [...new Set([...note.done, name])] }
     yield* keepNote(dir, note)
   }
+  yield* noteForAudit(dir, "restore")
   yield* Effect.promise(() => rm(noteFile(dir), { force: true }))
   return { log_set: note.log_set, keys_set: note.keys_set, log_epoch: note.log_epoch, events: messages, streams: parts.map(({ name }) => name) }
 })

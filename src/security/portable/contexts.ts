@@ -6,6 +6,7 @@ export const contexts = {
   proof: "maestra-proof-v1\0",
   rotation: "maestra-rotation-v1\0",
   registration: "maestra-registration-v1\0",
+  audit: "maestra-audit-v1\0",
   companion: "maestra-companion-v1\0",
   id: "maestra-id-v1\0"
 } as const

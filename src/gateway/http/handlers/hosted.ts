@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { Audit } from "../../../../streams/Audit.ts"
 import { HostedControl } from "../../../../streams/Backend.ts"
 import { TenantData } from "../../../../streams/TenantData.ts"
 import { type Check, checkId } from "../../checks.ts"
@@ -20,6 +21,7 @@ const checkUser: Check = (value) =>
 export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(function*(handlers) {
   const control = yield* HostedControl
   const data = yield* TenantData
+  const audit = yield* Audit
   return handlers.handleAll({
     revoke: ({ params, query }) =>
       Effect.gen(function*() {
@@ -30,7 +32,9 @@ export const hostedHandlers = HttpApiBuilder.group(Api, "hosted", Effect.fn(func
     expire: ({ query }) =>
       Effect.gen(function*() {
         const tenant = query.tenant === undefined ? undefined : yield* tenantNamed(query.tenant)
-        return json(yield* refused(data.expire(tenant)))
+        const expired = yield* refused(data.expire(tenant))
+        yield* audit.record({ type: "command.given", ...(tenant === undefined ? {} : { tenant }), data: { command: "expire" } })
+        return json(expired)
       }),
     backupPlan: ({ query: { folder, host } }) =>
       Effect.map(refused(control.backupPlan(folder === undefined || host === undefined ? undefined : { folder, host })), (plan) => json(plan)),

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Alerts, type Silence } from "../../../../streams/alerts.ts"
+import { Audit } from "../../../../streams/Audit.ts"
 import { alertKinds, isAlertKind } from "../../../../streams/alertRules.ts"
 import { Observing, type PeerDebug, type PeerMetrics } from "../../../../streams/Observing.ts"
 import { checkId } from "../../checks.ts"
@@ -20,6 +21,7 @@ export const observingHandlers = HttpApiBuilder.group(Api, "observing", Effect.f
   const observing = yield* Observing
   const alerts = yield* Alerts
   const reads = yield* Reads
+  const audit = yield* Audit
   return handlers.handleAll({
     allMetrics: ({ query }) => Effect.map(observing.all(query.tenant), (peers) => json({ peers })),
     metrics: ({ params }) =>
@@ -47,6 +49,8 @@ export const observingHandlers = HttpApiBuilder.group(Api, "observing", Effect.f
       if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= silenceMinutesMax)) return yield* invalid("minutes", `minutes is not a number between 0 and ${silenceMinutesMax}.`, "Say for how long; 0 ends a silence.")
       if (kind !== null && !(typeof kind === "string" && isAlertKind(kind))) return yield* invalid("kind", `kind is none of ${alertKinds.join(", ")}.`, "Leave it out to silence all kinds.")
       if (subject !== null && typeof subject !== "string") return yield* invalid("subject", "subject is not a text.", "Send the peer id of an alert, or leave it out.")
-      return json<Silence>(yield* alerts.silence({ kind, subject, minutes }))
+      const silence = yield* alerts.silence({ kind, subject, minutes })
+      yield* audit.record({ type: "command.given", data: { command: "silence" } })
+      return json<Silence>(silence)
     }))
 }))

@@ -3,6 +3,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Socket } from "effect/socket"
 import { Tickets } from "../../../../streams/Access.ts"
+import { Audit } from "../../../../streams/Audit.ts"
 import { type TelemetryFrom, TelemetryStore } from "../../../../streams/TelemetryStore.ts"
 import { credentialOf } from "../../websocket/credentials.ts"
 import { answerFrames } from "../../websocket/telemetryFrames.ts"
@@ -10,6 +11,7 @@ import { Doorkeeper } from "../access.ts"
 import { Api } from "../api.ts"
 import { Closing } from "../Closing.ts"
 import { type Problem, problem, refused } from "../problems.ts"
+import { audited } from "../refusals.ts"
 import { fromOf, ownPeer } from "./telemetry.ts"
 
 /**
@@ -30,6 +32,7 @@ export const telemetryStreamHandlers = HttpApiBuilder.group(Api, "telemetryStrea
   const tickets = yield* Tickets
   const door = yield* Doorkeeper
   const closing = yield* Closing
+  const audit = yield* Audit
   const open = new Map<string, number>()
 
   /** Who knocks, and until when the credential it knocked with holds. */
@@ -66,7 +69,7 @@ export const telemetryStreamHandlers = HttpApiBuilder.group(Api, "telemetryStrea
   return handlers.handleRaw("stream", ({ params, query, request }) =>
     Effect.gen(function*() {
       const peer = params.peer_id
-      const { ended, from } = yield* caller(query.ticket, peer)
+      const { ended, from } = yield* caller(query.ticket, peer).pipe(audited(audit))
       yield* counted(peer)
       const socket = yield* request.upgrade.pipe(Effect.mapError(() => notAWebSocket))
       yield* converse(socket, store, from, Effect.raceFirst(
