@@ -43,7 +43,7 @@ export const auditTypes = {
   /** An operator looked at what a person wrote. */
   "data.read": {},
   /** A browser was let in as the owner, by a one-time code. */
-  "owner_session.begun": {},
+  "owner_session.opened": {},
   "conversation.expired": { before_seq: Sequence },
   /** `part`: which part of a backup was read. */
   "backup.read": { part: Word },

@@ -41,7 +41,7 @@ export const auditedCompanions = ({ count, record }: Auditing, codes: Companions
   return {
     code: (may) => Effect.tap(codes.code(may), () => record({ type: "command.given", data: { command: "open" } })),
     exchange: (code, backendId) => Effect.tapError(codes.exchange(code, backendId), refused),
-    redeem: (code) => codes.redeem(code).pipe(Effect.tap(() => record({ type: "owner_session.begun", by: "owner", data: {} })), Effect.tapError(refused))
+    redeem: (code) => codes.redeem(code).pipe(Effect.tap(() => record({ type: "owner_session.opened", by: "owner", data: {} })), Effect.tapError(refused))
   }
 }
 

@@ -6,9 +6,9 @@ import { gatewayNameOf, Problem } from "./problems.ts"
 
 type Auditing = Pick<Audit["Service"], "count">
 
-/** Audit that somebody was not let in, or not let do it. What the backend behind the gateway refused it audits itself. */
+/** Audit that somebody was not let in, or not let do it. Whom the backend behind the gateway does not let in it audits itself. */
 export const auditRefusal = (audit: Auditing, refusal: Problem, asking?: Asking): Effect.Effect<void> => {
-  const reason = gatewayNameOf(refusal)
+  const reason = gatewayNameOf(refusal) ?? (asking === undefined ? undefined : refusal.type.split(":").at(-1))
   if (reason === undefined || (refusal.status !== 401 && refusal.status !== 403)) return Effect.void
   const tenant = asking?.tenant === undefined || asking.tenant === selfTenant || asking.tenant === "" ? {} : { tenant: asking.tenant }
   return audit.count({ type: "request.refused", by: actorOf(asking), ...tenant, data: { reason } })
@@ -19,4 +19,13 @@ export const actorOf = (asking: Asking | undefined): string => asking === undefi
 
 /** The same, and its refusals are audited. */
 export const audited = (audit: Auditing, asking?: Asking) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.tapError(effect, (error) => error instanceof Problem ? auditRefusal(audit, error, asking) : Effect.void)
+  Effect.tapError(effect, (error) => {
+    const refusal = problemIn(error)
+    return refusal === undefined ? Effect.void : auditRefusal(audit, refusal, asking)
+  })
+
+/** What a handler fails with comes wrapped to the gate in front of it. */
+const problemIn = (error: unknown): Problem | undefined => {
+  const inner = typeof error === "object" && error !== null && "error" in error ? error.error : error
+  return inner instanceof Problem ? inner : undefined
+}

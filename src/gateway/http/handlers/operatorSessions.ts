@@ -27,7 +27,8 @@ export const operatorSessionHandlers = HttpApiBuilder.group(Api, "operatorSessio
       })).handleRaw("operatorSession", ({ request }) =>
         Effect.gen(function*() {
           yield* tries(request)
-          const { holder, session } = yield* refused(sessions.open(yield* required(yield* jsonOf(request), "code", checkCode)))
+          const code = yield* required(yield* jsonOf(request), "code", checkCode)
+          const { holder, session } = yield* refused(Effect.tapError(sessions.open(code), ({ type }) => audit.count({ type: "session.refused", by: "nobody", data: { reason: type } })))
           yield* audit.record({ type: "admin_session.opened", by: holder.name === null ? "operator" : opaqueId("operator", holder.name), data: { scope: holder.scope } })
           return json<OperatorSession>(session)
         }))
