@@ -40,13 +40,9 @@ const failed = (status: CommandFailed["status"], type: string, hint: string) => 
 const unavailable = () => failed(503, "try-again", "The local nats-server does not answer right now; try again in a moment.")
 const notStored = ({ hint }: { readonly hint: string }) => failed(503, "not-stored", hint)
 
-/**
- * Read-only access for tools to this machine's own nats-server: an nkey, one subject, and the flow control of one consumer
- * of the mirror. The list is kept, and the server's configuration made from it; `run` ends grants whose time is over.
- */
-export const openTools = Effect.fn("openTools")(function*(context: ToolsContext) {
-  const { agent, leaf, server, state } = context
-  const file = join(context.dataDir, "tools.json")
+/** Who was let in: kept on the disk, and in force on the server. */
+const openList = Effect.fnUntraced(function*({ agent, dataDir, leaf, server }: ToolsContext) {
+  const file = join(dataDir, "tools.json")
   const unreadable = () => new ToolsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it and grant access again.` })
   const text = yield* Effect.tryPromise({
     try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
@@ -55,16 +51,6 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
   const read = Schema.decodeResult(List)(text)
   if (Result.isFailure(read)) return yield* unreadable()
   let kept: ReadonlyArray<Kept> = read.success
-  const turn = yield* Semaphore.make(1)
-
-  /** On the disk, then on the server; a crash in between is made good at the next start. */
-  const keep = Effect.fnUntraced(function*(next: ReadonlyArray<Kept>) {
-    yield* Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify(next, null, 2)}\n`), catch: unreadable })
-    yield* enforce(next)
-    const gone = kept.filter((one) => !next.includes(one))
-    kept = next
-    yield* Effect.forEach(gone, (one) => Effect.ignore(deleteMirrorTool(agent, one)), { discard: true })
-  })
   /** The server did not say yet that it goes by the file. */
   let behind = false
   const enforce = Effect.fnUntraced(function*(tools: ReadonlyArray<Kept>) {
@@ -73,14 +59,35 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
     behind = false
   })
   yield* enforce(kept)
+  return {
+    all: () => kept,
+    /** On the disk, then on the server; a crash in between is made good at the next start. */
+    keep: Effect.fnUntraced(function*(next: ReadonlyArray<Kept>) {
+      yield* Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify(next, null, 2)}\n`), catch: unreadable })
+      yield* enforce(next)
+      const gone = kept.filter((one) => !next.includes(one))
+      kept = next
+      yield* Effect.forEach(gone, (one) => Effect.ignore(deleteMirrorTool(agent, one)), { discard: true })
+    })
+  }
+})
+
+/**
+ * Read-only access for tools to this machine's own nats-server: an nkey, one subject, and the flow control of one consumer
+ * of the mirror. The list is kept, and the server's configuration made from it; `run` ends grants whose time is over.
+ */
+export const openTools = Effect.fn("openTools")(function*(context: ToolsContext) {
+  const { agent, server, state } = context
+  const { all, keep } = yield* openList(context)
+  const turn = yield* Semaphore.make(1)
 
   const look = Effect.gen(function*() {
     const now = isoTime(yield* Clock.currentTimeMillis)
-    const lasting = kept.filter(({ expires_at }) => expires_at > now)
-    if (lasting.length < kept.length) yield* keep(lasting)
+    const lasting = all().filter(({ expires_at }) => expires_at > now)
+    if (lasting.length < all().length) yield* keep(lasting)
     const tenant = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.tenant
     // the mirror is of one tenant; a tool of the one before hears nothing of this one
-    for (const one of kept) if (one.tenant === tenant) yield* ensureMirrorTool(agent, tenant, one)
+    for (const one of all()) if (one.tenant === tenant) yield* ensureMirrorTool(agent, tenant, one)
   })
 
   const grant = Effect.fnUntraced(function*(name: string, days: number) {
@@ -92,7 +99,7 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
     const { tenant } = paired.with
     const expires_at = isoTime((yield* Clock.currentTimeMillis) + Duration.toMillis(Duration.days(days)))
     const { seed, user } = newToolUser({ tenant, name })
-    yield* keep([...kept.filter((one) => one.name !== name), { name, tenant, ...user, expires_at }]).pipe(Effect.mapError(notStored))
+    yield* keep([...all().filter((one) => one.name !== name), { name, tenant, ...user, expires_at }]).pipe(Effect.mapError(notStored))
     yield* ensureMirrorTool(agent, tenant, user).pipe(Effect.mapError(unavailable))
     yield* context.audit.service.record({ type: "tool.granted", data: { tool_id: opaqueId("tool", tenant, name), expires_at } })
     return {
@@ -108,14 +115,14 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
   })
 
   const revoke = Effect.fnUntraced(function*(name: string) {
-    const held = kept.find((one) => one.name === name)
+    const held = all().find((one) => one.name === name)
     if (held === undefined) return yield* failed(404, "unknown-tool", `No tool of the name ${name} has access to this machine.`)
-    yield* keep(kept.filter((one) => one !== held)).pipe(Effect.mapError(notStored))
+    yield* keep(all().filter((one) => one !== held)).pipe(Effect.mapError(notStored))
     yield* context.audit.service.record({ type: "tool.revoked", data: { tool_id: opaqueId("tool", held.tenant, name) } })
   })
 
   const endAll = Effect.gen(function*() {
-    const ended = kept
+    const ended = all()
     if (ended.length === 0) return
     yield* keep([])
     yield* Effect.logWarning("tools that were let in on this machine are cut off", { tools: ended.length })
