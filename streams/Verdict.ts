@@ -35,7 +35,9 @@ export const HeadRequest = Schema.Struct({
   /** The peer's clock. */
   time: Schema.optionalKey(Time),
   /** Once after a start: what the mirror holds, to be compared with the log. A restored one has a hole that nothing else shows. */
-  mirror: Schema.optionalKey(Schema.Struct({ last_seq: Sequence, messages: Sequence }))
+  mirror: Schema.optionalKey(Schema.Struct({ last_seq: Sequence, messages: Sequence })),
+  /** Places that do not verify here, also after the mirror was fetched anew: the hosted side, which may know of fewer, then reads the log again. */
+  damaged: Schema.optionalKey(Sequence)
 })
 export type HeadRequest = typeof HeadRequest.Type
 

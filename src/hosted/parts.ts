@@ -1,9 +1,10 @@
 import { Clock, Duration, Effect, Result, SubscriptionRef } from "effect"
-import { reportPositions } from "../../projections/syncState/queries.ts"
+import { damage, reportPositions } from "../../projections/syncState/queries.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { count } from "../../streams/metrics.ts"
 import { millisOf } from "../../streams/time.ts"
 import type { Opened } from "../../streams/Envelope.ts"
+import type { HeadRequest } from "../../streams/Verdict.ts"
 import { isOwnReply } from "../nats/hubSecrets.ts"
 import { signingKeyId } from "../nats/signingKeys.ts"
 import { auditedFact } from "../security/auditedFact.ts"
@@ -124,9 +125,20 @@ export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partiti
   return { heads, committer: committerAcross(committers, indexOf), waits } satisfies Chains
 })
 
+/** Reading all of the log takes a quarter of a core for a while: a device cannot have that done more often. */
+const doubtEvery = Duration.minutes(10)
+
 export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
   const { ask, connection, logIdentity, opened, partitions, peers, positions, view, watch } = base
   const logOf = (tenant: string) => partitions.of(tenant).log.name
+  let doubtedAt = -Infinity
+  /** A device finds more of the log spoiled than the tables here know of: nats-server reads a file again only now and then. */
+  const isWorse = Effect.fnUntraced(function*(tenant: string, { damaged }: HeadRequest, at: number) {
+    if (damaged === undefined || at - doubtedAt < Duration.toMillis(doubtEvery) || damaged <= ((yield* ask(damage)).get(tenant) ?? 0)) return
+    doubtedAt = at
+    yield* Effect.logWarning("a device finds places in the log that do not verify; reading all of it again", { tenant, places: damaged })
+    yield* SubscriptionRef.update(base.doubted, (n) => n + 1)
+  })
   return {
     ...chains,
     connection,
@@ -162,7 +174,9 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
       Effect.gen(function*() {
         watch.reported(sender, request, head, millisOf(now))
         // a place in another epoch is none
-        const log_seq = request.log_epoch === logIdentity(tenant).epoch ? request.mirror_seq : 0
+        const isPresent = request.log_epoch === logIdentity(tenant).epoch
+        const log_seq = isPresent ? request.mirror_seq : 0
+        if (isPresent) yield* isWorse(tenant, request, millisOf(now))
         const report = { peer_id: sender, log_seq, seen_at: now }
         yield* ask(reportPositions(tenant, [report]))
         yield* tellReport(base, tenant, report)

@@ -31,6 +31,8 @@ export interface LinkedContext extends TwinContext {
   /** The hosted side said how far the peers are. */
   readonly heardPositions: (positions: Heard["positions"]) => Effect.Effect<void>
   readonly mirrorReached: (seq: number) => Effect.Effect<void>
+  /** Places in the log that do not verify, as the tables know them. */
+  readonly damaged: Effect.Effect<number>
   /** What the mirror holds, until the hosted side has compared it with the log since this process started. */
   readonly mirrorUnchecked: Effect.Effect<{ readonly last_seq: number; readonly messages: number } | undefined, LogUnavailable>
   /** One that is whole as far as it goes is asked about again until it has come to the log's end. */

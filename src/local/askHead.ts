@@ -15,9 +15,11 @@ const decoder = new TextDecoder()
 export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
   const { peer_id, tenant, log_epoch } = context.paired()
   const mirror = yield* context.mirrorUnchecked
+  const damaged = yield* context.damaged
   const asked = yield* Clock.currentTimeMillis
   const request = {
     ...(mirror === undefined ? {} : { mirror }),
+    ...(damaged === 0 ? {} : { damaged }),
     log_epoch,
     mirror_seq: context.seen().log_seq,
     journal: context.journals.current(),

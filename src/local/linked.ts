@@ -133,6 +133,7 @@ const relayOf = (base: LinkedBase): LinkedContext => {
       heardPlaces = places
       yield* tables.keepPositions(positions)
     }),
+    damaged: tables.quarantined,
     mirrorReached: (seq) => projections.reached(logCursor, seq),
     mirrorUnchecked: Effect.suspend(() => {
       asked = runOf(base)

@@ -185,6 +185,11 @@ describe("a registered machine", { timeout: 60_000 }, () => {
     await adaGoesOn()
   })
 
+  it("saying that the log is spoiled has all of it read again, once in ten minutes however often it says so", async () => {
+    for (const damaged of [0, 7, 8, 9]) await answerOn(subjects.ingest(mallorys.tenant, mallorys.peer, "head"), JSON.stringify({ log_epoch: 1, mirror_seq: 0, journal: "j", journal_seq: 0, damaged }))
+    assert.strictEqual(hosted.log().split("a device finds places in the log that do not verify").length, 2)
+  })
+
   it("cannot fork its own chain: of two commits that follow the same one, one counts", async () => {
     const twin = { ...mallory }
     const second = (content: string, author: Author) => {

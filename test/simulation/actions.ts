@@ -54,6 +54,7 @@ export const actions: ReadonlyArray<Action> = [
   { name: "a machine joins", weight: 1, run: (world) => join(world, dice(world).pick(world.tenants)) },
   { name: "settings", weight: 3, run: (world) => somebody(world).settings(dice(world).pick(settings)) },
   { name: "type on a phone", weight: 12, run: (world) => { if (world.companions.length > 0) dice(world).pick(world.companions).write() } },
+  { name: "write on a simple phone", weight: 8, run: (world) => { if (world.simple?.home?.revoking !== true) world.simple?.write() } },
   { name: "phone offline", weight: 2, run: (world) => {
     if (world.companions.length === 0) return
     const phone = dice(world).pick(world.companions)

@@ -8,7 +8,7 @@ const atOnce = 50
 /** Alone on a core a test takes two seconds. */
 const timeout = 120_000
 
-const happenings = ["killed", "struck", "link down", "mirror lost", "tables lost", "put back", "clock wrong", "settings", "refused", "typed", "offline", "telemetry: told", "shut out", "renewed", "keys rotated", "a machine registered"]
+const happenings = ["killed", "struck", "link down", "mirror lost", "tables lost", "put back", "clock wrong", "settings", "refused", "typed", "offline", "telemetry: told", "shut out", "renewed", "keys rotated", "a machine registered", "of simple phone"]
 
 /** Schedules `start` to `start + 999`, each a small world of real backends on ports in memory, all of it decided by its seed. */
 export const holdsFrom = (start: number): void => {

@@ -1,6 +1,7 @@
 import { Effect, Layer, Option, SubscriptionRef } from "effect"
 import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
+import type { Draft, Written } from "../../streams/Backend.ts"
 import { streams } from "../../streams/definitions.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { subjects } from "../../streams/subjects.ts"
@@ -15,6 +16,7 @@ import { openMemoryLog } from "../../src/nats/memoryLog.ts"
 import { syncingOnHosted } from "../../src/hosted/syncing.ts"
 import type { Door } from "./companion.ts"
 import { faultsOf } from "./faults.ts"
+import { type Gateway, gatewayOn } from "./gateway.ts"
 import type { Hub } from "./hub.ts"
 import { hosted, storeKey } from "./identities.ts"
 import { type Kernel, Process } from "./kernel.ts"
@@ -29,6 +31,8 @@ interface World {
   readonly wiring: Wiring
   /** Whether lightning strikes this backend now; it has crashed then. */
   readonly strike: (at: Hosted) => boolean
+  /** A gateway wrote for somebody who signs nothing. */
+  readonly toldAt: (at: Hosted, tenant: string, drafts: ReadonlyArray<Draft>, written: ReadonlyArray<Written>) => void
 }
 
 /** One of several hosted processes. The first one keeps the log's mark. */
@@ -38,7 +42,7 @@ export class Hosted {
   tables: Database = takeDatabase()
   skew = 0
   process: Process | undefined
-  parts: (Parts & { readonly own: OwnCommits; readonly door: Door }) | undefined
+  parts: (Parts & { readonly own: OwnCommits; readonly door: Door; readonly gateway: Gateway }) | undefined
   readonly #world: World
 
   constructor(world: World, number: number) {
@@ -91,12 +95,19 @@ export class Hosted {
       process.supervise("committer", chains.committer.run)
       process.supervise("ingest", serveIngest(ingest))
       process.supervise("log mark", keepMark(parts))
+      const own = yield* ownOf(parts, ingest)
+      const syncing = syncingOnHosted(parts, ingest)
+      const gateway = yield* gatewayOn({
+        sqlite, syncing,
+        write: (tenant, drafts) => Effect.tap(own.write(tenant, drafts), (written) => Effect.sync(() => this.#world.toldAt(this, tenant, drafts, written))),
+        settled: Effect.suspend(() => parts.projections.settled("log", hub.log.size().lastSeq))
+      })
       const door: Door = {
-        commit: syncingOnHosted(parts, ingest).commit,
+        commit: syncing.commit,
         settings: (tenant) => Effect.sync(() => parts.settings.get(tenant)?.settings ?? defaults),
         lamport: (tenant) => Effect.sync(() => parts.view.of(tenant).lamport)
       }
-      this.parts = { ...parts, door, own: yield* ownOf(parts, ingest) }
+      this.parts = { ...parts, door, own, gateway }
       return yield* Effect.never
     }).pipe(Effect.scoped, Effect.provide(tables)))
   }

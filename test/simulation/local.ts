@@ -2,6 +2,7 @@ import { Effect, Layer, Option, Redacted, SubscriptionRef } from "effect"
 import { eventIdOf } from "../../projections/ledger.ts"
 import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
+import type { Draft, Written } from "../../streams/Backend.ts"
 import { relayConsumer, streams, telemetryConsumer } from "../../streams/definitions.ts"
 import { openParts } from "../../src/local/Base.ts"
 import { journalCursor, projectJournal } from "../../src/local/journalLoop.ts"
@@ -21,6 +22,7 @@ import { connectionOf, Feed, type Hub, type Machine } from "./hub.ts"
 import { registeredAt, registrationEnds, hosted, type Tenant, type Who, whoIs } from "./identities.ts"
 import { type Kernel, Process } from "./kernel.ts"
 import { faultsOf } from "./faults.ts"
+import { type Gateway, gatewayOn } from "./gateway.ts"
 import { type Database, type DatabaseCopy, giveBack, sqliteOn, takeDatabase } from "./sqlite.ts"
 import type { Weather } from "./weather.ts"
 import type { Wiring } from "./wiring.ts"
@@ -41,6 +43,8 @@ export interface LocalWatch {
   readonly journalWritten: (local: Local) => void
   readonly sending: (local: Local, commit: Uint8Array) => void
   readonly started: (local: Local) => void
+  /** A gateway here wrote for somebody who signs nothing. */
+  readonly told: (local: Local, drafts: ReadonlyArray<Draft>, written: ReadonlyArray<Written>) => void
   /** It registers again. Answers whether hosted took it. */
   readonly renewing: (local: Local) => Effect.Effect<boolean>
 }
@@ -79,7 +83,7 @@ export class Local {
   skew = 0
   process: Process | undefined
   /** Set while the backend answers. */
-  parts: LocalParts & { readonly sqlite: Sqlite["Service"]; readonly door: Door } | undefined
+  parts: LocalParts & { readonly sqlite: Sqlite["Service"]; readonly door: Door; readonly gateway: Gateway } | undefined
   readonly #telemetry: MemoryStore
   #journals: ReadonlyArray<string> = []
   readonly #companions: CompanionStore
@@ -188,15 +192,21 @@ export class Local {
       process.supervise("journal projection", projectJournal(parts.reading))
       process.supervise("link", runLinked(linked, () => {}))
       this.feed.reconnect()
+      const syncing = syncingOnLocal({ ...linked, mirror: () => linked.mirror.log })
+      const gateway = yield* gatewayOn({
+        sqlite, syncing,
+        write: (_, drafts) => Effect.tap(parts.journal.write(drafts), (written) => Effect.sync(() => watch.told(this, drafts, written))),
+        settled: Effect.suspend(() => parts.projections.settled(journalCursor, parts.journal.acknowledged()))
+      })
       const door: Door = {
-        commit: syncingOnLocal({ ...linked, mirror: () => linked.mirror.log }).commit,
+        commit: syncing.commit,
         settings: () => parts.tables.settings,
         lamport: () => Effect.sync(() => parts.clock.seen)
       }
-      this.parts = { ...parts, door, sqlite }
+      this.parts = { ...parts, door, sqlite, gateway }
       watch.started(this)
       return yield* Effect.never
-    }).pipe(Effect.provide(tables)))
+    }).pipe(Effect.scoped, Effect.provide(tables)))
   }
 
   /** Everything that runs here stops at once. `machine`: what was not synced is gone too. */

@@ -15,6 +15,7 @@ import type { Hosted } from "./hosted.ts"
 import type { Tenant } from "./identities.ts"
 import { Local } from "./local.ts"
 import { revoke } from "./membership.ts"
+import { SimpleClient } from "./simpleClient.ts"
 import type { World } from "./world.ts"
 
 /** Everybody has asked the hosted side where it is at least once within this: a mirror may have a hole that nothing else shows. */
@@ -71,11 +72,15 @@ export const quiet = (world: World): void => {
 
 /** Those that were not shut out. */
 const members = (world: World) => world.backends.filter((backend) => !(backend instanceof Local) || !backend.revoked)
-const everybody = (world: World) => [...members(world), ...world.companions.filter(({ home }) => home?.revoked !== true)]
+const everybody = (world: World) => [
+  ...members(world),
+  ...world.companions.filter(({ home }) => home?.revoked !== true),
+  ...world.simple === undefined || world.simple.home?.revoked === true ? [] : [world.simple]
+]
 
 /** What somebody still has to do, if anything. */
-const unrest = (world: World, backend: Local | Hosted | Companion): string | undefined => {
-  if (backend instanceof Companion) return backend.unrest
+const unrest = (world: World, backend: Local | Hosted | Companion | SimpleClient): string | undefined => {
+  if (backend instanceof Companion || backend instanceof SimpleClient) return backend.unrest
   const { parts } = backend
   if (parts === undefined) return "it does not run"
   const at = Effect.runSync(parts.projections.positions)

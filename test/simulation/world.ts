@@ -1,5 +1,5 @@
 import { Exit } from "effect"
-import type { Draft } from "../../streams/Backend.ts"
+import type { Draft, Written } from "../../streams/Backend.ts"
 import { isoTime } from "../../streams/time.ts"
 import { Companion, type Side } from "./companion.ts"
 import { Hosted } from "./hosted.ts"
@@ -9,6 +9,7 @@ import { Invariants } from "./invariants.ts"
 import { Kernel, type Process } from "./kernel.ts"
 import { Local, type LocalCopy } from "./local.ts"
 import { renewal } from "./membership.ts"
+import { SimpleClient } from "./simpleClient.ts"
 import { Weather } from "./weather.ts"
 import type { Wiring } from "./wiring.ts"
 
@@ -28,6 +29,7 @@ export class World {
   /** Of the machine that may come while a schedule is played. */
   joining: "nobody" | "on its way" | "joined" = "nobody"
   readonly companions: ReadonlyArray<Companion>
+  readonly simple: SimpleClient | undefined
   readonly invariants: Invariants
   /** Copies somebody made, to be put back later. */
   readonly localCopies = new Map<Local, LocalCopy>()
@@ -61,6 +63,10 @@ export class World {
       const at = this.tenants[tenant]!
       return new Companion(this, number, at, sides.includes("local") ? this.locals.find((local) => local.tenant === at) : undefined, sides)
     })
+    if (dice.chance(0.4)) {
+      const at = dice.pick(this.tenants)
+      this.simple = new SimpleClient(this, at, dice.chance(0.5) ? this.locals.find((local) => local.tenant === at) : undefined)
+    }
     this.until(() => this.backends.every(({ parts }) => parts !== undefined))
     this.weather.calm = false
   }
@@ -72,6 +78,7 @@ export class World {
   get #watch() {
     return {
       journalWritten: (local: Local) => this.invariants.journalWritten(local.name, local.journal),
+      told: (local: Local, drafts: ReadonlyArray<Draft>, written: ReadonlyArray<Written>) => this.invariants.told(local.name, local.tenant.id, drafts, written),
       sending: (local: Local, commit: Uint8Array) => this.invariants.sending(local, commit),
       renewing: (local: Local) => renewal(this, local),
       started: (local: Local) => {
@@ -98,6 +105,8 @@ export class World {
       if (at.process === undefined) at.start()
     })
   }
+
+  readonly toldAt = (at: Hosted, tenant: string, drafts: ReadonlyArray<Draft>, written: ReadonlyArray<Written>): void => this.invariants.told(at.name, tenant, drafts, written)
 
   readonly strike = (at: Local | Hosted): boolean => {
     if (!this.weather.strikes()) return false

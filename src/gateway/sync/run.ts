@@ -57,9 +57,12 @@ export const syncer = Effect.gen(function*() {
     return drafts
   })
 
-  const take = Effect.fnUntraced(function*(caller: SyncingCaller, conversations: ReadonlyArray<OfferedConversation>) {
+  /** What is written depends on what was read: two equal requests at once must not both write. In one order, so that none waits for the other. */
+  const take = (caller: SyncingCaller, conversations: ReadonlyArray<OfferedConversation>) =>
+    [...new Set(conversations.map(({ id }) => id))].toSorted().reduceRight((write, id) => recording.turn(caller.tenant, id, true)(write), takeAlone(caller, conversations))
+
+  const takeAlone = Effect.fnUntraced(function*({ backendId, tenant }: SyncingCaller, conversations: ReadonlyArray<OfferedConversation>) {
     if (conversations.length === 0) return
-    const { backendId, tenant } = caller
     const client: SimpleClient = { backendId, surface: backendId.slice(0, backendId.indexOf("_sha256_")), now: DateTime.formatIso(yield* DateTime.now) }
     yield* recording.settledFor(tenant, conversations.map(({ id }) => id))
     const drafts: Array<Draft> = []
