@@ -2,7 +2,8 @@
 // Method: real backends as processes; kill -9 of each in turn while conversations are written; import again on failure.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { conversations, importing, type Line, messagesOf, whole } from "../support/load.ts"
-import { type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { makePaired } from "../support/linked.ts"
+import { type Backend, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
 const perPart = 300
@@ -14,12 +15,7 @@ let b: Backend
 let tenant: string
 
 beforeAll(async () => {
-  world = await makeWorld()
-  hosted = await world.hosted()
-  a = await world.local("a")
-  b = await world.local("b")
-  tenant = await world.pair(hosted, a)
-  await world.pair(hosted, b)
+  ;({ a, b, hosted, tenant, world } = await makePaired())
 })
 afterAll(() => world.close())
 

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { mirrorName, peerConsumer, relayConsumer, streams } from "../../streams/definitions.ts"
 import { callJetStream } from "../support/faults/jetstream.ts"
 import { imported, type Line, made, messagesOf, whole } from "../support/load.ts"
-import { type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { makePaired } from "../support/linked.ts"
+import { type Backend, until, type World } from "../support/world.ts"
 
 const timeout = 60_000
 
@@ -27,12 +28,7 @@ const expectWhole = async () => {
 const remove = async (backend: Backend, call: string) => expect(await callJetStream(world, backend, call)).toContain("\"success\":true")
 
 beforeAll(async () => {
-  world = await makeWorld()
-  hosted = await world.hosted()
-  a = await world.local("a")
-  b = await world.local("b")
-  tenant = await world.pair(hosted, a)
-  await world.pair(hosted, b)
+  ;({ a, b, hosted, tenant, world } = await makePaired())
   await write(a, 0)
   await write(b, 100)
   await expectWhole()

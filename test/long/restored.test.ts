@@ -4,7 +4,8 @@ import { cpSync, existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { conversations, imported, type Line, made, messagesOf, whole } from "../support/load.ts"
-import { type Backend, makeWorld, type World } from "../support/world.ts"
+import { makePaired } from "../support/linked.ts"
+import type { Backend, World } from "../support/world.ts"
 
 const timeout = 120_000
 /** More messages than one commit holds, so that a journal sent once more takes several. */
@@ -57,12 +58,7 @@ const putBack = async (backend: Backend, folder: string, write: () => Promise<vo
 }
 
 beforeAll(async () => {
-  world = await makeWorld()
-  hosted = await world.hosted()
-  a = await world.local("a")
-  b = await world.local("b")
-  tenant = await world.pair(hosted, a)
-  await world.pair(hosted, b)
+  ;({ a, b, hosted, tenant, world } = await makePaired())
   await write(a, first)
   await expectWhole()
 })

@@ -4,7 +4,8 @@ import { cpSync, existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { imported, made } from "../support/load.ts"
-import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { makePaired } from "../support/linked.ts"
+import { agreed, type Backend, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
 
@@ -15,12 +16,7 @@ let b: Backend
 let tenant: string
 
 beforeAll(async () => {
-  world = await makeWorld()
-  hosted = await world.hosted()
-  a = await world.local("a")
-  b = await world.local("b")
-  tenant = await world.pair(hosted, a)
-  await world.pair(hosted, b)
+  ;({ a, b, hosted, tenant, world } = await makePaired())
   await imported(a, made(0, 10))
   await agreed(tenant, hosted, [a, b])
 })

@@ -3,7 +3,7 @@ import type { Conflict, Conversation, Imported, MessageWritten, Write } from "..
 import type { LocalStatus } from "../../streams/Backend.ts"
 import { freePort } from "./natsServer.ts"
 import type { Link } from "./tcpLink.ts"
-import type { Backend, World } from "./world.ts"
+import { type Backend, makeWorld, type World } from "./world.ts"
 
 /** The answers of the contract, by what was asked for. */
 export type Shown = typeof Conversation.Type
@@ -39,4 +39,21 @@ export const done = async <A>(backend: Backend, method: string, path: string, bo
   const { json, status, text } = await backend.http<A>(method, path, body)
   if (status < 200 || status > 299) throw new Error(`${backend.name}: ${method} ${path}: ${status} ${text}`)
   return json
+}
+
+/** The usual three, running and paired: a hosted backend and two local ones of one person. */
+export interface Paired {
+  readonly world: World
+  readonly hosted: Backend
+  readonly a: Backend
+  readonly b: Backend
+  readonly tenant: string
+}
+
+export const makePaired = async (): Promise<Paired> => {
+  const world = await makeWorld()
+  const [hosted, a, b] = await Promise.all([world.hosted(), world.local("a"), world.local("b")])
+  const tenant = await world.pair(hosted, a)
+  await world.pair(hosted, b)
+  return { world, hosted, a, b, tenant }
 }
