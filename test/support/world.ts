@@ -262,7 +262,7 @@ const pidIn = (runDir: string): number => {
 }
 
 /** How much longer than usual may be waited: a machine busy with much else is slow, and nothing is wrong with that. */
-const patience = Number(process.env["MAESTRA_TEST_PATIENCE"] ?? 1)
+export const patience = Number(process.env["MAESTRA_TEST_PATIENCE"] ?? 1)
 
 /** Wait for a condition; fails with `why` when the time is over. */
 export const until = async (is: () => Promise<boolean> | boolean, withinMs: number, why: () => string = () => "condition not reached"): Promise<void> => {

@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core"
 import { type Engine, isMissing, leftOut, startBrowser } from "../browser.ts"
 import { done } from "../linked.ts"
 import { audit, buildWeb, keepPicture, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
-import { agreed, type Backend, makeWorld, until, type World } from "../world.ts"
+import { agreed, type Backend, makeWorld, patience, until, type World } from "../world.ts"
 
 /** What an operator does with a hosted backend in a browser: a real one with a paired local; axe looks at every screen. */
 export const hostedWebApp = (engine: Engine) =>
@@ -33,7 +33,7 @@ export const hostedWebApp = (engine: Engine) =>
       peer = (await done<{ readonly peer_id: string }>(laptop, "GET", "/status")).peer_id
       watched = await watchPage(browser, hosted.url())
       page = watched.page
-      page.setDefaultTimeout(20_000)
+      page.setDefaultTimeout(20_000 * patience)
     }, 600_000)
 
     afterAll(async () => {

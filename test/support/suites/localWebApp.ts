@@ -5,7 +5,7 @@ import { openSurface, pairingCode, settle, type Surface } from "../companion.ts"
 import { done, linkedHosted } from "../linked.ts"
 import type { Link } from "../tcpLink.ts"
 import { audit, buildWeb, keepPicture, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
-import { agreed, type Backend, makeWorld, until, type World } from "../world.ts"
+import { agreed, type Backend, makeWorld, patience, until, type World } from "../world.ts"
 
 /**
  * What a person does with the backend on their machine in a browser: a hosted one, two paired locals behind one link, and one
@@ -43,7 +43,7 @@ export const localWebApp = (engine: Engine) =>
       await agreed(tenant, hosted, [laptop, desktop])
       watched = await watchPage(browser, await openUrl(laptop))
       page = watched.page
-      page.setDefaultTimeout(20_000)
+      page.setDefaultTimeout(20_000 * patience)
     }, 600_000)
 
     afterAll(async () => {
@@ -250,7 +250,7 @@ export const localWebApp = (engine: Engine) =>
       // a disk that is never large enough: an alert fires
       const alone = await world.local("alone", { args: ["--alerts", "disk_low=900000000000000"] })
       const fresh = await watchPage(browser, await openUrl(alone))
-      fresh.page.setDefaultTimeout(20_000)
+      fresh.page.setDefaultTimeout(20_000 * patience)
       await fresh.page.getByText("No conversations yet").waitFor()
       await fresh.page.getByRole("status").getByText("Only on this machine").waitFor()
       await keepPicture(fresh.page, "alone")
