@@ -108,7 +108,7 @@ const inPlainRows = async (browser: Browser, page: Page): Promise<ReadonlyArray<
 const inTheApp = async (browser: Browser, page: Page, url: string): Promise<ReadonlyArray<Phase>> => {
   await page.addInitScript(watchTasks)
   await page.goto(url)
-  const phases = [await measure(browser, page, "read in", () => page.getByText(conversations.toLocaleString("en"), { exact: true }).waitFor({ timeout: 60_000 }))]
+  const phases = [await measure(browser, page, "read in", () => page.getByText(`${conversations.toLocaleString("en")} conversations`, { exact: true }).waitFor({ timeout: 60_000 }))]
   const list = page.getByTestId("conversation-rows")
   await list.hover()
   phases.push(await measure(browser, page, "scrolled by the wheel", () => wheel(page)))

@@ -85,6 +85,24 @@ export const audit = async (page: Page): Promise<ReadonlyArray<string>> => {
     .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ failureSummary, html }) => `${html.slice(0, 200)} ${failureSummary ?? ""}`).join(" | ")}`)
 }
 
+/** Everything a keyboard has to come to, in the order it stands in the page; of radio buttons the chosen one. Numbered for `tabWrongs`. */
+const numbered = `[...document.querySelectorAll("a[href], button, input, textarea, select, [tabindex='0']")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled && one.tabIndex >= 0 && (one.type !== "radio" || one.checked))
+  .map((one, at) => { one.setAttribute("data-tab", String(at)); return one.outerHTML.slice(0, 120) })`
+
+/** What the Tab key does not come to, or in another order than it is read in. */
+export const tabWrongs = async (page: Page): Promise<ReadonlyArray<string>> => {
+  const wanted = await page.evaluate<ReadonlyArray<string>>(numbered)
+  await page.evaluate("document.querySelector('[data-tab=\\'0\\']').focus()")
+  const reached: Array<number> = [0]
+  while (reached.length < wanted.length) {
+    await page.keyboard.press("Tab")
+    reached.push(Number(await page.evaluate<string | null>("document.activeElement.getAttribute('data-tab')") ?? NaN))
+  }
+  const at = reached.findIndex((number, place) => number !== place)
+  return at === -1 ? [] : [`Tab comes to ${reached[at]} instead of ${wanted[at]}`]
+}
+
 /** With MAESTRA_SCREENSHOTS naming a folder, the page as it is, for a person to look at. */
 export const keepPicture = async (page: Page, name: string): Promise<void> => {
   const folder = process.env["MAESTRA_SCREENSHOTS"]

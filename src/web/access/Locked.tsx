@@ -1,6 +1,7 @@
 import { Button, Code, PasswordInput, Paper, Stack, Text, Title } from "@mantine/core"
 import { type FormEvent, useState } from "react"
 import { MaestraError } from "../../sdk/typescript/problems.ts"
+import { Said } from "../parts/Said.tsx"
 import { Mark } from "../shell/Mark.tsx"
 import classes from "./Locked.module.css"
 import { enter } from "./session.ts"
@@ -19,7 +20,7 @@ export const Locked = ({ problem, side }: { readonly side: string; readonly prob
         <Stack gap="md">
           <Mark />
           <Title order={1}>{said.title}</Title>
-          {problem === null ? null : <Text role="alert" className={classes["problem"]}>{problem.message} {problem instanceof MaestraError ? problem.hint : ""}</Text>}
+          {problem === null ? null : <Text role="alert" className={classes["problem"]}>{problem.message} {problem instanceof MaestraError ? <Said text={problem.hint} /> : null}</Text>}
           <Text c="dimmed">{said.why}</Text>
           <Code block>{said.command}</Code>
           <TokenForm side={side} />

@@ -6,6 +6,7 @@ import { Ago } from "../parts/Ago.tsx"
 import { Empty } from "../parts/Empty.tsx"
 import { Note } from "../parts/Note.tsx"
 import { Page, Section } from "../parts/Page.tsx"
+import { Said } from "../parts/Said.tsx"
 import { Asked } from "./Asked.tsx"
 import { EndSilence, SilenceAlert } from "./Silencing.tsx"
 import { useAsked } from "./Operated.ts"
@@ -35,7 +36,7 @@ export const Alerts = () => {
 
 const Firing = ({ alert }: { readonly alert: Alert }) => (
   <Note tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary} aside={alert.silenced_until === null ? <SilenceAlert alert={alert} /> : undefined}>
-    {alert.todo}
+    <Said text={alert.todo} />
     <br />
     <small>{alert.subject === "hosted" ? "This backend" : <a href={hrefOf("peers", alert.subject)}>{alert.subject}</a>} · since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
   </Note>

@@ -1,5 +1,6 @@
 import { Table, Text } from "@mantine/core"
 import type { ReactNode } from "react"
+import classes from "./Rows.module.css"
 
 interface RowsProps {
   readonly label: string
@@ -9,19 +10,28 @@ interface RowsProps {
   readonly none: string
 }
 
-/** A table that scrolls by itself where it is wider than the page. */
+/** Pixels a column wants at least. */
+const columnMin = 110
+
+/**
+ * A table that scrolls by itself where it is wider than the page, and is a list on a phone. Roles are said, because a table
+ * that is laid out otherwise is none to a screen reader.
+ */
 export const Rows = ({ heads, label, none, rows }: RowsProps) =>
   rows.length === 0
     ? <Text size="sm" c="dimmed">{none}</Text>
     : (
-      <Table.ScrollContainer minWidth={heads.length * 110} type="native" tabIndex={0} role="region" aria-label={label}>
-        <Table verticalSpacing="xs" tabularNums>
-          <Table.Thead><Table.Tr>{heads.map((head) => <Table.Th key={head}>{head}</Table.Th>)}</Table.Tr></Table.Thead>
-          <Table.Tbody>
+      <div className={classes["scroller"]} tabIndex={0} role="region" aria-label={label}>
+        <Table className={classes["table"] ?? ""} style={{ "--rows-min-width": `${heads.length * columnMin}px` }} verticalSpacing="xs" tabularNums role="table">
+          <Table.Thead role="rowgroup"><Table.Tr role="row">{heads.map((head) => <Table.Th key={head} role="columnheader">{head}</Table.Th>)}</Table.Tr></Table.Thead>
+          <Table.Tbody role="rowgroup">
             {rows.map(([key, [first, ...rest]]) => (
-              <Table.Tr key={key}><Table.Th scope="row" fw={500}>{first}</Table.Th>{rest.map((cell, at) => <Table.Td key={heads[at + 1]}>{cell}</Table.Td>)}</Table.Tr>
+              <Table.Tr key={key} role="row">
+                <Table.Th scope="row" role="rowheader" fw={500}>{first}</Table.Th>
+                {rest.map((cell, at) => <Table.Td key={heads[at + 1]} role="cell" data-head={heads[at + 1]}>{cell}</Table.Td>)}
+              </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </div>
     )

@@ -40,7 +40,7 @@ export const because = (status: LocalStatus): string => {
     case "receiving": return status.behind > 0 ? `${count(status.behind, status.behind === 1 ? "change" : "changes")} to come` : "Asking how far hosted is"
     case "offline":
     case "paused": return status.pending === 0 ? "Nothing waits" : `${count(status.pending, status.pending === 1 ? "change waits" : "changes wait")}`
-    case "needs_you": return status.needs ?? status.sentence
+    case "needs_you": return status.needs === null ? status.sentence : `${status.needs.charAt(0).toUpperCase()}${status.needs.slice(1)}`
     case "not_paired": return "Pair it to keep your devices in step"
   }
 }

@@ -18,7 +18,7 @@ export const Page = ({ actions, children, line, title, wide = false }: { readonl
 )
 
 /** A part of a page with a heading of its own. */
-export const Section = ({ aside, children, line, title }: { readonly title: string; readonly line?: ReactNode; readonly aside?: ReactNode; readonly children: ReactNode }) => (
+export const Section = ({ aside, children, line, title }: { readonly title: string; readonly line?: ReactNode; readonly aside?: ReactNode; readonly children?: ReactNode }) => (
   <section className={classes["section"]}>
     <div className={classes["sectionHead"]}>
       <div>

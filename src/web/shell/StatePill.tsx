@@ -1,4 +1,5 @@
 import { hrefOf } from "../navigation/route.ts"
+import { Said } from "../parts/Said.tsx"
 import classes from "./StatePill.module.css"
 
 /** Whether all is well, in a colour, a word and a line. Leads to where the rest is told. */
@@ -7,7 +8,7 @@ export const StatePill = ({ line, mood, to, word }: { readonly mood: "well" | "b
     <span className={classes["dot"]} aria-hidden />
     <span className={classes["text"]}>
       <span className={classes["word"]} role="status">{word}</span>
-      <span className={classes["line"]}>{line}</span>
+      <span className={classes["line"]}><Said text={line} /></span>
     </span>
   </a>
 )

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import type { Browser, Page } from "playwright-core"
 import { type Engine, isMissing, leftOut, startBrowser } from "../browser.ts"
 import { done } from "../linked.ts"
-import { audit, buildWeb, keepPicture, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
+import { audit, buildWeb, keepPicture, tabWrongs, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
 import { agreed, type Backend, makeWorld, patience, until, type World } from "../world.ts"
 
 /** What an operator does with a hosted backend in a browser: a real one with a paired local; axe looks at every screen. */
@@ -110,7 +110,7 @@ export const hostedWebApp = (engine: Engine) =>
       assert.isBelow(took.sort((a, b) => a - b)[1]!, 1500, `${took.map(Math.round).join(", ")} ms`)
     })
 
-    it("has no serious finding on any screen, in light and dark, wide and narrow", async () => {
+    it("has no serious finding on any screen, in light and dark, wide and narrow, and Tab comes to everything in order", async () => {
       const findings: Array<string> = []
       for (const [scheme, width, height] of [["light", 1440, 900], ["dark", 390, 844], ["dark", 1440, 900], ["light", 390, 844]] as const) {
         await wear(page, scheme)
@@ -121,12 +121,13 @@ export const hostedWebApp = (engine: Engine) =>
           await until(async () => await page.locator(".mantine-Skeleton-root").count() === 0, 20_000)
           await keepPicture(page, `hosted-${place.split("/").length > 1 ? "peer" : place}-${width}-${scheme}`)
           findings.push(...(await audit(page)).map((finding) => `${place} ${width} ${scheme}: ${finding}`))
+          if (engine === "chromium" && scheme === "light") findings.push(...(await tabWrongs(page)).map((finding) => `${place} ${width}: ${finding}`))
           if (Number(await page.evaluate("document.documentElement.scrollWidth")) > width) findings.push(`${place} ${width}: wider than the page`)
         }
       }
       assert.deepStrictEqual(findings, [])
       await page.setViewportSize({ width: 1280, height: 800 })
-    }, 120_000)
+    }, 120_000 * patience)
 
     it("makes a code for one more device, to paste and for a camera", async () => {
       await goTo("Peers")
@@ -144,7 +145,7 @@ export const hostedWebApp = (engine: Engine) =>
       await keepPicture(page, "hosted-unreachable")
       await hosted.start()
       await page.getByText("The hosted backend does not answer.").waitFor({ state: "detached", timeout: 60_000 })
-    }, 120_000)
+    }, 120_000 * patience)
 
     it("shuts a device out, and the audit tells of it", async () => {
       await goTo("Peers")

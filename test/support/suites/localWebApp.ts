@@ -4,7 +4,7 @@ import { type Engine, isMissing, leftOut, savedBy, startBrowser } from "../brows
 import { openSurface, pairingCode, settle, type Surface } from "../companion.ts"
 import { done, linkedHosted } from "../linked.ts"
 import type { Link } from "../tcpLink.ts"
-import { audit, buildWeb, keepPicture, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
+import { audit, buildWeb, keepPicture, tabWrongs, typeInto, watchPage, type Watched, wear } from "../webPage.ts"
 import { agreed, type Backend, makeWorld, patience, until, type World } from "../world.ts"
 
 /**
@@ -227,7 +227,7 @@ export const localWebApp = (engine: Engine) =>
       await page.getByText("$0.25").first().waitFor()
     })
 
-    it("has no serious finding on any screen, in light and dark, wide and narrow", async () => {
+    it("has no serious finding on any screen, in light and dark, wide and narrow, and Tab comes to everything in order", async () => {
       const findings: Array<string> = []
       for (const scheme of ["light", "dark"] as const) {
         for (const [width, height] of [[1440, 900], [390, 844]] as const) {
@@ -239,12 +239,13 @@ export const localWebApp = (engine: Engine) =>
             await until(async () => await page.locator(".mantine-Skeleton-root").count() === 0, 20_000)
             await keepPicture(page, `${place.replace("/", "-")}-${width}-${scheme}`)
             findings.push(...(await audit(page)).map((finding) => `${place} ${width} ${scheme}: ${finding}`))
+            if (engine === "chromium" && scheme === "light") findings.push(...(await tabWrongs(page)).map((finding) => `${place} ${width}: ${finding}`))
             if (Number(await page.evaluate("document.documentElement.scrollWidth")) > width) findings.push(`${place} ${width}: wider than the page`)
           }
         }
       }
       assert.deepStrictEqual(findings, [])
-    }, 120_000)
+    }, 120_000 * patience)
 
     it("pairs a machine that was alone, by a pasted code", async () => {
       // a disk that is never large enough: an alert fires
@@ -278,7 +279,7 @@ export const localWebApp = (engine: Engine) =>
       await keepPicture(page, "unreachable")
       await laptop.start()
       await page.getByRole("status").getByText("In step").waitFor()
-    }, 120_000)
+    }, 120_000 * patience)
 
     it("erases everything, once the word for it was typed, and says what became of it", async () => {
       await goTo("Privacy")
@@ -293,5 +294,5 @@ export const localWebApp = (engine: Engine) =>
       await goTo("Conversations")
       await page.getByText("No conversations yet").waitFor()
       assert.strictEqual((await done<{ readonly conversations: number }>(laptop, "GET", "/status")).conversations, 0)
-    }, 200_000)
+    }, 200_000 * patience)
   })

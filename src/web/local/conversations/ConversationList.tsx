@@ -54,7 +54,7 @@ export const ConversationList = ({ message, reading }: { readonly reading: strin
 }
 
 const number = (n: number) => n.toLocaleString("en")
-const countOf = (all: number, reading: boolean): string => reading && all === 0 ? "Reading…" : `${number(all)}${reading ? " so far" : ""}`
+const countOf = (all: number, reading: boolean): string => reading && all === 0 ? "Reading…" : `${all === 1 ? "1 conversation" : `${number(all)} conversations`}${reading ? " so far" : ""}`
 
 /** How much was found, and what is still missing from it. */
 const foundOf = (titles: number, { behind, hits, more, waits }: ReturnType<typeof useHits>): string =>
@@ -110,10 +110,10 @@ const Rows = ({ hits, items, message, reading, search }: RowsProps) => {
   }
   const rowOf = (at: number) => {
     const item = items[at]
-    if (item !== undefined) return { key: item.conversation_id, height: rowHeight, row: <ConversationRow conversation={item} now={now} here={item.conversation_id === reading && message === undefined} /> }
+    if (item !== undefined) return { key: `c ${item.conversation_id}`, height: rowHeight, row: <ConversationRow conversation={item} now={now} here={item.conversation_id === reading && message === undefined} /> }
     const hit = hits[at - items.length - lines]
     if (hit === undefined) return { key: "said", height: lineHeight, row: <h2 className={classes["said"]}>In messages</h2> }
-    return { key: `${hit.conversation_id} ${hit.message_id}`, height: hitHeight, row: <HitRow hit={hit} now={now} here={hit.conversation_id === reading && hit.message_id === message} /> }
+    return { key: `h ${hit.conversation_id} ${hit.message_id}`, height: hitHeight, row: <HitRow hit={hit} now={now} here={hit.conversation_id === reading && hit.message_id === message} /> }
   }
   return (
     <div ref={scroller} className={classes["rows"]} onKeyDown={move} data-testid="conversation-rows">

@@ -1,6 +1,6 @@
 import { IconPencil } from "@tabler/icons-react"
 import { useVirtualizer } from "@tanstack/react-virtual"
-import { useEffect, useLayoutEffect, useRef, useState } from "react"
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react"
 import type { Conversation, Message } from "../../../sdk/typescript/owner/index.ts"
 import { Empty } from "../../parts/Empty.tsx"
 import { HistoryDrawer } from "./HistoryDrawer.tsx"
@@ -34,7 +34,9 @@ interface RowsProps {
 
 const Rows = ({ id, messages, onHistory, sought }: RowsProps) => {
   const scroller = useRef<HTMLDivElement>(null)
-  const rows = useVirtualizer({ count: messages.length, getScrollElement: () => scroller.current, estimateSize: () => guess, overscan: 4, getItemKey: (at) => messages[at]!.id, paddingStart: 12, paddingEnd: 12 })
+  // another function would have all heights added up again at every scroll
+  const idAt = useCallback((at: number) => messages[at]!.id, [messages])
+  const rows = useVirtualizer({ count: messages.length, getScrollElement: () => scroller.current, estimateSize: () => guess, overscan: 4, getItemKey: idAt, paddingStart: 12, paddingEnd: 12 })
   const stays = useRef(true)
   const last = messages[messages.length - 1]?.id
   useLayoutEffect(() => {

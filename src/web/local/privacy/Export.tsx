@@ -14,9 +14,7 @@ export const Export = () => {
     onError: sayProblem
   })
   return (
-    <Section title="Your data" line={<>Everything this machine holds, in the clear: conversations with their history, settings, devices, telemetry. A README in it says what is what; <code>npx maestra import</code> takes it back.</>} aside={<Button variant="default" size="xs" leftSection={<IconDownload size={15} />} loading={save.isPending} onClick={() => save.mutate()}>Download</Button>}>
-      <span />
-    </Section>
+    <Section title="Your data" line={<>Everything this machine holds, in the clear: conversations with their history, settings, devices, telemetry. A README in it says what is what; <code>npx maestra import</code> takes it back.</>} aside={<Button variant="default" size="xs" leftSection={<IconDownload size={15} />} loading={save.isPending} onClick={() => save.mutate()}>Download</Button>} />
   )
 }
 

@@ -47,7 +47,7 @@ export const Recent = () => {
           <Table verticalSpacing="xs">
             <Table.Tbody>
               {link === undefined ? null : <Fact name="Link to hosted">{link.link === "up" ? "Up" : "Down"} since <Ago at={link.since} />{link.reason === undefined ? "" : `: ${link.reason}`}</Fact>}
-              {session === undefined ? null : <Fact name="Session">{session}{session === "expired" ? ", renewed by itself as soon as hosted answers" : typeof left === "number" && left > 0 ? `, renewed within ${left > hour ? `${Math.round(left / hour)} hours` : `${Math.round(left / 60)} minutes`}` : ""}</Fact>}
+              {session === undefined ? null : <Fact name="Session">{session.charAt(0).toUpperCase()}{session.slice(1)}{session === "expired" ? ", renewed by itself as soon as hosted answers" : typeof left === "number" && left > 0 ? `, renewed within ${left > hour ? `${Math.round(left / hour)} hours` : `${Math.round(left / 60)} minutes`}` : ""}</Fact>}
               {errors.slice(0, 10).map(({ at, what }) => <Fact key={`${at} ${what}`} name={<Ago at={at} />}>{sentences[what] ?? what}</Fact>)}
               {errors.length === 0 ? <Fact name="Lately">Nothing went wrong</Fact> : null}
             </Table.Tbody>

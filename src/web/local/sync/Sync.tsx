@@ -9,6 +9,7 @@ import { Ago } from "../../parts/Ago.tsx"
 import { Failure } from "../../parts/Failure.tsx"
 import { Note } from "../../parts/Note.tsx"
 import { Figure, Figures, Page } from "../../parts/Page.tsx"
+import { Said } from "../../parts/Said.tsx"
 import { useAlerts } from "../alerts.ts"
 import { useLocal } from "../LocalBackend.ts"
 import { because, cures, moods, useStatus } from "../status.ts"
@@ -27,7 +28,7 @@ const Sync = () => {
         <Figure label="To send" value={data.pending.toLocaleString("en")} line={data.pending === 0 ? "Nothing waits here" : "Safe here until it is sent"} {...(data.pending > 1000 ? { tone: "warm" as const } : {})} />
         <Figure label="To receive" value={data.behind.toLocaleString("en")} line={data.behind === 0 ? "Nothing waits there" : "Waits at hosted"} />
         <Figure label="Last sent" value={data.last_sync === null ? "Never" : <Ago at={data.last_sync} />} />
-        <Figure label="Held here" value={data.messages.toLocaleString("en")} line={`messages in ${data.conversations.toLocaleString("en")} conversations`} />
+        <Figure label="Held here" value={data.messages.toLocaleString("en")} line={`${data.messages === 1 ? "message" : "messages"} in ${data.conversations === 1 ? "1 conversation" : `${data.conversations.toLocaleString("en")} conversations`}`} />
       </Figures>
       <Wrong status={data} />
       <Recent />
@@ -40,7 +41,7 @@ const Standing = ({ status }: { readonly status: LocalStatus }) => (
   <section className={classes["standing"]} data-mood={moods[status.state].mood} aria-label="How things stand">
     <div className={classes["words"]}>
       <h2 className={classes["word"]}>{moods[status.state].word}</h2>
-      <p className={classes["why"]}>{because(status)}</p>
+      <p className={classes["why"]}><Said text={because(status)} /></p>
       {status.state === "offline" && status.offline_since !== null ? <p className={classes["sentence"]}>Since <Ago at={status.offline_since} /></p> : null}
       {cures[status.state] === undefined ? null : <p className={classes["sentence"]}>{cures[status.state]}</p>}
       {status.state === "not_paired" ? <Button component="a" href={hrefOf("devices")} size="sm" mt="sm">Pair this machine</Button> : null}
@@ -83,7 +84,7 @@ const Wrong = ({ status }: { readonly status: LocalStatus }) => {
     <>
       {alerts.map((alert) => (
         <Note key={alert.id} tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary}>
-          {alert.todo}
+          <Said text={alert.todo} />
           <br />
           <small>Since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
         </Note>
