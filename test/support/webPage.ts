@@ -92,6 +92,8 @@ const numbered = `[...document.querySelectorAll("a[href], button, input, textare
 
 /** What the Tab key does not come to, or in another order than it is read in. */
 export const tabWrongs = async (page: Page): Promise<ReadonlyArray<string>> => {
+  // they go by themselves
+  await until(async () => await page.locator(".mantine-Notification-root").count() === 0, 20_000)
   const wanted = await page.evaluate<ReadonlyArray<string>>(numbered)
   await page.evaluate("document.querySelector('[data-tab=\\'0\\']').focus()")
   const reached: Array<number> = [0]
