@@ -5,7 +5,9 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { peerConsumer } from "../../streams/definitions.ts"
 import { type Cluster, makeCluster } from "../support/cluster.ts"
+import { issuerOf } from "../../src/nats/signingKeys.ts"
 import { whole } from "../support/load.ts"
+import { stolenCreds } from "../support/rawPeer.ts"
 import { agreed, type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
 import { type Acknowledged, missing, type Writing, writing } from "../support/writing.ts"
 
@@ -36,6 +38,10 @@ afterAll(async () => {
   await world.close()
   await cluster.close()
 })
+
+interface Rotated { readonly status: string; readonly key_id: string; readonly previous_key_id: string }
+/** How often a machine's link ended, but for missed pings, by its own server's log. */
+const linkEnded = (local: Backend) => [...readFileSync(join(local.dir, "nats/nats-server.log"), "utf8").matchAll(/Leafnode connection closed: (.*?) - Remote/g)].filter(([, why]) => why !== "Stale Connection").length
 
 /** While both locals write: commits come from each before it, and again after it. */
 const underLoad = async (happens: () => Promise<void>): Promise<ReadonlyArray<Writing>> => {
@@ -89,6 +95,29 @@ describe("a cluster", () => {
     await server.start()
     await cluster.whole()
     await expectWhole()
+  })
+
+  it("replaces the signing key of links by its admin role, whichever process is asked; links stand, and an admin role that was away makes it good", { timeout }, async () => {
+    const issuers = () => [a, b].map((local) => issuerOf(stolenCreds(local).jwt))
+    const [before] = issuers()
+    expect(issuers()).toEqual([before, before])
+    const standing = [a, b].map(linkEnded)
+    await underLoad(async () => {
+      const { json } = await second.http<Rotated>("POST", "/keys/rotate", { which: "nats" })
+      expect([json.status, json.previous_key_id]).toEqual(["rotated", before])
+      await until(() => issuers().every((issuer) => issuer === json.key_id), 30_000, () => issuers().join())
+    })
+    expect([a, b].map(linkEnded)).toEqual(standing)
+    await cluster.admin.kill()
+    expect((await first.http<Rotated>("POST", "/keys/rotate", { which: "nats" })).json.status).toBe("pending")
+    const [present] = issuers()
+    await cluster.admin.start()
+    await until(() => issuers().every((issuer) => issuer !== present), 60_000, () => cluster.admin.log().slice(-1500))
+    for (const hosted of [first, second]) {
+      const { keys } = (await hosted.http<{ readonly keys: ReadonlyArray<{ readonly kind: string; readonly status: string }> }>("GET", "/keys")).json
+      expect(keys.filter(({ kind }) => kind === "nats").map(({ status }) => status)).toEqual(["in_grace", "in_grace", "current"])
+    }
+    expect([a, b].map(linkEnded)).toEqual(standing)
   })
 
   it("goes on while all three servers are restarted, one after the other", { timeout }, async () => {

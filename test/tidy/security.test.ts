@@ -40,10 +40,24 @@ describe("claims of security", () => {
     }
   })
 
+  it("every row of a table of claims, and every test that is named, says which test it is", () => {
+    const rows = document.split("\n| claim | shown by |\n").slice(1).flatMap((part) => part.split("\n\n")[0]!.split("\n").slice(1))
+    assert.isAtLeast(rows.length, 25)
+    for (const row of rows) assert.match(row, /`test\/[\w./-]+\.test\.ts`: "/, row)
+    const named = [...document.matchAll(/`(test\/[^`]*)`/g)].map(([, file]) => file)
+    assert.strictEqual(named.length, claims.length)
+  })
+
   it.each(claims)("$file has a test $title", ({ file, title }) => {
     assert.isTrue(existsSync(join(root, file)), file)
-    const source = readFileSync(join(root, file), "utf8")
-    assert.isTrue(source.includes(`"${title}"`) || source.includes(`\`${title}\``), `${file}: ${title}`)
+    const source = readFileSync(join(root, file), "utf8").replace(/^\s*(\/\/|\*).*$/gm, "")
+    const at = [`"${title}"`, `\`${title}\``].map((text) => source.indexOf(text)).find((index) => index !== -1)
+    assert.isDefined(at, `${file}: ${title}`)
+    // the first argument of a test that runs: a line before it begins with `it`, and nothing leaves it out
+    const call = source.slice(source.lastIndexOf("\n", at) + 1, at)
+    assert.match(call, /^\s*it(\.\w+)*(\(.*\))?\($/, `${file}: ${title} is no test`)
+    assert.notMatch(call, /\.(skip|todo|fails)\b/, `${file}: ${title} is left out`)
+    assert.notMatch(source, /\bdescribe\.(skip|todo)\(/, file)
   })
 })
 

@@ -5,6 +5,7 @@ import { findServer } from "../../nats/binary.ts"
 import { startServer } from "../../nats/ServerProcess.ts"
 import { tellDisk } from "../../nats/serverDisks.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
+import { keepCertificates } from "../Hub.ts"
 import { openAdmin } from "./admin.ts"
 import { connectTo } from "./connecting.ts"
 import { ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, madeLayout } from "./layout.ts"
@@ -53,7 +54,11 @@ const start = Effect.fn("cluster.up")(function*({ dir, onBroken, onProgress, onl
 /** Servers of the try-out, as long as the scope lives. */
 export const startServers = Effect.fnUntraced(function*(dir: string, servers: ReadonlyArray<ClusterServer>, say: (line: string) => Effect.Effect<void>) {
   const binary = yield* findServer({ say })
-  yield* Effect.forEach(servers, ({ name }) => startServer({ binary: binary.path, configFile: join(dir, name, "nats.conf"), runDir: join(dir, name) }), { concurrency: "unbounded", discard: true })
+  yield* Effect.forEach(servers, Effect.fnUntraced(function*({ name }) {
+    const own = join(dir, name)
+    const server = yield* startServer({ binary: binary.path, configFile: join(own, "nats.conf"), runDir: own })
+    yield* Effect.forkScoped(keepCertificates(server, { certFile: join(own, "route.pem"), keyFile: join(own, "route.key") }))
+  }), { concurrency: "unbounded", discard: true })
 })
 
 /** Watch the disks of servers that run here, as soon as they answer. */
