@@ -12,7 +12,7 @@ import { readPayload } from "../../../src/gateway/sync/payload.ts"
 import { readFrame } from "../../../src/gateway/websocket/telemetryFrames.ts"
 import { ClusterLayout } from "../../../src/hosted/cluster/layout.ts"
 import { TenantRecordJson } from "../../../src/hosted/TenantRecord.ts"
-import { linked, parseAudit } from "../../../src/security/auditChain.ts"
+import { AuditCheck, linked, parseAudit } from "../../../src/security/auditChain.ts"
 import { canonicalJson } from "../../../src/security/canonical.ts"
 import { frame, parseCommit, unframe, verifyCommit } from "../../../src/security/commit.ts"
 import { digestOf, sha256, toBase64url } from "../../../src/security/digest.ts"
@@ -127,12 +127,17 @@ export const decoders: ReadonlyArray<Decoder> = [
     return Result.isSuccess(body) && Result.isSuccess(Effect.runSync(Effect.result(readPayload(body.success))))
   } },
   { name: "import", good: [{ conversation_id: "c", title: "t", messages: [{ id: "m", role: "user", content: "x", timestamp: time }] }], wrap: ofJson, take: (bytes) => readImport(bytes, time).invalid.length === 0 },
-  { name: "audit entry", good: Object.keys(auditTypes).map((type) => ({ id: "i", type, tenant: null, time, by: "self", data: {} })), wrap: (value) => typeof value === "object" && value !== null ? linked({ n: 0, digest: "" }, value as Parameters<typeof linked>[1]).bytes : ofJson(value), take: (bytes) => Result.isSuccess(parseAudit(bytes)) },
+  { name: "audit entry", good: Object.keys(auditTypes).map((type) => ({ id: "i", type, tenant: null, time, by: "self", data: {}, key_id: "k", signature: "s" })), wrap: (value) => typeof value === "object" && value !== null ? linked({ n: 0, digest: "" }, value as Parameters<typeof linked>[1]).bytes : ofJson(value), take: (bytes) => {
+    const check = new AuditCheck([{ keyId: "k", publicKey: pem }])
+    check.read(bytes, 1)
+    check.result()
+    return Result.isSuccess(parseAudit(bytes))
+  } },
   json("head request", HeadRequest, [{ log_epoch: 1, mirror_seq: 1, journal: "j", journal_seq: 1, mirror: { last_seq: 1, messages: 1 } }]),
   json("head answer", HeadAnswer, [{ verdict: "head", log_id: "l", log_epoch: 1, tenant_last_seq: 1, head: null, head_seq: 0, positions: [{ peer_id: peer, log_seq: 1, seen_at: time }] }]),
   json("verdict", Verdict, [{ verdict: "invalid", log_id: "l", log_epoch: 1, event_id: "e", why: "w" }]),
   json("configuration: cluster layout", ClusterLayout, [{ partitions: 8, servers: [{ name: "a", host: "h", client_port: 1, route_port: 2, leaf_port: 3 }] }]),
-  { name: "configuration: tenant record", good: [{ tenant, user_id: "ada", partition: 0, data_keys: [{ kid: key.kid, key: "k" }], pending: [], devices: [], gone: [], created_at: time }], wrap: ofJson, take: (bytes) => Result.isSuccess(Schema.decodeUnknownResult(TenantRecordJson)(textOf(bytes))) }
+  { name: "configuration: tenant record", good: [{ tenant, user_id: "ada", partition: 0, data_keys: [{ kid: key.kid, key: "k" }], pending: [], devices: [], gone: [], tools: [{ name: "n", nkey: "U", ends_at: time, revoked_at: time }], created_at: time }], wrap: ofJson, take: (bytes) => Result.isSuccess(Schema.decodeUnknownResult(TenantRecordJson)(textOf(bytes))) }
 ]
 
 /** One input for a decoder: noise, good bytes spoiled, or good structure bent and properly wrapped. */
