@@ -151,13 +151,17 @@ const judgeCommit = Effect.fnUntraced(function*(
   return yield* extend(context, tenant, parsed.success, admitted.success, Result.isSuccess(author) ? author.success.keys : [])
 })
 
+/** A stream's leader died with the commit: it goes to the next one. */
+const againMax = 2
+
 /** Continue the author's chain with a judged commit: fenced, atomic, once. */
 export const extend = Effect.fnUntraced(function*(
   context: Pick<IngestContext, "heads" | "committer" | "offered" | "committed">,
   tenant: string,
   parsed: ParsedCommit,
   admitted: Admitted,
-  keys: ReadonlyArray<AuthorKey>
+  keys: ReadonlyArray<AuthorKey>,
+  again = againMax
 ): Effect.fn.Return<Answer> {
   const { heads } = context
   const { author } = parsed.record
@@ -204,7 +208,9 @@ export const extend = Effect.fnUntraced(function*(
       }
       const now = follow(parsed.record, head)
       if (now._tag === "repeated") return { verdict: "committed", log_seq: now.log_seq }
-      return now._tag === "append" ? { verdict: "busy" } : mismatch(read.success)
+      if (now._tag !== "append") return mismatch(read.success)
+      // it never got there, and whoever leads the stream now is there: the fence sees to the one that may still be on its way
+      return again === 0 ? { verdict: "busy" } : yield* extend(context, tenant, parsed, admitted, keys, again - 1)
     }
     case "full":
     case "busy":

@@ -32,7 +32,8 @@ export interface RelayContext {
   readonly cursor: Cursor
   readonly author: string
   readonly identity: Signer
-  readonly ask: (commit: Uint8Array) => Effect.Effect<Verdict, NoResponders | RequestTimedOut>
+  /** `mayAgain`: whether it may still leave, where one request was not heard and another is made. */
+  readonly ask: (commit: Uint8Array, mayAgain: () => boolean) => Effect.Effect<Verdict, NoResponders | RequestTimedOut>
   /** Completes when the link comes back: a pause between tries ends at once. */
   readonly linkReturned: Effect.Effect<void>
   readonly log: () => { readonly id: string; readonly epoch: number }
@@ -188,8 +189,9 @@ const send = Effect.fnUntraced(function*(context: RelayContext, commit: Signed):
   yield* noted("sending", () => commit.content.sent)
   for (let tries = 0;; tries++) {
     // offline for a day, say, with a commit in flight: what a person forbade meanwhile must not leave when the link is back
-    if (context.settingsMark() !== commit.settings) return { _tag: "regate", settingsSeq: 0 }
-    const answer = yield* Effect.result(context.ask(commit.framed))
+    const mayLeave = () => context.settingsMark() === commit.settings
+    if (!mayLeave()) return { _tag: "regate", settingsSeq: 0 }
+    const answer = yield* Effect.result(context.ask(commit.framed, mayLeave))
     if (Result.isFailure(answer)) {
       context.retried(answer.failure._tag)
       yield* pause(context, tries)

@@ -184,7 +184,7 @@ const relayContext = (context: LinkedContext): RelayContext => ({
   cursor: context.cursor,
   author: context.paired().peer_id,
   identity: context.self,
-  ask: (commit) => tallied(context, context.synced.timed(askToCommit(context, commit))),
+  ask: (commit, mayAgain) => tallied(context, context.synced.timed(askToCommit(context, commit, mayAgain))),
   linkReturned: linkReturns(context.state),
   log: () => ({ id: context.paired().log_id, epoch: context.paired().log_epoch }),
   gateContext: (pending) =>

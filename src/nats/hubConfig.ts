@@ -102,7 +102,7 @@ const serverLines = (options: HubOptions): ReadonlyArray<string> => [
   `ping_interval: "3s"`,
   `ping_max: 2`,
   ...(options.cluster === undefined ? [] : clusterLines(options.cluster)),
-  `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always, max_file_store: 4PB${options.cluster === undefined ? "" : `, unique_tag: ${quote(zoneTag)}`} }`,
+  `jetstream { store_dir: ${quote(options.storeDir)}, domain: ${hubDomain}, sync_interval: always, max_file_store: 4PB, limits: { default_max_consumers: -1 }${options.cluster === undefined ? "" : `, unique_tag: ${quote(zoneTag)}`} }`,
   `leafnodes { ${listenAnd(options.leaf, leafTls(options, options.leaf))} }`,
   ...(options.webSocket === undefined ? [] : [`websocket { ${listenAnd(options.webSocket, leafTls(options, options.webSocket) || "no_tls: true")} }`]),
   `resolver: { type: full, dir: ${quote(options.jwtDir)}, interval: "2m" }`

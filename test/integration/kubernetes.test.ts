@@ -69,7 +69,7 @@ describe("the NATS chart's values", () => {
 
   it("lose no acknowledged write, and no server alone", () => {
     assert.strictEqual(at(values, "config", "cluster")["replicas"], 3)
-    assert.deepStrictEqual(at(values, "config", "jetstream", "merge"), { domain: "hub", sync_interval: "always" })
+    assert.deepStrictEqual(at(values, "config", "jetstream", "merge"), { domain: "hub", sync_interval: "always", limits: { default_max_consumers: -1 } })
     assert.strictEqual(at(values, "config", "jetstream", "fileStore", "pvc")["enabled"], true)
     assert.strictEqual(at(values, "podDisruptionBudget")["enabled"], true)
     assert.strictEqual(at(values, "podTemplate", "topologySpreadConstraints", "kubernetes.io/hostname")["whenUnsatisfiable"], "DoNotSchedule")
