@@ -2,7 +2,7 @@
 // Method: real processes under continuous writes; two schedules of random faults whose seeds replay them (`npm run faults` runs as many
 // as one likes); then every kind of fault the table has is looked for in the first schedules, so that none has fallen out of use.
 import { describe, expect, it } from "vitest"
-import { type FaultKind, faultKinds } from "../support/faults/kinds.ts"
+import { type FaultKind, faultKinds, happenings } from "../support/faults/kinds.ts"
 import { runPlan } from "../support/faults/run.ts"
 import { planOf } from "../support/faults/schedule.ts"
 
@@ -28,7 +28,7 @@ describe("random faults", () => {
 
   it("every kind is drawn, and a seed always draws the same", () => {
     const plans = Array.from({ length: 200 }, (_, seed) => planOf(seed, () => true))
-    expect(new Set(plans.flatMap(({ faults }) => faults.map(({ kind }) => kind)))).toEqual(new Set(faultKinds.map(({ kind }) => kind)))
+    expect(new Set(plans.flatMap(({ faults }) => faults.map(({ kind }) => kind)))).toEqual(new Set([...faultKinds, ...happenings].map(({ kind }) => kind)))
     expect(planOf(42, can)).toEqual(planOf(42, can))
   })
 })

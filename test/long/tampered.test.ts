@@ -90,10 +90,10 @@ const spoil = (bobsPeer: string): void => {
 }
 
 /** Flip a byte of a message, and nothing else. Returns the sequence of the record that covers it. */
-const damage = (conversation: string, n: number): number => {
+const damage = (on: string, n: number): number => {
   const { file, messages } = log()
   summary = join(file, "..", "index.db")
-  const message = messages.filter(({ subject }) => subject === subjects.logConversation(tenant, conversation))[n]!
+  const message = messages.filter(({ subject }) => subject === on)[n]!
   const bytes = readFileSync(file)
   const place = bytes.indexOf(message.body) + message.body.length - 60
   bytes[place] = bytes[place]! ^ 1
@@ -213,7 +213,7 @@ describe("a log changed on the hub's disk", { timeout: 120_000 }, () => {
 
   it("by a failing disk is named, and completed by who wrote it; new words go on", async () => {
     await hosted.stop()
-    const record = damage("flipped", 1)
+    const record = damage(subjects.logConversation(tenant, "flipped"), 1)
     await hosted.start()
     await until(async () => await epoch() === 3, 20_000, () => hosted.log().slice(-2000))
     const ran = await verifyHosted()
@@ -236,5 +236,18 @@ describe("a log changed on the hub's disk", { timeout: 120_000 }, () => {
       await until(async () => (await contentsOf(reader, "flipped")).join() === "a0,a1,a2", 60_000, () => `${reader.name} lacks a1\n${ada.log().slice(-1500)}`)
       await until(async () => (await contentsOf(reader, "whole")).includes("after the damage"), 60_000, () => `${reader.name} lacks what came after`)
     }
+  })
+
+  it("where it took ada's registration, is completed by hosted: a device that joins then believes her too", async () => {
+    const before = await epoch()
+    const { peer_id } = (await ada.http("GET", "/status")).json
+    await hosted.stop()
+    damage(subjects.logPeer(tenant, peer_id), 0)
+    await hosted.start()
+    await until(async () => await epoch() > before, 30_000, () => hosted.log().slice(-2000))
+    const dan = await world.local("dan")
+    await world.pair(hosted, dan)
+    await agreed(tenant, hosted, [ada, bob, dan])
+    await shows(dan, { removed: whole["removed"]!, swapped: whole["swapped"]! }, 20_000)
   })
 })

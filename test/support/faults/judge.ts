@@ -44,7 +44,8 @@ export interface People {
 /** Wait until it is quiet, then look. Throws only what keeps it from looking. */
 export const judge = async (stage: Stage, { load, measuring, readers, typing }: People): Promise<Judgement> => {
   const began = performance.now()
-  const { damaged, hosted, hub, locals, tenant } = stage
+  const { damaged, hosted, hub, tenant } = stage
+  const locals = [...stage.locals, ...stage.joined]
   const apart: Array<string> = []
   let why = ""
   const settle = (devices: ReadonlyArray<Backend>) =>
@@ -69,7 +70,7 @@ export const judge = async (stage: Stage, { load, measuring, readers, typing }: 
   const telemetryWrong = await measuring.judge()
   const found = new Map<string, Verified>()
   await until(async () => {
-    for (const backend of stage.all) found.set(backend.name, await verified(backend, tenant).catch(() => nothingVerified))
+    for (const backend of [...stage.all, ...stage.joined]) found.set(backend.name, await verified(backend, tenant).catch(() => nothingVerified))
     return isWhole(found, damaged.log)
   }, 30_000).catch(() => {})
   await settle(locals)

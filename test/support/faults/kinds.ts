@@ -126,9 +126,31 @@ const fullDisk = async ({ dice, holdMs, sleep, stage }: Struck): Promise<string>
   return `${backend.name}'s disk full for ${holdMs} ms`
 }
 
+/** Somebody asks for new keys: in force at once, or, where the hosted side cannot be asked, later and by themselves. */
+const newKeys = (which: (stage: Stage) => ReadonlyArray<Stage["all"][number]>) => async ({ dice, stage }: Struck): Promise<string> => {
+  const at = dice.pick(which(stage))
+  const { code, err } = await at.cli("keys", "rotate", ...(at.side === "hosted" ? ["--on", "hosted"] : []))
+  return `new keys of ${at.name}: ${code === 0 ? "made" : err.split("\n")[0]}`
+}
+
+/** Somebody brings another machine, and tries until it is let in. */
+const joins = async ({ stage }: Struck): Promise<string> => {
+  const local = await stage.world.local("new")
+  await until(() => stage.world.pair(stage.hub, local).then(() => true, () => false), 60_000, () => `it is not let in: ${local.log().slice(-500)}`)
+  stage.joined.push(local)
+  return "another machine has joined"
+}
+
 const isAgent = ({ what }: Target) => what === "agent"
 const isServer = ({ what }: Target) => what === "server"
 const ofLocal = ({ backend }: Target) => backend.side === "local"
+
+/** No faults, and not chosen among them: what else happens while faults strike. */
+export const happenings: ReadonlyArray<FaultKind> = [
+  { kind: "new keys of a machine", weight: 3, holdMs: [0, 0], strike: newKeys(({ locals }) => locals) },
+  { kind: "new keys of the deployment", weight: 2, holdMs: [0, 0], strike: newKeys(({ hosted }) => hosted) },
+  { kind: "a machine joins", weight: 2, holdMs: [0, 0], strike: joins }
+]
 
 /** The table. What strikes the servers of a cluster is in `test/support/faults/clusterKinds.ts`. */
 export const faultKinds: ReadonlyArray<FaultKind> = [

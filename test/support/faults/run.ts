@@ -1,6 +1,6 @@
 import { random } from "../../property/projections/rig.ts"
 import { isSound, judge, type Judgement } from "./judge.ts"
-import { faultKinds } from "./kinds.ts"
+import { faultKinds, happenings } from "./kinds.ts"
 import { openLine, ownNetwork } from "./line.ts"
 import { startLoad } from "./load.ts"
 import { startMeasuring } from "./measuring.ts"
@@ -48,7 +48,7 @@ export const runPlan = async (plan: Plan, say: (line: string) => void = () => {}
     const struck: Array<Run["struck"][number]> = []
     const strike = async (planned: Planned) => {
       await sleep(planned.atMs)
-      const kind = faultKinds.find(({ kind }) => kind === planned.kind)!
+      const kind = [...faultKinds, ...happenings].find(({ kind }) => kind === planned.kind)!
       const what = await kind.strike({ stage, load, readers, line, dice: random(planned.seed), holdMs: planned.holdMs, sleep })
         .catch((error: Error) => `${planned.kind} failed: ${error.message}`)
       struck.push({ kind: planned.kind, atMs: planned.atMs, what })

@@ -1,5 +1,5 @@
 import { random } from "../../property/projections/rig.ts"
-import { type FaultKind, faultKinds } from "./kinds.ts"
+import { type FaultKind, faultKinds, happenings } from "./kinds.ts"
 import type { Shape, SurfaceKind } from "./stage.ts"
 
 /** One fault, decided before the run begins. */
@@ -39,7 +39,13 @@ export const planOf = (seed: number, can: (kind: FaultKind) => boolean): Plan =>
     const holdMs = usual === most ? usual : long ? usual + dice.below(most - usual) : usual + dice.below(Math.min(most - usual, 2500))
     return { kind, atMs: 500 + dice.below(loadMs - 500), holdMs, seed: dice.below(2 ** 31) }
   }).sort((a, b) => a.atMs - b.atMs)
-  return { seed, shape: { hosted, locals, ...aroundOf(seed, faults) }, loadMs, faults }
+  return { seed, shape: { hosted, locals, ...aroundOf(seed, faults) }, loadMs, faults: [...faults, ...besidesOf(seed, loadMs)].sort((a, b) => a.atMs - b.atMs) }
+}
+
+/** What else happens, each in some runs: dice of its own, so that the faults of a seed stay. */
+const besidesOf = (seed: number, loadMs: number): ReadonlyArray<Planned> => {
+  const dice = random(Math.imul(seed + 2, 0x85ebca6b) >>> 0)
+  return happenings.filter(({ weight }) => dice.below(10) < weight).map(({ kind }): Planned => ({ kind, atMs: 500 + dice.below(loadMs - 500), holdMs: 0, seed: dice.below(2 ** 31) }))
 }
 
 const surfaces: ReadonlyArray<SurfaceKind> = ["web", "ios", "android"]

@@ -53,6 +53,8 @@ export interface Stage {
   readonly downOnPurpose: Set<Backend>
   /** Those that were given a reason to end by themselves. */
   readonly mayEnd: Set<Backend>
+  /** Machines that came while faults struck. They read along; nobody strikes them. */
+  readonly joined: Array<Backend>
   /** What happened that nobody planned: a process that ended by itself. */
   readonly surprises: Array<string>
   /** What the log, or a journal, lost for good is asked for in the end in another way. */
@@ -128,6 +130,7 @@ const stageIn = async (world: World, shape: Shape, more: (name: string) => Reado
   }, 200)
   return {
     world, hub, hosted, locals, all, tenant, link, downOnPurpose, mayEnd, surprises, revive,
+    joined: [],
     isTight: shape.tight,
     damaged: { log: false },
     bearerFor: (backend) => backend.side === "hosted" ? encodeBearer(session) : readFileSync(join(backend.dir, "token"), "utf8").trim(),
