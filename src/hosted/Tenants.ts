@@ -45,6 +45,9 @@ const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable
 /** Each failed attempt means that another process succeeded. */
 const attemptsMax = 50
 const refreshEvery = Duration.seconds(1)
+/** What another process just wrote can be read within this, five seconds. */
+const readAgainEvery = Schedule.spaced(Duration.millis(50))
+const readsMax = 100
 
 /**
  * @param deployment the deployment's id, which is in no stream
@@ -147,7 +150,9 @@ const chosen = Effect.fnUntraced(function*(store: KeyValue, key: string, propose
   const decided = yield* Effect.result(store.create(key, encoder.encode(proposed)))
   if (Result.isSuccess(decided)) return proposed
   if (decided.failure._tag !== "KeyConflict") return yield* decided.failure
-  return Option.match(yield* store.get(key), { onNone: () => proposed, onSome: ({ value }) => decoder.decode(value) })
+  // of two at one moment the second is refused before the first can be read: on a cluster it is still on its way to the others
+  const first = yield* store.get(key).pipe(Effect.repeat({ until: Option.isSome, schedule: readAgainEvery, times: readsMax }))
+  return Option.isSome(first) ? decoder.decode(first.value.value) : yield* decided.failure
 }, Effect.mapError(unavailable("the tenant store does not answer; try again")))
 
 /** Every record of the store, then every change. Ends only by failing. */
