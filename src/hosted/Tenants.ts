@@ -46,7 +46,7 @@ const unavailable = (hint: string) => (cause: unknown) => new TenantsUnavailable
 const attemptsMax = 50
 const refreshEvery = Duration.seconds(1)
 /** What another process just wrote can be read within this, five seconds. */
-const readAgainEvery = Schedule.spaced(Duration.millis(50))
+const readAgainEvery = Duration.millis(50)
 const readsMax = 100
 
 /**
@@ -151,8 +151,12 @@ const chosen = Effect.fnUntraced(function*(store: KeyValue, key: string, propose
   if (Result.isSuccess(decided)) return proposed
   if (decided.failure._tag !== "KeyConflict") return yield* decided.failure
   // of two at one moment the second is refused before the first can be read: on a cluster it is still on its way to the others
-  const first = yield* store.get(key).pipe(Effect.repeat({ until: Option.isSome, schedule: readAgainEvery, times: readsMax }))
-  return Option.isSome(first) ? decoder.decode(first.value.value) : yield* decided.failure
+  for (let reads = 0; reads < readsMax; reads++) {
+    const first = yield* store.get(key)
+    if (Option.isSome(first)) return decoder.decode(first.value.value)
+    yield* Effect.sleep(readAgainEvery)
+  }
+  return yield* decided.failure
 }, Effect.mapError(unavailable("the tenant store does not answer; try again")))
 
 /** Every record of the store, then every change. Ends only by failing. */

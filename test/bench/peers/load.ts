@@ -46,9 +46,9 @@ export const writeSteadily = async (peers: ReadonlyArray<Peered>, watched: Reado
     }))
   await Promise.all([...watched].map(({ connection }) => connection.flush()))
 
-  // signed before the clock runs: the devices that sign are other machines
-  const rounds = Math.ceil(perSecond * seconds / peers.length)
-  const waiting = Array.from({ length: rounds }, () => peers.map((peer) => ({ peer, bytes: nextCommit(peer.device) }))).flat().slice(0, Math.round(perSecond * seconds))
+  // signed before the clock runs: the devices that sign are other machines. No more than is sent, or the next would not follow
+  const commits = Math.round(perSecond * seconds)
+  const waiting = Array.from({ length: commits }, (_, n) => peers[n % peers.length]!).map((peer) => ({ peer, bytes: nextCommit(peer.device) }))
   const refused: Record<string, number> = {}
   const took: Array<number> = []
   const turns = new Map<Peered, Promise<void>>()
