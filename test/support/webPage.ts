@@ -108,7 +108,8 @@ export const tabWrongs = async (page: Page): Promise<ReadonlyArray<string>> => {
 /** With MAESTRA_SCREENSHOTS naming a folder, the page as it is, for a person to look at. */
 export const keepPicture = async (page: Page, name: string): Promise<void> => {
   const folder = process.env["MAESTRA_SCREENSHOTS"]
-  if (folder === undefined) return
+  // Firefox's driver puts a style of its own into the page for it, which the page's policy refuses
+  if (folder === undefined || page.context().browser()?.browserType().name() === "firefox") return
   mkdirSync(folder, { recursive: true })
   // as it is: a caret is hidden by a style of the driver's, which the page's policy refuses
   await page.screenshot({ path: join(folder, `${name}.png`), caret: "initial" })
