@@ -48,7 +48,7 @@ export const actions: ReadonlyArray<Action> = [
   { name: "revoke", weight: 1, run: (world) => {
     const local = someLocal(world)
     // two have to stay, to agree
-    if (!local.revoking && world.locals.filter(({ revoking, tenant }) => !revoking && tenant === local.tenant).length > 2) revoke(world, local)
+    if (!local.revoking && !world.invariants.isLacking(local) && world.locals.filter(({ revoking, tenant }) => !revoking && tenant === local.tenant).length > 2) revoke(world, local)
   } },
   { name: "rotate keys", weight: 2, run: (world) => rotate(world, someLocal(world)) },
   { name: "a machine joins", weight: 1, run: (world) => join(world, dice(world).pick(world.tenants)) },

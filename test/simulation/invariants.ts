@@ -184,7 +184,12 @@ export class Invariants {
     const kept = new LogCheck(this.#kernel, makeMemoryStore("copy", copy.log))
     kept.readOn()
     return [...this.#log.stamps].every(([id, { source }]) =>
-      kept.stamps.has(id) || locals.some((local) => local.who.self.identity.backend_id === source && this.isInJournal(local, id)))
+      kept.stamps.has(id) || locals.some((local) => !local.revoking && local.who.self.identity.backend_id === source && this.isInJournal(local, id)))
+  }
+
+  /** Whether the log, put back, lacks what this machine sent: shut out now, it could not send it again, and others that read it go on showing it. */
+  isLacking(local: Local): boolean {
+    return [...this.#journalOf(local.journal).ids].some((id) => this.#everInLog.has(id) && !this.isInLog(id))
   }
 
   /** The client of a backend whose tables were made anew begins anew too. */
