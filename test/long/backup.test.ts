@@ -124,6 +124,8 @@ describe("a hub restored from it", () => {
     writeFileSync(join(ready, "restore.json"), "{}")
     await hosted.start()
     expect(existsSync(ready)).toBe(false)
+    const { entries } = (await hosted.http<{ readonly entries: ReadonlyArray<{ readonly type: string; readonly by: string; readonly data: unknown }> }>("GET", "/audit?limit=500&tenant=_")).json
+    expect(entries).toContainEqual(expect.objectContaining({ type: "command.given", by: "operator", data: { command: "restore" } }))
     // a shows what it has read of b; the log lacks that until b comes back
     await until(async () => (await a.http("GET", "/status")).json.log_epoch === note.log_epoch && (await a.http("GET", "/status")).json.state === "in_step", 20_000, () => a.log())
     await write(a, events(4000, 5))

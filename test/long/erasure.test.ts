@@ -86,6 +86,10 @@ describe("an erasure", { timeout: 300_000 }, () => {
     await until(async () => (await statusOf(b)).state === "not_paired", 60_000, () => "b did not hear of it")
     assert.strictEqual((await statusOf(a)).state, "not_paired")
     assert.deepStrictEqual([hosted, a, b].flatMap(({ dir }) => holding(dir)), [])
+    for (const backend of [hosted, a, b]) {
+      const { entries } = (await backend.http<{ readonly entries: ReadonlyArray<{ readonly type: string }> }>("GET", `/audit?limit=500${backend === hosted ? `&tenant=${tenant}` : ""}`)).json
+      assert.include(entries.map(({ type }) => type), "tenant.erased", backend.name)
+    }
   })
 
   it("says what is still to come, and reaches the machine that was away", async () => {

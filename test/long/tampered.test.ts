@@ -139,6 +139,8 @@ const shows = async (backend: Backend, words: Readonly<Record<string, ReadonlyAr
       () => `${backend.name}: ${conversation}: ${seen.join()} instead of ${contents.join()}\n${backend.log().slice(-2000)}`)
   }
 }
+const auditedTypes = async (backend: Backend) =>
+  (await backend.http<{ readonly entries: ReadonlyArray<{ readonly type: string }> }>("GET", `/audit?limit=500${backend.side === "hosted" ? `&tenant=${tenant}` : ""}`)).json.entries.map(({ type }) => type)
 const epoch = async () => Number((await hosted.http("GET", "/status")).json.log_epoch)
 
 describe("a log changed on the hub's disk", { timeout: 120_000 }, () => {
@@ -160,6 +162,7 @@ describe("a log changed on the hub's disk", { timeout: 120_000 }, () => {
     const rebuilt = await hosted.cli("rebuild", "--on", "hosted")
     assert.strictEqual(rebuilt.code, 0, rebuilt.err)
     await shows(hosted, left, 1000)
+    await until(async () => (await auditedTypes(hosted)).includes("commit.quarantined"), 15_000, () => "no entry in the audit of hosted")
   })
 
   it("takes nothing from those who read it before", async () => {
@@ -206,6 +209,7 @@ describe("a log changed on the hub's disk", { timeout: 120_000 }, () => {
     await until(async () => (await contentsOf(cat, "changed")).includes("new from ada"), 30_000, () => cat.log().slice(-2000))
     await agreed(tenant, hosted, [ada, bob, cat])
     assert.deepStrictEqual(await contentsOf(cat, "removed"), ["a0", "a1", "a2"])
+    await until(async () => (await auditedTypes(cat)).includes("commit.quarantined"), 15_000, () => "no entry in cat's audit")
     await cat.http("POST", "/conversations/whole/messages", { role: "user", content: "new from cat" })
     for (const reader of [hosted, ada, bob]) await until(async () => (await contentsOf(reader, "whole")).includes("new from cat"), 30_000, () => `${reader.name} lacks it`)
     await cat.stop()

@@ -35,6 +35,8 @@ interface Own {
 
 interface Kept {
   readonly n: number
+  /** Digest of the one before it; empty for the first. */
+  readonly prev: string
   readonly record: Uint8Array
   readonly events: ReadonlyArray<Uint8Array>
   readonly digest: string
@@ -188,8 +190,9 @@ export class Companion {
         author: this.peer, sync_id: this.#world.newId(), journal: this.#journal, from: this.#committed + 1, to,
         ids: idsDigest(ids), hashes: events.map((event) => digestOf(event)), prev: this.#prev, seen: { log_seq: 0, head: "" }, time: isoTime(this.#world.kernel.now)
       }))
-      this.#prev = digestOf(record)
-      this.#kept.push({ n: ++this.#commits, record, events, digest: this.#prev, to })
+      const digest = digestOf(record)
+      this.#kept.push({ n: ++this.#commits, prev: this.#prev, record, events, digest, to })
+      this.#prev = digest
       this.#committed = to
     }
   }
@@ -211,13 +214,14 @@ export class Companion {
     this.#lamport = Math.max(this.#lamport, lamport)
     const at = verdicts.findIndex(({ verdict }) => verdict !== "committed")
     const last = offered[(at === -1 ? verdicts.length : at) - 1]
-    if (last !== undefined) this.#acknowledge(side, last.n)
+    if (last !== undefined) this.#acknowledge(side, last)
     const refused = verdicts[at]
     if (refused === undefined) return
     kernel.trace.note(this.name, `${side}: ${refused.verdict}`)
     switch (refused.verdict) {
       case "withheld":
-        return this.#rewind(last?.n ?? before)
+        // what hosted has is in the log, whatever a local backend thinks of it by now
+        return this.#rewind(Math.max(last?.n ?? before, side === "local" ? this.#at("hosted") : 0))
       case "chain_mismatch":
         return this.#reconcile(side, refused.head)
       case "busy":
@@ -228,11 +232,21 @@ export class Companion {
     }
   }
 
-  #acknowledge(side: Side, n: number): void {
-    this.#acked.set(side, Math.max(this.#at(side), n))
+  #acknowledge(side: Side, commit: Kept): void {
+    if (!this.#kept.some(({ digest }) => digest === commit.digest)) {
+      // taken back while it was on its way
+      if (this.#stands(side) && this.#takenBack.has(commit.digest)) this.#adopt(side, commit)
+      return
+    }
+    this.#acked.set(side, Math.max(this.#at(side), commit.n))
     // what every side has need not be kept, but for the last one, which a side may still name as its head
     const everywhere = Math.min(...this.sides.map((one) => this.#at(one)))
     this.#kept = this.#kept.filter((commit) => commit.n >= everywhere)
+  }
+
+  /** What the log holds stands; a local backend among two may still have to set it aside. */
+  #stands(side: Side): boolean {
+    return side === "hosted" || this.sides.length === 1
   }
 
   /** Take back the commits behind `n`, which no log holds: they are made anew. */
@@ -253,18 +267,20 @@ export class Companion {
     const [first] = this.#kept
     if (at !== undefined && (at > 0 || first === undefined || first.n === 1)) return void this.#acked.set(side, at)
     const back = digest === undefined || at !== undefined ? undefined : this.#takenBack.get(digest)
-    // what the log holds stands; a local backend among two may still have to set it aside
-    if (back !== undefined && (side === "hosted" || this.sides.length === 1)) return this.#adopt(side, back)
+    if (back !== undefined && this.#stands(side)) return this.#adopt(side, back)
     // nothing of its storage is ever lost here, so nobody may know a commit that it does not
     if (digest !== undefined && at === undefined && back === undefined) this.#world.kernel.fail(9, `${side} names a commit of ${this.name} that was never made, or is long everywhere`)
   }
 
-  /** A commit that was taken back is in the log all the same: it stands, and the chain goes on from it. */
+  /** A commit that was taken back is in the log all the same: it stands, with those before it, and the chain goes on from it. */
   #adopt(side: Side, commit: Kept): void {
-    for (const since of this.#kept.filter(({ n }) => n >= commit.n)) this.#takenBack.set(since.digest, since)
-    this.#takenBack.delete(commit.digest)
-    this.#kept = [...this.#kept.filter(({ n }) => n < commit.n), commit]
-    for (const one of this.sides) this.#acked.set(one, one === side ? commit.n : Math.min(this.#at(one), commit.n - 1))
+    const chain = [commit]
+    for (let before = this.#takenBack.get(commit.prev); before !== undefined; before = this.#takenBack.get(before.prev)) chain.unshift(before)
+    const from = chain[0]!.n
+    for (const since of this.#kept.filter(({ n }) => n >= from)) this.#takenBack.set(since.digest, since)
+    for (const { digest } of chain) this.#takenBack.delete(digest)
+    this.#kept = [...this.#kept.filter(({ n }) => n < from), ...chain]
+    for (const one of this.sides) this.#acked.set(one, one === side ? commit.n : Math.min(this.#at(one), from - 1))
     this.#commits = commit.n
     this.#committed = commit.to
     this.#prev = commit.digest

@@ -8,9 +8,6 @@ const atOnce = 50
 /** Alone on a core a test takes two seconds. */
 const timeout = 120_000
 
-/** Found and not mended yet: ARCHITECTURE.md, "Not yet", says what each shows. */
-const openSeeds: ReadonlySet<number> = new Set([1554])
-
 const happenings = ["killed", "struck", "link down", "mirror lost", "tables lost", "put back", "clock wrong", "settings", "refused", "typed", "offline", "telemetry: told", "shut out", "renewed", "keys rotated", "a machine registered", "of simple phone"]
 
 /** Schedules `start` to `start + 999`, each a small world of real backends on ports in memory, all of it decided by its seed. */
@@ -20,7 +17,6 @@ export const holdsFrom = (start: number): void => {
     for (let first = start; first < start + schedules; first += atOnce) {
       it(`holds from seed ${first} to ${first + atOnce - 1}`, { timeout }, () => {
         for (let seed = first; seed < first + atOnce; seed++) {
-          if (openSeeds.has(seed)) continue
           const outcome = runSchedule(seed)
           assert.isUndefined(outcome.violation, report(outcome))
           seen.schedules++
@@ -35,7 +31,7 @@ export const holdsFrom = (start: number): void => {
     }
 
     it("was about something", () => {
-      assert.strictEqual(seen.schedules, schedules - [...openSeeds].filter((seed) => seed >= start && seed < start + schedules).length)
+      assert.strictEqual(seen.schedules, schedules)
       assert.isAbove(seen.acknowledged, 5 * schedules)
       assert.isAbove(seen.logged, 10 * schedules)
       for (const what of happenings) assert.isAbove(seen.told.get(what) ?? 0, schedules / 50, what)

@@ -129,23 +129,30 @@ export const takenBack = async (book: Book, head: string): Promise<KeptCommit | 
   await book.storage.read(bookKeys.takenBack(await recordDigest(head))) as KeptCommit | undefined
 
 /**
- * A log holds a commit that was taken back: a request that was on its way all the time. It stands, and the chain goes on
- * from it; what was made in its place since is taken back instead.
+ * A log holds a commit that was taken back: a request that was on its way all the time. It stands, with those before it,
+ * and the chain goes on from it; what was made in their place since is taken back instead.
  */
 export const adopt = (book: Book, commit: KeptCommit, side: string, sides: ReadonlyArray<string>): Promise<void> =>
   book.alone(async () => {
     const meta = await book.meta()
-    const since = await book.commitsAfter(commit.n - 1, Math.max(0, meta.commits - commit.n + 1))
+    const chain = [commit, ...await takenBackBefore(book, commit)].reverse()
+    const from = commit.n - chain.length + 1
+    const since = await book.commitsAfter(from - 1, Math.max(0, meta.commits - from + 1))
     const removed = since.flatMap((made): ReadonlyArray<Entry> => [[bookKeys.commit(made.n), undefined], [bookKeys.takenBack(made.digest), made]])
+    const stands = chain.flatMap((one): ReadonlyArray<Entry> => [[bookKeys.takenBack(one.digest), undefined], [bookKeys.commit(one.n), one]])
     const states = await Promise.all(sides.map(async (name): Promise<Entry> => {
       const state = await book.side(name)
-      return [bookKeys.side(name), { ...state, acked: name === side ? commit.n : Math.min(state.acked, commit.n - 1) } satisfies SideState]
+      return [bookKeys.side(name), { ...state, acked: name === side ? commit.n : Math.min(state.acked, from - 1) } satisfies SideState]
     }))
-    await book.storage.write([
-      ...removed, ...states, [bookKeys.takenBack(commit.digest), undefined], [bookKeys.commit(commit.n), commit],
-      [bookKeys.meta, { ...meta, commits: commit.n, committed: commit.to, prev: commit.digest } satisfies Meta]
-    ])
+    await book.storage.write([...removed, ...states, ...stands, [bookKeys.meta, { ...meta, journal: commit.journal, commits: commit.n, committed: commit.to, prev: commit.digest } satisfies Meta]])
   })
+
+/** Those it follows that were taken back too, newest first. */
+const takenBackBefore = async (book: Book, commit: KeptCommit): Promise<ReadonlyArray<KeptCommit>> => {
+  const prev = readRecord(commit.record)?.prev ?? ""
+  const before = prev === "" ? undefined : await book.storage.read(bookKeys.takenBack(prev)) as KeptCommit | undefined
+  return before === undefined ? [] : [before, ...await takenBackBefore(book, before)]
+}
 
 /** Where a head stands among the commits kept here: its number, 0 for none yet, `undefined` where it is unknown. */
 export const placeOf = async (book: Book, head: string | null): Promise<number | undefined> => {

@@ -105,19 +105,32 @@ const settle = async (parts: SyncParts, link: LinkState, side: SideName, acked: 
   return { count, ...outcome }
 }
 
-const acknowledge = (book: Book, side: SideName, commit: KeptCommit, sides: ReadonlyArray<SideName>): Promise<void> =>
-  book.alone(async () => {
-    const state = await book.side(side)
-    const next: SideState = { ...state, acked: Math.max(state.acked, commit.n) }
-    const others = await Promise.all(sides.filter((name) => name !== side).map((name) => book.side(name)))
-    // what every side has need not be kept, but for the last one, which a side may still name as its head
-    const everywhere = Math.min(next.acked, ...others.map(({ acked }) => acked))
-    const old = (await book.storage.list("commit/")).filter(([, value]) => (value as KeptCommit).n < everywhere)
-    await book.storage.write([[bookKeys.side(side), next], ...old.map(([key]) => [key, undefined] as const)])
-  })
+const acknowledge = async (book: Book, side: SideName, commit: KeptCommit, sides: ReadonlyArray<SideName>): Promise<void> => {
+  const held = await book.alone(() => acknowledgeKept(book, side, commit, sides))
+  // the other side had it taken back while it was on its way here
+  if (!held && stands(side, sides) && await takenBack(book, commit.record) !== undefined) await adopt(book, commit, side, sides)
+}
+
+/** What the log holds stands; a local backend among two may still have to set it aside. */
+const stands = (side: SideName, sides: ReadonlyArray<SideName>): boolean => side === "hosted" || sides.length === 1
+
+/** Whether the commit is still one of ours. */
+const acknowledgeKept = async (book: Book, side: SideName, commit: KeptCommit, sides: ReadonlyArray<SideName>): Promise<boolean> => {
+  if ((await book.commitsAfter(commit.n - 1, 1))[0]?.digest !== commit.digest) return false
+  const state = await book.side(side)
+  const next: SideState = { ...state, acked: Math.max(state.acked, commit.n) }
+  const others = await Promise.all(sides.filter((name) => name !== side).map((name) => book.side(name)))
+  // what every side has need not be kept, but for the last one, which a side may still name as its head
+  const everywhere = Math.min(next.acked, ...others.map(({ acked }) => acked))
+  const old = (await book.storage.list("commit/")).filter(([, value]) => (value as KeptCommit).n < everywhere)
+  await book.storage.write([[bookKeys.side(side), next], ...old.map(([key]) => [key, undefined] as const)])
+  return true
+}
 
 const act = async ({ book, link: linked }: SyncParts, link: LinkState, side: SideName, acked: number, verdict: Verdict): Promise<Omit<Settled, "count">> => {
   const sides = sidesOf(link)
+  // what hosted has is in the log, whatever a local backend thinks of it by now
+  const floor = side === "local" && sides.includes("hosted") ? Math.max(acked, (await book.side("hosted")).acked) : acked
   switch (verdict.verdict) {
     case "committed":
       return { again: true, waitMillis: 0 }
@@ -131,11 +144,11 @@ const act = async ({ book, link: linked }: SyncParts, link: LinkState, side: Sid
       return { again: false, waitMillis: busyMillis }
     case "withheld":
       // the settings came with this very answer: gate again by them
-      await rewind(book, acked, sides)
+      await rewind(book, floor, sides)
       return { again: false, waitMillis: busyMillis }
     case "invalid":
       if (verdict.event_id === "") return { again: false, waitMillis: 0, needs: `a backend refuses a commit of this surface: ${verdict.why}` }
-      await rewind(book, acked, sides, { eventId: verdict.event_id, why: verdict.why })
+      await rewind(book, floor, sides, { eventId: verdict.event_id, why: verdict.why })
       return { again: true, waitMillis: 0 }
     case "chain_mismatch":
       return reconcile(book, side, sides, verdict.head)
@@ -155,8 +168,7 @@ const reconcile = async (book: Book, side: SideName, sides: ReadonlyArray<SideNa
     return { again: true, waitMillis: 0 }
   }
   const back = head === null || at !== undefined ? undefined : await takenBack(book, head)
-  // what the log holds stands; a local backend among two may still have to set it aside
-  if (back !== undefined && (side === "hosted" || sides.length === 1)) {
+  if (back !== undefined && stands(side, sides)) {
     await adopt(book, back, side, sides)
     return { again: true, waitMillis: 0 }
   }
