@@ -30,7 +30,7 @@ describe.skipIf(missing !== undefined)(`naughty strings${missing === undefined ?
       const { page, wrongs } = await watchPage(browser, rig.url, { viewport: { width: 390, height: 844 } })
       await page.evaluate((token) => sessionStorage.setItem("maestra.token", token), secret)
       await page.reload()
-      await page.getByText(String(strings.length), { exact: true }).waitFor()
+      await page.getByText(`${strings.length} conversations`, { exact: true }).waitFor()
       let seen = 0
       for (let at = 0; at < strings.length; at += everyNth) {
         await page.goto(`${rig.url}/#/conversations/naughty-${at}`)

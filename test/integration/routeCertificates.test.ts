@@ -61,7 +61,8 @@ it.live("the routes of a cluster take up a renewed certificate, and stand meanwh
     const ended = one!.log().match(/Router connection closed/g)?.length ?? 0
     one!.renew()
     yield* until("another certificate", Effect.map(shownAt(ports[0]!, ca), (serial) => serial !== before && /^[0-9A-F]+$/.test(serial)), "30 seconds")
-    // the connections of this test itself, which speak no route's protocol, end as routes too: no other one did
+    // the connections of this test itself, which speak no route's protocol, end as routes too, and servers that both dialled
+    // keep one of the two: no other one ended
     const closed = [...one!.log().matchAll(/Router connection closed: (.*)/g)].slice(ended).map(([, why]) => why)
-    assert.deepStrictEqual(closed.filter((why) => why !== "Client Closed" && why !== "TLS Handshake Failure"), [])
+    assert.deepStrictEqual(closed.filter((why) => why !== "Client Closed" && why !== "TLS Handshake Failure" && !why?.startsWith("Duplicate Route")), [])
   }).pipe(Effect.scoped), 60_000)

@@ -35,7 +35,6 @@ interface Own {
 
 interface Kept {
   readonly n: number
-  /** Digest of the one before it; empty for the first. */
   readonly prev: string
   readonly record: Uint8Array
   readonly events: ReadonlyArray<Uint8Array>

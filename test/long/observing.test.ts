@@ -77,7 +77,7 @@ describe("a peer that is in step", () => {
       for (const path of ["/sync/metrics/", "/debug/sync/"]) {
         const { json, status } = await backend.http("GET", `${path}peer_0000000000000000`)
         assert.strictEqual(status, 404)
-        assert.match(json.hint, /peers` lists/)
+        assert.match(json.hint, /There is no peer peer_0000000000000000\. There are .*peer_/)
       }
     }
   })

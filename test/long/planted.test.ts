@@ -1,8 +1,8 @@
 // Goal: a simulation that finds nothing proves nothing: bugs of the kinds that lose data are found within a normal run.
 // Method: each planted bug stands between two parts of the real code; the same seeds, from the first one on.
 import { assert, describe, it } from "@effect/vitest"
-import { plants } from "./plants.ts"
-import { report, runSchedule } from "./schedule.ts"
+import { plants } from "../simulation/plants.ts"
+import { report, runSchedule } from "../simulation/schedule.ts"
 
 const budget = 2000
 const timeout = 300_000
