@@ -30,9 +30,9 @@ export interface IngestContext {
   readonly connection: Connection
   readonly heads: Heads
   readonly committer: Committer
-  /** Which log a tenant's commits go to. */
   /** Who signs the tokens of links now; nothing where that was never replaced. */
   readonly leafIssuer: () => string | undefined
+  /** Which log a tenant's commits go to. */
   readonly identity: (tenant: string) => LogIdentity
   readonly telemetry: TelemetryLog
   /** Facts about a sender, or `undefined` where the tenant is unknown here. */

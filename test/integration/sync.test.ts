@@ -5,8 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { readSent } from "../../src/sdk/typescript/serverSentEvents.ts"
-import { type Conflicts, done, isHidden, type Said, shown, type Shown } from "../support/linked.ts"
-import { agreed, type Backend, type Digest, digestOf, makeWorld, type World } from "../support/world.ts"
+import { type Conflicts, done, isHidden, makePaired, type Said, shown, type Shown } from "../support/linked.ts"
+import { agreed, type Backend, type Digest, digestOf, type World } from "../support/world.ts"
 
 const oasst = fileURLToPath(new URL("../../../shared/data/conv/oasst_trees.jsonl.gz", import.meta.url))
 
@@ -24,11 +24,7 @@ const everywhere = async (id: string) => {
 const read = ({ messages }: Shown) => messages.map(({ content, role }) => [role, content])
 
 beforeAll(async () => {
-  world = await makeWorld()
-  hosted = await world.hosted()
-  ;[a, b] = await Promise.all([world.local("a"), world.local("b")])
-  tenant = await world.pair(hosted, a)
-  await world.pair(hosted, b)
+  ;({ a, b, hosted, tenant, world } = await makePaired())
 })
 afterAll(() => world.close())
 

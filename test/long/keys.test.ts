@@ -6,7 +6,8 @@ import { join } from "node:path"
 import { afterAll, beforeAll, expect, it } from "vitest"
 import { issuerOf } from "../../src/nats/signingKeys.ts"
 import { stolenCreds } from "../support/rawPeer.ts"
-import { agreed, type Backend, main, makeWorld, run, until, type World } from "../support/world.ts"
+import { makeTwoHosted } from "../support/linked.ts"
+import { agreed, type Backend, main, run, until, type World } from "../support/world.ts"
 
 interface Rows { readonly keys: ReadonlyArray<{ readonly kind: string; readonly status: string; readonly key_id: string | null }> }
 
@@ -18,9 +19,7 @@ let a: Backend
 let tenant: string
 
 beforeAll(async () => {
-  world = await makeWorld()
-  first = await world.hosted("first")
-  second = await world.hosted("second", { cluster: join(first.dir, "cluster.json") })
+  ;({ first, second, world } = await makeTwoHosted())
   a = await world.local("a")
   tenant = await world.pair(first, a)
 }, timeout)

@@ -6,8 +6,8 @@ import { segmentOf } from "../../streams/paths.ts"
 import { isShareable } from "../../src/privacy/gate.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { contentMaxBytes, idMaxBytes } from "../../streams/limits.ts"
-import { done, type ImportDone, shown, type Shown } from "../support/linked.ts"
-import { agreed, type Backend, makeWorld, type World } from "../support/world.ts"
+import { done, type ImportDone, makePaired, shown, type Shown } from "../support/linked.ts"
+import { agreed, type Backend, type World } from "../support/world.ts"
 
 const list = new URL("../../../shared/data/robust/blns.json", import.meta.url)
 const naughty: ReadonlyArray<string> = existsSync(list) ? [...new Set(JSON.parse(readFileSync(list, "utf8")) as ReadonlyArray<string>)] : []
@@ -20,11 +20,7 @@ let tenant: string
 const inStep = () => agreed(tenant, hosted, [a, b])
 
 beforeAll(async () => {
-  world = await makeWorld()
-  hosted = await world.hosted()
-  ;[a, b] = await Promise.all([world.local("a"), world.local("b")])
-  tenant = await world.pair(hosted, a)
-  await world.pair(hosted, b)
+  ;({ a, b, hosted, tenant, world } = await makePaired())
 })
 afterAll(() => world.close())
 

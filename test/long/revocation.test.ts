@@ -16,7 +16,8 @@ import { rawLeaf } from "../support/rawLeaf.ts"
 import { enrol, makeRawPeer, registerRaw, tokenFor, writerOf } from "../support/rawPeer.ts"
 import { openTelemetry } from "../support/telemetrySocket.ts"
 import { buildWeb, watchPage } from "../support/webPage.ts"
-import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { makeTwoHosted } from "../support/linked.ts"
+import { agreed, type Backend, until, type World } from "../support/world.ts"
 
 interface Granted {
   readonly servers: Array<string>
@@ -42,9 +43,7 @@ let browser: Browser | undefined
 const open: Array<NatsConnection> = []
 
 beforeAll(async () => {
-  world = await makeWorld()
-  first = await world.hosted("first")
-  second = await world.hosted("second", { cluster: join(first.dir, "cluster.json") })
+  ;({ first, second, world } = await makeTwoHosted())
   mine = await world.local("mine")
   tenant = await world.pair(first, mine)
   await mine.http("POST", "/conversations/kept/messages", { role: "user", content: "written before" })

@@ -1,7 +1,6 @@
 // Goal: keys are replaced while everything goes on: nothing acknowledged is lost, what an old key signs is refused after its grace, history verifies.
 // Method: two hosted processes and two locals, importing while a local and then the deployment rotates; a raw peer with a grace of three seconds.
 import { Effect, Exit, Scope } from "effect"
-import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { subjects } from "../../streams/subjects.ts"
 import { frame } from "../../src/security/commit.ts"
@@ -11,7 +10,8 @@ import { encodeBearer } from "../../src/security/sessionToken.ts"
 import { conversations, eventsOf, importing, verified, whole } from "../support/load.ts"
 import { rawLeaf } from "../support/rawLeaf.ts"
 import { type Code, enrol, makeRawPeer, type RawPeer, registerRaw, tokenFor, writerOf } from "../support/rawPeer.ts"
-import { type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { makeTwoHosted } from "../support/linked.ts"
+import { type Backend, until, type World } from "../support/world.ts"
 
 interface Rotated { readonly status: string; readonly key_id: string; readonly previous_key_id: string }
 interface KeyRows { readonly keys: ReadonlyArray<{ readonly kind: string; readonly key_id: string; readonly status: string; readonly ends_at: string | null }> }
@@ -30,9 +30,7 @@ let deployment: string
 let tenant: string
 
 beforeAll(async () => {
-  world = await makeWorld()
-  first = await world.hosted("first")
-  second = await world.hosted("second", { cluster: join(first.dir, "cluster.json") })
+  ;({ first, second, world } = await makeTwoHosted())
   ;[a, b] = await Promise.all([world.local("a"), world.local("b")])
   tenant = await world.pair(first, a)
   await world.pair(second, b)

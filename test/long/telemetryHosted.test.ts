@@ -1,12 +1,12 @@
 // Goal: telemetry streamed to hosted is stored once whichever process takes it and whichever dies; one peer has one limit, whatever door and process it uses.
 // Method: two real hosted processes on one hub; a raw peer with WebSockets to both, one killed; a leaf that emits more than a minute allows.
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { join } from "node:path"
 import { encodeBearer } from "../../src/security/sessionToken.ts"
 import { counted, listed, sample, sampleMissing, tally, total } from "../support/telemetry.ts"
 import { enrol, makeRawPeer, registerRaw, tokenFor } from "../support/rawPeer.ts"
 import { event, openTelemetry, type TelemetrySocket } from "../support/telemetrySocket.ts"
-import { type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { makeTwoHosted } from "../support/linked.ts"
+import { type Backend, until, type World } from "../support/world.ts"
 
 const timeout = 60_000
 const perMinute = 2000
@@ -19,10 +19,7 @@ let bearer: string
 let peer: string
 
 beforeAll(async () => {
-  world = await makeWorld()
-  const env = { MAESTRA_RATE_TELEMETRY_PER_MINUTE: String(perMinute) }
-  first = await world.hosted("first", { env })
-  second = await world.hosted("second", { env, cluster: join(first.dir, "cluster.json") })
+  ;({ first, second, world } = await makeTwoHosted({ MAESTRA_RATE_TELEMETRY_PER_MINUTE: String(perMinute) }))
   const raw = await makeRawPeer("streams")
   const code = await enrol(first, "ada")
   const token = await tokenFor(first, raw, code)

@@ -8,7 +8,8 @@ import { freshProof } from "../../src/security/proofs.ts"
 import { encodeBearer } from "../../src/security/sessionToken.ts"
 import { conversations, importing, messagesOf, whole } from "../support/load.ts"
 import { enrol, makeRawPeer, registerRaw, tokenFor } from "../support/rawPeer.ts"
-import { type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
+import { makeTwoHosted } from "../support/linked.ts"
+import { type Backend, digestOf, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
 const perLocal = 100
@@ -21,9 +22,7 @@ let b: Backend
 let tenant: string
 
 beforeAll(async () => {
-  world = await makeWorld()
-  first = await world.hosted("first")
-  second = await world.hosted("second", { cluster: join(first.dir, "cluster.json") })
+  ;({ first, second, world } = await makeTwoHosted())
   a = await world.local("a")
   b = await world.local("b")
   tenant = await world.pair(first, a)

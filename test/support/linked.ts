@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { join } from "node:path"
 import type { Conflict, Conversation, Imported, MessageWritten, Write } from "../../src/gateway/http/wire.ts"
 import type { LocalStatus } from "../../streams/Backend.ts"
 import { freePort } from "./natsServer.ts"
@@ -56,4 +57,11 @@ export const makePaired = async (): Promise<Paired> => {
   const tenant = await world.pair(hosted, a)
   await world.pair(hosted, b)
   return { world, hosted, a, b, tenant }
+}
+
+/** Two hosted processes of one deployment: the second joined the first. */
+export const makeTwoHosted = async (env: Readonly<Record<string, string>> = {}): Promise<{ readonly world: World; readonly first: Backend; readonly second: Backend }> => {
+  const world = await makeWorld()
+  const first = await world.hosted("first", { env })
+  return { world, first, second: await world.hosted("second", { env, cluster: join(first.dir, "cluster.json") }) }
 }

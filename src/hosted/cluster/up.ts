@@ -66,4 +66,3 @@ const tellDisks = Effect.fnUntraced(function*(dir: string, layout: ClusterLayout
   const { wire } = yield* connectTo(dir, layout, "disks").pipe(Effect.retry(Schedule.spaced(Duration.seconds(1))))
   yield* Effect.forEach(servers, ({ name }) => tellDisk(wire, name, join(dir, name)), { concurrency: "unbounded", discard: true })
 }, Effect.scoped)
-
