@@ -64,7 +64,7 @@ export interface HostedOptions {
   readonly leafPort: number
   /** Loopback, in plain text, without it. */
   readonly network?: Network
-  /** How local backends reach the hub's leaf port. */
+  /** How local backends reach the hub's leaf port. With `cluster`, none: as its file says. */
   readonly leafUrls: ReadonlyArray<string>
   readonly sessionMax?: Duration.Duration
   /** How long a pairing code is good; ten minutes at most. */
@@ -99,7 +99,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connectPatiently({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
+    return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: options.leafUrls.length > 0 ? options.leafUrls : joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })

@@ -2,7 +2,7 @@
 // Method: a strict parser of our own for every field; systemd itself on copies that point at this checkout.
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -11,6 +11,9 @@ import { afterAll } from "vitest"
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const folder = join(root, "infra/systemd")
 const names = readdirSync(folder).filter((name) => name.endsWith(".service")).toSorted()
+
+/** What makes a hosted backend one of a cluster's. */
+const joins = "maestra-hosted.service.d/cluster.conf"
 
 type Unit = ReadonlyMap<string, ReadonlyMap<string, ReadonlyArray<string>>>
 
@@ -72,7 +75,7 @@ const ofTheSystem = {
 }
 
 describe("systemd units", () => {
-  it("are the four", () => assert.deepStrictEqual(names, ["maestra-hosted.service", "maestra-hub-disk.service", "maestra-hub.service", "maestra-local.service"]))
+  it("are the five", () => assert.deepStrictEqual(names, ["maestra-hosted.service", "maestra-hub-admin.service", "maestra-hub-disk.service", "maestra-hub.service", "maestra-local.service"]))
 
   it.each(names)("%s may do only what it needs, and is started again for ever", (name) => {
     const { one } = service(name)
@@ -81,7 +84,7 @@ describe("systemd units", () => {
     assert.strictEqual(units.get(name)!.get("Install")!.size, 1)
   })
 
-  it.each(["maestra-hosted.service", "maestra-hub-disk.service", "maestra-local.service"])("%s stops the backend first, in more than its ten seconds", (name) => {
+  it.each(["maestra-hosted.service", "maestra-hub-admin.service", "maestra-hub-disk.service", "maestra-local.service"])("%s stops the backend first, in more than its ten seconds", (name) => {
     const { one } = service(name)
     assert.strictEqual(one("KillMode"), "mixed")
     assert.isAtLeast(Number.parseInt(one("TimeoutStopSec")), 20)
@@ -95,6 +98,20 @@ describe("systemd units", () => {
     assert.match(one("ExecStart"), / hosted cluster disk .*--in %d$/)
   })
 
+  it("the admin role runs alone in its folder, beside no server and no gateway", () => {
+    const { all, one } = service("maestra-hub-admin.service")
+    assert.match(one("ExecStart"), / hosted cluster up --only admin --log-json$/)
+    assert.include(all("Environment"), `MAESTRA_DATA_DIR=%S/${one("StateDirectory")}`)
+  })
+
+  it("a hosted process joins by a file that only it can read", () => {
+    const joining = parse(readFileSync(join(folder, joins), "utf8")).get("Service")!
+    assert.deepStrictEqual(joining.get("LoadCredential"), ["cluster.json:/etc/maestra/cluster.json"])
+    const [cleared, start] = joining.get("ExecStart")!
+    assert.strictEqual(cleared, "")
+    assert.strictEqual(start!.replace(" --cluster %d/cluster.json", ""), service("maestra-hosted.service").one("ExecStart"))
+  })
+
   it("the hub's server leaves as a lame duck, with the two minutes that takes", () => {
     const { one } = service("maestra-hub.service")
     assert.strictEqual(one("KillSignal"), "SIGUSR2")
@@ -102,9 +119,10 @@ describe("systemd units", () => {
   })
 
   it("secrets come as files, and stand in no environment and no argument", () => {
-    const hosted = service("maestra-hosted.service")
-    assert.strictEqual(hosted.one("LoadCredential"), "master-key:/etc/maestra/master-key")
-    assert.include(hosted.all("Environment"), "MAESTRA_MASTER_KEY_FILE=%d/master-key")
+    for (const name of ["maestra-hosted.service", "maestra-hub-admin.service"]) {
+      assert.strictEqual(service(name).one("LoadCredential"), "master-key:/etc/maestra/master-key")
+      assert.include(service(name).all("Environment"), "MAESTRA_MASTER_KEY_FILE=%d/master-key")
+    }
     assert.deepStrictEqual(service("maestra-hub.service").all("LoadCredential").map((value) => value.split(":")[0]), ["tls.key", "tls.crt", "route.key", "route.pem", "route-ca.pem"])
     for (const [name, unit] of units) {
       for (const value of [...unit.get("Service")!.get("Environment") ?? [], ...unit.get("Service")!.get("ExecStart")!]) {
@@ -134,6 +152,19 @@ describe.skipIf(missing)(missing ? "skipped: systemd-analyze missing (Debian: sy
   it.each(names)("takes %s without a word", (name) => {
     const { status, stderr } = verify(name, readFileSync(join(folder, name), "utf8"))
     assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+  })
+
+  it("takes a hosted process that joins a cluster", () => {
+    const text = readFileSync(join(folder, joins), "utf8")
+    mkdirSync(join(copies, "maestra-hosted.service.d"))
+    const withDropIn = (dropIn: string) => {
+      writeFileSync(join(copies, joins), dropIn.replaceAll("/opt/maestra-sync/", root))
+      return verify("maestra-hosted.service", readFileSync(join(folder, "maestra-hosted.service"), "utf8"))
+    }
+    const { status, stderr } = withDropIn(text)
+    assert.deepStrictEqual({ status, stderr }, { status: 0, stderr: "" })
+    assert.notStrictEqual(withDropIn(text.replace("src/cli/maestra.sh", "nowhere.sh")).status, 0)
+    rmSync(join(copies, "maestra-hosted.service.d"), { recursive: true })
   })
 
   it("would say so", () => {

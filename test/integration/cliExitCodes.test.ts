@@ -17,6 +17,18 @@ describe("a backend that is not there", () => {
       expect(code).toBe(3)
     }))
 
+  it("was the hosted one that was meant: a tool there needs --tenant, exit 2 where it runs and 3 where nothing does", () =>
+    withFolder(async (dataDir) => {
+      const nothing = await runCli(["tools", "revoke", "warehouse"], { dataDir })
+      expect([nothing.code, nothing.stderr]).toEqual([3, "maestra: the local backend is not running; start it with `maestra local up`\n  For a tool on hosted say whose events, with --tenant t_…\n"])
+      leaveTraces(join(dataDir, "hosted"), "hosted", "http://127.0.0.1:1", process.pid)
+      for (const command of ["grant", "revoke"]) {
+        const { code, stderr } = await runCli(["tools", command, "warehouse"], { dataDir })
+        expect(stderr).toMatch(/no local backend runs here[^]*--tenant t_…\n {2}`maestra hosted peers` lists the tenants/)
+        expect(code).toBe(2)
+      }
+    }))
+
   it("was killed and left its runtime.json: the same", () =>
     withFolder(async (dataDir) => {
       leaveTraces(join(dataDir, "hosted"), "hosted", "http://127.0.0.1:1", noPid)

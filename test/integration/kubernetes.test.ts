@@ -1,9 +1,11 @@
 // Goal: what infra/kubernetes says is what the hub and the hosted processes need, and a nats-server takes it.
-// Method: values held to what the chart knows, turned into the configuration they amount to, read by a real server; manifests field by field.
+// Method: values held to what the chart knows, turned into the configuration they amount to, read by a real server; manifests field by field;
+// the admin role's own commands, and what README.md does with what they make.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { parse } from "effect/encoding/Yaml"
 import { execFileSync, spawnSync } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -19,13 +21,31 @@ import { runCli } from "../support/runCli.ts"
 const folder = new URL("../../infra/kubernetes/", import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), "utf8")
 const values = parse(read("nats-values.yaml")) as Values
-const manifests = read("hosted.yaml").split(/^---$/m).map((text) => parse(text) as Values)
+const manifests = ["admin.yaml", "hosted.yaml"].flatMap((name) => read(name).split(/^---$/m)).map((text) => parse(text) as Values)
 const manifest = (kind: string, name: string): Values => {
   const found = manifests.filter((one) => one["kind"] === kind && at(one, "metadata")["name"] === name)
   assert.lengthOf(found, 1, `${kind} ${name}`)
   return found[0]!
 }
 const list = (held: Values, key: string): ReadonlyArray<Values> => (held[key] ?? []) as ReadonlyArray<Values>
+const argsOf = (container: Values) => container["args"] as ReadonlyArray<string>
+const podOf = (kind: string, name: string) => at(manifest(kind, name), "spec", "template", "spec")
+/** Of a pod of ours: secrets come as files, by paths that are mounted, and all it mounts is there. */
+const secretsAreFiles = (pod: Values, container: Values, claimed: ReadonlyArray<unknown> = []) => {
+  const mounts = list(container, "volumeMounts")
+  const paths = mounts.map(({ mountPath }) => String(mountPath))
+  for (const { name, value } of list(container, "env")) {
+    assert.notMatch(String(name), /(KEY|PASSPHRASE|TOKEN)$/)
+    if (String(value).startsWith("/")) assert.isTrue(paths.some((path) => String(value).startsWith(path)), String(name))
+  }
+  assert.deepStrictEqual(mounts.map(({ name }) => name).toSorted(), [...list(pod, "volumes").map(({ name }) => name), ...claimed].toSorted())
+}
+const confined = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } }
+const mayDoOnlyWhatItNeeds = (pod: Values, containers: ReadonlyArray<Values>) => {
+  assert.deepInclude(at(pod, "securityContext"), { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } })
+  for (const container of containers) assert.deepStrictEqual(at(container, "securityContext"), confined)
+  assert.strictEqual(pod["automountServiceAccountToken"], false)
+}
 
 describe("the NATS chart's values", () => {
   let place: { readonly certificates: string; readonly data: string }
@@ -115,7 +135,7 @@ describe("what watches a server's disk", () => {
   })
 
   it("may do only what it needs", () => {
-    assert.deepStrictEqual(at(sidecar!, "securityContext"), { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } })
+    assert.deepStrictEqual(at(sidecar!, "securityContext"), confined)
     assert.isTrue(mounts.every(({ readOnly }) => readOnly === true))
   })
 
@@ -125,9 +145,68 @@ describe("what watches a server's disk", () => {
   })
 })
 
+describe("the admin role", () => {
+  const set = manifest("StatefulSet", "maestra-admin")
+  const pod = podOf("StatefulSet", "maestra-admin")
+  const [makes] = list(pod, "initContainers")
+  const [admin] = list(pod, "containers")
+  const home = mkdtempSync(join(tmpdir(), "maestra-admin-"))
+  const cluster = join(home, "cluster")
+  const env = { MAESTRA_MASTER_KEY: randomBytes(32).toString("base64url") }
+  afterAll(() => rmSync(home, { recursive: true }))
+
+  it("runs once, with its keys on a volume nobody else has, and the hosted processes' image", () => {
+    assert.strictEqual(at(set, "spec")["replicas"], 1)
+    const claims = list(at(set, "spec"), "volumeClaimTemplates")
+    for (const claim of claims) assert.deepStrictEqual(at(claim, "spec")["accessModes"], ["ReadWriteOncePod"])
+    assert.deepStrictEqual(at(set, "spec", "selector", "matchLabels"), at(set, "spec", "template", "metadata", "labels"))
+    const image = list(podOf("Deployment", "maestra-hosted"), "containers")[0]!["image"]
+    for (const container of [makes!, admin!]) {
+      assert.strictEqual(container["image"], image)
+      secretsAreFiles(pod, container, claims.map((claim) => at(claim, "metadata")["name"]))
+    }
+    mayDoOnlyWhatItNeeds(pod, [makes!, admin!])
+  })
+
+  it("makes the deployment for the servers of the chart, and at a later start leaves it as it is", async () => {
+    const made = await runCli(argsOf(makes!), { dataDir: home, env })
+    assert.strictEqual(made.code, 0, made.stderr)
+    const layout = readFileSync(join(cluster, "layout.json"), "utf8")
+    const servers = (JSON.parse(layout) as { readonly servers: ReadonlyArray<{ readonly host: string }> }).servers
+    assert.deepStrictEqual(servers.map(({ host }) => host), [0, 1, 2].map((n) => `nats-${n}.nats-headless`))
+    const keys = readFileSync(join(cluster, "keys.json"))
+    assert.strictEqual((await runCli(argsOf(makes!), { dataDir: home, env })).code, 0)
+    assert.strictEqual(readFileSync(join(cluster, "layout.json"), "utf8"), layout)
+    assert.isTrue(readFileSync(join(cluster, "keys.json")).equals(keys))
+  })
+
+  it("gives the others what README.md takes of it: accounts that a server accepts, and no key", async () => {
+    const step = /^ *(\(echo 'config:'.*> accounts\.yaml)$/m.exec(read("README.md"))![1]!
+    execFileSync("sh", ["-c", step], { cwd: cluster })
+    const accounts = parse(readFileSync(join(cluster, "accounts.yaml"), "utf8")) as Values
+    assert.deepStrictEqual(unknownSettings(accounts), [])
+    const config = at(accounts, "config", "merge")
+    assert.deepStrictEqual([typeof config["operator"], Object.keys(at(config, "resolver_preload")).length], ["string", 3])
+    assert.include(Object.keys(at(config, "resolver_preload")), config["system_account"] as string)
+    const place = { certificates: home, data: join(home, "store") }
+    execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=nats", "-keyout", "tls.key", "-out", "tls.crt"], { cwd: home, stdio: "ignore" })
+    writeFileSync(join(home, "ca.crt"), readFileSync(join(home, "tls.crt")))
+    writeFileSync(join(home, "nats.conf"), natsConfOf(merged(values, accounts), place))
+    const { status, stderr } = spawnSync(await Effect.runPromise(findBinary), ["-t", "-c", join(home, "nats.conf")], { encoding: "utf8" })
+    assert.strictEqual(status, 0, stderr)
+    for (const [, file] of read("README.md").matchAll(/=hub-\$n\/([\w.]+)/g)) for (const n of [1, 2, 3]) assert.isAbove(readFileSync(join(cluster, `hub-${n}`, file!)).length, 0)
+    assert.notMatch(readFileSync(join(cluster, "accounts.yaml"), "utf8") + readFileSync(join(cluster, "cluster.json"), "utf8"), /S[OAU][A-Z2-7]{50}/)
+  })
+
+  it("is a command line that is understood", async () => {
+    const told = await runCli(argsOf(admin!), { dataDir: join(home, "elsewhere"), env })
+    assert.deepStrictEqual([told.code, /there is no cluster in/.test(told.stderr)], [1, true], told.stderr)
+  })
+})
+
 describe("the hosted processes", () => {
   const deployment = () => manifest("Deployment", "maestra-hosted")
-  const pod = () => at(deployment(), "spec", "template", "spec")
+  const pod = () => podOf("Deployment", "maestra-hosted")
   const container = () => list(pod(), "containers")[0]!
 
   it("are two, and one stays while the other moves", () => {
@@ -143,29 +222,21 @@ describe("the hosted processes", () => {
     assert.strictEqual(env.find(({ name }) => name === "MAESTRA_HOSTED_PORT")?.["value"], String(port["containerPort"]))
   })
 
-  it("get secrets as files, by paths that are mounted", () => {
-    const mounts = list(container(), "volumeMounts").map(({ mountPath }) => String(mountPath))
-    const env = list(container(), "env")
-    for (const { name, value } of env) {
-      assert.notMatch(String(name), /(KEY|PASSPHRASE|TOKEN)$/)
-      if (String(value).startsWith("/")) assert.isTrue(mounts.some((mount) => String(value).startsWith(mount)), String(name))
-    }
-    const secret = at(list(pod(), "volumes").find(({ name }) => name === "maestra")!, "secret")
-    const files = list(secret, "items").map(({ path }) => `/run/secrets/maestra/${String(path)}`)
-    assert.includeMembers(files, [String(env.find(({ name }) => name === "MAESTRA_MASTER_KEY_FILE")?.["value"]), String((container()["args"] as ReadonlyArray<string>).at(-1))])
-    assert.deepStrictEqual(list(container(), "volumeMounts").map(({ name }) => name).toSorted(), list(pod(), "volumes").map(({ name }) => name).toSorted())
+  it("get secrets as files, and what they join by among them", () => {
+    secretsAreFiles(pod(), container())
+    assert.strictEqual(argsOf(container()).at(-1), "/run/secrets/maestra-cluster/cluster.json")
+    assert.strictEqual(list(container(), "env").find(({ name }) => name === "MAESTRA_MASTER_KEY_FILE")?.["value"], "/run/secrets/maestra-master-key/master-key")
   })
 
-  it("may do only what they need", () => {
-    assert.deepInclude(at(pod(), "securityContext"), { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } })
-    assert.deepStrictEqual(at(container(), "securityContext"), { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } })
-    assert.strictEqual(pod()["automountServiceAccountToken"], false)
-  })
+  it("may do only what they need", () => mayDoOnlyWhatItNeeds(pod(), [container()]))
 
   it("are alone with the hub's clients' port; only leafs come in from outside", () => {
     const ingress = list(at(manifest("NetworkPolicy", "maestra-hub"), "spec"), "ingress")
     const open = ingress.filter((rule) => rule["from"] === undefined).flatMap((rule) => list(rule, "ports").map(({ port }) => port))
     assert.deepStrictEqual(open, ["leafnodes", "websocket"])
+    const [clients] = ingress.filter((rule) => list(rule, "ports").some(({ port }) => port === "nats"))
+    // the last for what watches the disks, in the servers' own pods
+    assert.deepStrictEqual(list(clients!, "from").map((from) => at(from, "podSelector", "matchLabels")["app.kubernetes.io/name"]), ["maestra-hosted", "maestra-admin", "nats"])
     assert.deepStrictEqual(list(at(manifest("Service", "maestra-leaf"), "spec"), "ports").map(({ targetPort }) => targetPort), ["leafnodes", "websocket"])
   })
 })

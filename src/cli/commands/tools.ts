@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { Granted, Told } from "../answers.ts"
 import { find } from "../backend.ts"
 import { ask, segment } from "../call.ts"
-import { failed } from "../failure.ts"
+import { failed, misused, notReachable } from "../failure.ts"
 import { answer } from "../print.ts"
 import { writeWhole } from "../serving/folder.ts"
 import { type Side, sideDir } from "../settings.ts"
@@ -25,13 +25,20 @@ const tenant = Flag.String("tenant").pipe(
 /** A tenant is named on hosted alone; a local backend has one. */
 const sideOf = (given: Option.Option<string>): Side => Option.isSome(given) ? "hosted" : "local"
 
+/** The side that is meant. Without a tenant that is a local backend: where none runs, who operates a hosted one is told what is missing. */
+const meant = (given: Option.Option<string>) =>
+  Option.isSome(given) ? find("hosted") : find("local").pipe(Effect.catchIf(({ type }) => type === "not-running", (notRunning) =>
+    Effect.flatMap(Effect.option(find("hosted")), (hosted) => Effect.fail(Option.isSome(hosted)
+      ? misused("tenant-missing", "no local backend runs here, and the hosted one holds several people's events; say whose with --tenant t_…", "`maestra hosted peers` lists the tenants.")
+      : notReachable(notRunning.type, notRunning.sentence, "For a tool on hosted say whose events, with --tenant t_…")))))
+
 /** `tools grant NAME`: read-only NATS credentials for one tool and one tenant, in files of this user alone. */
 const grant = Command.make(
   "grant",
   { name, tenant, days: Flag.Finite("days").pipe(Flag.withDescription("How long they last, 365 at most"), Flag.withDefault(30)) },
   Effect.fn(function*(flags) {
     const side = sideOf(flags.tenant)
-    const backend = yield* find(side)
+    const backend = yield* meant(flags.tenant)
     const { value } = yield* ask(backend, Granted, { method: "POST", path: `/tools/${yield* segment(flags.name)}`, body: { ...Option.match(flags.tenant, { onNone: () => ({}), onSome: (one) => ({ tenant: one }) }), days: flags.days } })
     const { creds, data_keys, nkey_seed, ...shown } = value
     const dir = join(yield* sideDir(side), "tools")
@@ -64,7 +71,7 @@ const grant = Command.make(
 
 /** `tools revoke NAME`: the tool hears nothing any more. */
 const revoke = Command.make("revoke", { name, tenant }, Effect.fn(function*(flags) {
-  const { raw, value } = yield* ask({ ...(yield* find(sideOf(flags.tenant))), tenant: Option.getOrUndefined(flags.tenant) }, Told, { method: "DELETE", path: `/tools/${yield* segment(flags.name)}` })
+  const { raw, value } = yield* ask({ ...(yield* meant(flags.tenant)), tenant: Option.getOrUndefined(flags.tenant) }, Told, { method: "DELETE", path: `/tools/${yield* segment(flags.name)}` })
   yield* answer(raw, () => value.sentence)
 })).pipe(Command.withDescription("End a tool's access at once"))
 

@@ -42,7 +42,7 @@ const flags = {
     Flag.optional
   ),
   leafUrl: Flag.String("leaf-url").pipe(
-    Flag.withDescription("How local backends reach the leaf port; may be given several times (default tls://HOST:LEAF-PORT, plain on this machine)"),
+    Flag.withDescription("How local backends reach the leaf port; may be given several times (default tls://HOST:LEAF-PORT, plain on this machine; with --cluster what its file says)"),
     Flag.atLeast(0)
   ),
   sessionHours: Flag.Finite("session-hours").pipe(
@@ -96,7 +96,8 @@ export const up = Command.make(
     const network = yield* hostedNetwork({ ...flags, publicUrl })
     // its own pages, under the name they are served by and on this machine
     const origins = [...new Set([new URL(publicUrl).origin, url, `http://localhost:${httpPort}`, ...yield* allowedOrigins(flags.allowedOrigin)])]
-    const leafUrls = flags.leafUrl.length > 0 ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort, network)]
+    // what a cluster's servers are called from outside stands in its file, unless it is said here
+    const leafUrls = flags.leafUrl.length > 0 || joins ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort, network)]
     const alerts = yield* alertSettings("hosted", publicUrl, flags)
     const layer = yield* Effect.promise(async () => {
       const { hostedBackend } = await import("../../../hosted/main.ts")
@@ -120,7 +121,7 @@ export const up = Command.make(
         }), Layer.effectDiscard(gateway)]))
     })
     const maestra = yield* commandPrefix
-    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls: joins ? [] : leafUrls, dir, maestra }), then: showFirstToken(dir) })
+    yield* serve({ side: "hosted", dir, url, layer, screen: () => screen({ url, publicUrl, leafUrls, dir, maestra }), then: showFirstToken(dir) })
   }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(
   Command.withDescription("Run a hosted backend; Ctrl-C stops it"),
