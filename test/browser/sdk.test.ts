@@ -113,7 +113,7 @@ describe.skipIf(isMissing("chromium"))(`the SDK in a browser${leftOut("chromium"
     await context.close()
   })
 
-  it("the owner's page gets in by the code of `maestra open`, once, and hears what happens", { timeout: 60_000 }, async () => {
+  it("the owner's page gets in by the code of `maestra local open`, once, and hears what happens", { timeout: 60_000 }, async () => {
     const { url } = JSON.parse((await local.cli("local", "open", "--json")).out) as { readonly url: string }
     const code = new URL(url).hash.replace("#code=", "")
     const context = await browser.newContext()

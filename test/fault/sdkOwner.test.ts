@@ -80,7 +80,7 @@ describe("the owner's client", () => {
       assert.deepStrictEqual((yield* Effect.promise(() => conversationsOf(requestsTo(theirs), { surface: "web", tenant }).list({ limit: 1 }))).items, [])
     }))
 
-  it.live("a session by a code of `maestra open` may what the local token may; no other text does", () =>
+  it.live("a session by a code of `maestra local open` may what the local token may; no other text does", () =>
     Effect.gen(function*() {
       const rig = yield* local
       yield* Effect.promise(async () => {

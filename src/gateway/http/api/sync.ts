@@ -29,7 +29,7 @@ export class Companions extends HttpApiGroup.make("companions").add(
     success: CompanionKey,
     error: refusals(401, 409, 413, 429)
   }),
-  /** A code of `maestra open` for a bearer token that may what the local token may, for eight hours. */
+  /** A code of `maestra local open` for a bearer token that may what the local token may, for eight hours. */
   HttpApiEndpoint.post("ownerSession", "/owner-sessions", {
     payload: Schema.Struct({ code: Schema.String.check(Schema.isMaxLength(128)) }),
     success: OwnerSession,
