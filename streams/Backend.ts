@@ -163,7 +163,7 @@ export interface DiskRoom {
   readonly free_bytes: number | null
 }
 
-/** What `status` shows of a local backend: one of the sentences of DESIGN.md 5 in `state`, and the figures behind it. */
+/** What `status` shows of a local backend: which of the sentences in `state`, and the figures behind it. */
 export interface LocalStatus {
   readonly state: "in_step" | "sending" | "receiving" | "offline" | "paused" | "needs_you" | "not_paired"
   /** For people: `in step`, `sending 12`, `offline since …`, `needs you: …`. */

@@ -6,8 +6,8 @@ const answer = { log_id: Schema.String, log_epoch: Schema.Int }
 const whose = { author: Schema.optionalKey(Schema.String) }
 
 /**
- * What ingest says to a commit. Each verdict asks the relay for one thing (DESIGN.md 5, the table);
- * `src/local/relay` has a row for each, and the compiler counts them.
+ * What ingest says to a commit. Each verdict asks the relay for one thing;
+ * `src/local/onVerdict.ts` has a row for each, and the compiler counts them.
  */
 export const Verdict = Schema.Union([
   /** `log_seq` is 0 where a local backend keeps a companion's commit in its journal, on its way. */

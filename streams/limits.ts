@@ -23,6 +23,11 @@ export const nameMaxLength = 64
 export const sessionidMaxLength = 256
 export const traceparentMaxLength = 64
 
+/** How long a session binding token lives at most, hours: a working day. A stolen one is of no use tomorrow. */
+export const sessionHoursMax = 8
+/** How long a pairing code waits for its device at most, minutes: long enough to walk over to it. */
+export const pairingMinutesMax = 10
+
 /** HTTP request body. */
 export const bodyMaxBytes = 4 * MiB
 /** Body of `POST /sync`: one whole commit of 4 MiB fits, written as JSON texts. */

@@ -14,8 +14,11 @@ const conversationsPerStep = 200
 const contentsPerStep = 250
 
 /**
- * The state digest of DESIGN.md 4a: lower-case hex SHA-256 over what a reader sees, as others see it.
- * Equal on two backends exactly when they show the same. Reads everything once, in bounded memory, from one snapshot.
+ * The state digest: lower-case hex SHA-256 over what a reader sees, as others see it. One line of canonical JSON and `\n`
+ * for each visible conversation, sorted bytewise by its shared id: `[id, title or null, [[message_id, role, content], …]]`
+ * in reading order, without deleted messages. Equal on two backends exactly when they show the same.
+ *
+ * Reads everything once, in bounded memory, from one snapshot.
  */
 export const stateDigest = Effect.fnUntraced(function*(tenant: string) {
   return yield* (yield* Sqlite).snapshot((read) => digestIn(read, tenant))

@@ -3,7 +3,7 @@ import { unpackTime } from "../packedTime.ts"
 import { Sqlite, type Statements } from "../Sqlite.ts"
 import { readingOrder } from "./queries.ts"
 
-/** A conversation in the import format (DESIGN.md 10), as it was written here. */
+/** A conversation in the import format, as it was written here. */
 export interface Exported {
   readonly conversation_id: string
   readonly title?: string

@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as MutableRef from "effect/MutableRef"
 import * as Option from "effect/Option"
-import { readFileSync } from "node:fs"
+import { version } from "../../streams/version.ts"
 import { CliFailure, exitCodes, misused, renderFailure } from "./failure.ts"
 import { maestra } from "./root.ts"
 import { SignalExit } from "./serving/serve.ts"
@@ -23,7 +23,7 @@ export const run = (): void => {
   const json = args.includes("--json")
   const signalExit = MutableRef.make(130)
   quietPipes(signalExit)
-  const program = Command.runWith(maestra, { version: versionOfPackage() })(args).pipe(
+  const program = Command.runWith(maestra, { version })(args).pipe(
     Effect.catchTag("ShowHelp", (help) => helpWasAsked(help, args) ? Effect.void : Effect.fail(misused("usage", "", ""))),
     Effect.tapCause((cause) => complain(cause, json)),
     Effect.provide(Layer.mergeAll(NodeServices.layer, presenter(json), builtIns)),
@@ -47,11 +47,6 @@ const quietPipes = (signalExit: MutableRef.MutableRef<number>): void => {
     // while the program runs, a signal unwinds it; after its end there is nothing to unwind
     if (process.listenerCount("SIGTERM") > 0) process.kill(process.pid, "SIGTERM")
   })
-}
-
-const versionOfPackage = (): string => {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
-  return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "unknown"
 }
 
 /** `maestra` alone shows its help and is content; half a command (`maestra local`) is a mistake. */

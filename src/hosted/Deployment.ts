@@ -7,13 +7,15 @@ import { serviceCredentials, HubSecrets, makeHubSecrets, PeersSigner, peersSigne
 import { BackendIdentity, loadIdentity } from "../security/BackendIdentity.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
+import { keptText } from "../security/keptText.ts"
 import { openKeyFile } from "../security/keyFile.ts"
 import { Keystore } from "../security/Keystore.ts"
 import { masterKeyFromEnvironment, masterKeyFromKeystore } from "../security/masterKey.ts"
 import { decryptUnder, encryptUnder, newSecretKey, type SecretKey, secretKey } from "../security/secretKey.ts"
 import { hostedBackendId } from "../security/peerId.ts"
-import type { StoreKeys } from "./storeKey.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
+import type { StoreKeys } from "./storeKey.ts"
 
 /** A file of the deployment cannot be read. Nothing was changed or made anew. */
 export class DeploymentUnreadable extends Schema.TaggedError<DeploymentUnreadable>()("DeploymentUnreadable", { file: Schema.String, hint: Schema.String }) {}
@@ -117,18 +119,10 @@ const kept = Effect.fnUntraced(function*(keystore: Keystore["Service"], account:
 })
 
 const deploymentId = (file: string) =>
-  Effect.tryPromise({
-    try: async () => {
-      const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause })
-      if (text !== undefined) return text.trim()
-      const id = randomBytes(16).toString("hex")
-      await replaceFile(file, `${id}\n`)
-      return id
-    },
-    catch: () => unreadable(file)
-  })
+  Effect.tryPromise({ try: () => keptText(file, () => randomBytes(16).toString("hex")), catch: () => unreadable(file) })
 
-const isMissing = (file: string) => Effect.promise(() => readFile(file).then(() => false, () => true))
+/** One that is there and cannot be read is not missing: no new key is made over it. */
+const isMissing = (file: string) => Effect.promise(() => readIfThere(file).then((text) => text === undefined, () => false))
 
 const unreadable = (file: string) => new DeploymentUnreadable({ file, hint: `${file} cannot be read. Put a copy back; nothing was changed.` })
 

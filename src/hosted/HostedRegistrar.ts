@@ -197,6 +197,3 @@ const bind = (record: TenantRecord, device: Unbound, came: { readonly with: Uint
 }
 
 const unique = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...new Set(values)]
-
-/** A secret for one more device, good once and for ten minutes at most. */
-export const pairingLifeMax = Duration.minutes(10)

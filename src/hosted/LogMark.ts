@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import type { EventLog } from "../nats/EventLog.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** Which log this deployment keeps, and how far it is known to have gone. Kept outside the stream store. */
@@ -34,7 +34,7 @@ export const markFile = (dataDir: string, log: Pick<EventLog, "name">): MarkStor
   const unusable = (hint: string) => new MarkUnusable({ file, hint })
   return {
     load: Effect.tryPromise({
-      try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause }),
+      try: () => readIfThere(file),
       catch: (cause) => unusable(`${file} cannot be read: ${cause instanceof Error ? cause.message : "unknown reason"}`)
     }).pipe(Effect.flatMap((text) =>
       text === undefined

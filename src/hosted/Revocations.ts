@@ -1,6 +1,6 @@
 import { Effect, Result, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** The list of revoked leafs cannot be read. The hub was not started: it would let them in again. */
@@ -14,7 +14,7 @@ export const loadRevocations = Effect.fn("loadRevocations")(function*(dataDir: s
   const file = fileOf(dataDir)
   const hint = `${file} is damaged or cannot be read. Put a copy back; without it revoked machines could connect again.`
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "{}"; throw cause }),
+    try: async () => (await readIfThere(file)) ?? "{}",
     catch: () => new RevocationsUnreadable({ file, hint })
   })
   const read = Schema.decodeResult(RevocationsJson)(text)

@@ -1,5 +1,4 @@
 import { Effect, Option, Stream } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { CommandFailed } from "../../streams/Backend.ts"
 import type { BackupPlan, BackupRow } from "../../streams/Backup.ts"
@@ -7,6 +6,7 @@ import { streams } from "../../streams/definitions.ts"
 import type { Wired } from "../nats/connect.ts"
 import { snapshotState, snapshotStream, streamNames } from "../nats/snapshot.ts"
 import type { LogIdentity } from "./ingest.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 
 export interface BackupContext {
   readonly service: Wired
@@ -77,7 +77,7 @@ const deploymentRows = Effect.fnUntraced(function*(dataDir: string) {
   const files: Record<string, string> = {}
   for (const name of deploymentFiles) {
     const text = yield* Effect.tryPromise({
-      try: () => readFile(join(dataDir, name), "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause }),
+      try: () => readIfThere(join(dataDir, name)),
       catch: () => new CommandFailed({ status: 503, type: "not-readable", hint: `${join(dataDir, name)} cannot be read; see its owner and permissions.` })
     })
     if (text !== undefined) files[name] = text

@@ -1,7 +1,7 @@
 import { Effect, Result, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { PeerId, Time } from "../../streams/ids.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { RevocationsUnreadable } from "./Revocations.ts"
 import type { TenantRecord } from "./TenantRecord.ts"
@@ -19,7 +19,7 @@ export const loadGone = Effect.fn("loadGone")(function*(dataDir: string): Effect
   const file = fileOf(dataDir)
   const hint = `${file} is damaged or cannot be read. Put a copy back; without it revoked machines could register again.`
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "{}"; throw cause }),
+    try: async () => (await readIfThere(file)) ?? "{}",
     catch: () => new RevocationsUnreadable({ file, hint })
   })
   const read = Schema.decodeResult(GoneJson)(text)

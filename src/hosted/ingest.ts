@@ -69,7 +69,7 @@ const headRetries = Schedule.max([Schedule.spaced("500 millis"), Schedule.recurs
  * Serve `ingest.<tenant>.<peer>.<what>` as one of a queue group, for ever.
  *
  * Across the accounts the server rewrites a leaf's reply subject to `_R_.…`; any other reply is the
- * peer's own choice of subject and is not answered (DESIGN.md 6).
+ * peer's own choice of subject and is not answered.
  */
 export const serveIngest = (context: IngestContext): Effect.Effect<never> =>
   context.connection.serve({

@@ -17,15 +17,18 @@ import { damage } from "../../projections/syncState/queries.ts"
 import { gaugesOf } from "../observing/gauges.ts"
 import { type PartError, whyOf } from "../observing/startErrors.ts"
 import { logPartitions, streams } from "../../streams/definitions.ts"
+import { pairingMinutesMax } from "../../streams/limits.ts"
+import { version } from "../../streams/version.ts"
 import { compareStreams } from "../nats/compareStreams.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
 import { clientViolations, leafViolations } from "../nats/violations.ts"
+import { tokenLifeMax } from "../security/sessionToken.ts"
 import { adminTokens } from "./adminTokens.ts"
 import { auditedRegistrar } from "../security/auditedRegistrar.ts"
 import { type Base, claimDirectory, type HostedOptions, HostedStartError, openBase, supervise } from "./Base.ts"
 import { hostedAlerting } from "./alerting.ts"
 import { makeHostedControl } from "./control.ts"
-import { pairingLifeMax, registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
+import { registerOnHosted, type RegistrarContext } from "./HostedRegistrar.ts"
 import { authenticateOnHosted, claimedOnHosted } from "./sessions.ts"
 import { gated, nameOnHosted } from "./gated.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
@@ -55,8 +58,6 @@ import { auditNoted } from "./toAudit.ts"
 import { auditViolations } from "./violations.ts"
 import { hostedTools } from "./tools.ts"
 
-export const version = "0.1.0"
-
 type Provided = Writer | Syncing | Registrar | EventTail | HostedControl | Maintenance | TelemetryStore | Limits | Tickets | Nonces | Tools | AdminTokens | OperatorSessions | Keys | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** One hosted process, running as long as the layer lives. A part that fails stops all, loudly. */
@@ -68,8 +69,6 @@ export const hostedBackend = (options: HostedOptions): Layer.Layer<Provided, Hos
 
 const startError = (error: PartError, tables: string): HostedStartError =>
   error._tag === "HostedStartError" && error instanceof HostedStartError ? error : new HostedStartError({ why: whyOf(error, tables), hint: error.hint ?? error.message })
-
-const sessionLongest = Duration.hours(8)
 
 const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const base = yield* openBase(options)
@@ -158,7 +157,7 @@ const services = (base: Base, own: OwnCommits, ingest: IngestContext, observing:
       ...base, own,
       confirmed: (tenant) => Effect.map(ask(listPeers(tenant)), (peers) => new Set(peers.filter(({ confirmed }) => confirmed).map(({ peer_id }) => peer_id))),
       publicUrl: options.publicUrl,
-      pairingLife: options.pairingLife ?? pairingLifeMax,
+      pairingLife: options.pairingLife ?? Duration.minutes(pairingMinutesMax),
       backup: backupOf(base)
     })),
     Context.add(Maintenance, Maintenance.of(maintainHosted({
@@ -185,7 +184,7 @@ const registrarOf = (base: Base, own: OwnCommits): RegistrarContext => ({
   ...base, own,
   dataKey: base.keyring.current,
   publicUrl: base.options.publicUrl,
-  sessionMax: base.options.sessionMax ?? sessionLongest,
+  sessionMax: base.options.sessionMax ?? tokenLifeMax,
   logOf: ({ tenant }) => base.partitions.of(tenant).log.name,
   issueLeaf: (request) => issueLeaf(signerNow(base.signerRecord, base.deployment.signer)(), request).pipe(Effect.mapError(({ hint }) => new RegistrationRefused({ status: 400, type: "transport-key", hint }))),
   ensureConsumer: (tenant, peer) =>

@@ -1,5 +1,4 @@
-import { type Duration, Effect, Option, Schema, SubscriptionRef } from "effect"
-import { readFile } from "node:fs/promises"
+import { type Duration, Effect, Option, Schema } from "effect"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import { Projections } from "../../projections/runner.ts"
@@ -18,10 +17,10 @@ import { startServer } from "../nats/ServerProcess.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
 import type { AlertSettings } from "../observing/settings.ts"
 import { loadIdentity } from "../security/BackendIdentity.ts"
+import { keptText } from "../security/keptText.ts"
 import { Keystore } from "../security/Keystore.ts"
 import { machineId } from "../security/machineId.ts"
 import { localBackendId } from "../security/peerId.ts"
-import { replaceFile } from "../security/replaceFile.ts"
 import type { DataKey } from "../security/sealing.ts"
 import { advisorKeyOf, type AdvisorOptions } from "./advisor.ts"
 import { localAudit } from "./audit.ts"
@@ -32,7 +31,7 @@ import { catchUpWithJournal } from "./journalLoop.ts"
 import { journalsFile, type JournalsStore, openJournals } from "./journals.ts"
 import { logCursor } from "./mirrorLoop.ts"
 import { makePairingStore, type Paired } from "./Pairing.ts"
-import { awaitBump, makeState, type State } from "./State.ts"
+import { awaitBump, makeState, pairedIn, type State } from "./State.ts"
 import { makeSyncTelemetry } from "./syncTelemetry.ts"
 import { tablesOf } from "./tablesOf.ts"
 import { makeTelemetry, makeTelemetrySink } from "./telemetry.ts"
@@ -70,7 +69,11 @@ const tellFrom = 20_000
 /** Who this backend is: its identity, from the keystore, and what it is paired with. */
 const openIdentity = Effect.fnUntraced(function*(options: LocalOptions) {
   const keystore = yield* Keystore
-  const instanceId = yield* keptText(join(options.dataDir, "instance-id"), () => uuidV7().replaceAll("-", ""))
+  const instanceFile = join(options.dataDir, "instance-id")
+  const instanceId = yield* Effect.tryPromise({
+    try: () => keptText(instanceFile, () => uuidV7().replaceAll("-", "")),
+    catch: () => new LocalStartError({ why: "data directory", hint: `${instanceFile} cannot be read or written. Check the folder's permissions and free space.` })
+  })
   const backendId = localBackendId(yield* machineId(join(options.dataDir, "machine-id")), instanceId)
   const self = yield* loadIdentity({ backendId, backendType: "local", capabilities: ["commit.v1", "leaf"], file: join(options.dataDir, "identity.json") })
   const store = makePairingStore({ dataDir: options.dataDir, backendId, keystore })
@@ -123,7 +126,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
   const state = yield* makeState(found.link, found.known, found.paused, yield* cursor.position)
   const clock: LamportClock = { seen: yield* tables.greatestLamport }
   const dataKeys = (kid: string): DataKey | undefined =>
-    Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.secrets.dataKeys.find((key) => key.kid === kid)
+    pairedIn(state)?.secrets.dataKeys.find((key) => key.kid === kid)
   const reading = { state, journal: journalLog, projections, clock, dataKeys }
   yield* catchUpWithJournal(reading, told)
   const { lastSeq } = yield* journalLog.info
@@ -133,7 +136,7 @@ export const openParts = Effect.fn("openParts")(function*(found: Found, told: (d
     projections,
     out: found.telemetryOut,
     source: found.source,
-    paired: () => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with,
+    paired: () => pairedIn(state)?.with,
     isRevoked: tables.isRevoked,
     emptied: awaitBump(state.reread)
   }
@@ -172,15 +175,3 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>
-
-const keptText = (file: string, make: () => string) =>
-  Effect.tryPromise({
-    try: async () => {
-      const text = await readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause })
-      if (text !== undefined) return text.trim()
-      const made = make()
-      await replaceFile(file, `${made}\n`)
-      return made
-    },
-    catch: () => new LocalStartError({ why: "data directory", hint: `${file} cannot be read or written. Check the folder's permissions and free space.` })
-  })

@@ -1,9 +1,10 @@
 import { Effect, Option, Redacted, Result, Schema } from "effect"
-import { readFile, rm } from "node:fs/promises"
+import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Identity } from "../../streams/events/peer.ts"
 import { fromBase64url, hmac, toBase64url } from "../security/digest.ts"
 import { account, type Keystore, type KeystoreError } from "../security/Keystore.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { type DataKey, dataKey, dataKeyBytes } from "../security/sealing.ts"
 
@@ -69,7 +70,7 @@ export const makePairingStore = (options: { readonly dataDir: string; readonly b
   const onFile = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: () => unreadable })
   return {
     load: Effect.gen(function*() {
-      const text = yield* onFile(() => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause }))
+      const text = yield* onFile(() => readIfThere(file))
       if (text === undefined) return Option.none()
       const paired = yield* Schema.decodeEffect(PairedJson)(text).pipe(Effect.mapError(() => unreadable))
       const secret = yield* options.keystore.get(name)

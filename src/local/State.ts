@@ -105,6 +105,9 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
   return state
 })
 
+/** The pairing in force, if there is one. */
+export const pairedIn = (state: Pick<State, "paired">): Paired | undefined => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))
+
 /** The first value, now or later, that `is`. */
 export const awaitRef = <A>(ref: SubscriptionRef.SubscriptionRef<A>, is: (value: A) => boolean): Effect.Effect<A> =>
   SubscriptionRef.changes(ref).pipe(

@@ -1,4 +1,4 @@
-import { Clock, Effect, Option, Result, SubscriptionRef } from "effect"
+import { Clock, Effect, Option, Result } from "effect"
 import { subjects } from "../../streams/subjects.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
@@ -136,6 +136,3 @@ const factsOf = Effect.fnUntraced(function*(context: AcceptContext, paired: Pair
       Result.mapError((failure) => failure._tag === "KeyMissing" ? `the data is sealed under ${failure.kid}, which is not this tenant's key` : failure.why))
   }
 })
-
-/** The pairing in force, if there is one. */
-export const pairedIn = (state: State): Paired | undefined => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))

@@ -7,6 +7,7 @@ import { type AlertStore, makeAlerting } from "../observing/alerting.ts"
 import type { AlertSettings } from "../observing/settings.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { lagSeconds, type ObservingContext, queueDepth } from "./observing.ts"
+import { pairedIn } from "./State.ts"
 
 interface AlertingContext extends ObservingContext {
   readonly disk: SubscriptionRef.SubscriptionRef<Disk>
@@ -37,7 +38,7 @@ const fileStore = Effect.fnUntraced(function*(file: string) {
 const factsOf = Effect.fnUntraced(function*(context: AlertingContext) {
   const { disk, state, tables } = context
   const now = yield* Clock.currentTimeMillis
-  const peer = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.peer_id
+  const peer = pairedIn(state)?.with.peer_id
   const facts: Array<Fact> = []
   const say = (kind: Fact["kind"], subject: string, value: number) => facts.push({ kind, tenant: null, subject, value })
   const { freeBytes } = SubscriptionRef.getUnsafe(disk)

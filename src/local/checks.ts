@@ -4,6 +4,7 @@ import type { Check } from "../../streams/Observing.ts"
 import { isoTime } from "../../streams/time.ts"
 import { compareStreams } from "../nats/compareStreams.ts"
 import type { Base } from "./Base.ts"
+import { pairedIn } from "./State.ts"
 
 /** Far enough apart for sessions to be refused soon. */
 const skewWarnMillis = 30_000
@@ -17,7 +18,7 @@ export const localChecks = (base: Pick<Base, "agent" | "state" | "tables" | "cur
     checks.push(Option.isSome(position)
       ? { level: "ok", name: "relay's position", detail: `at ${position.value}` }
       : { level: "fail", name: "relay's position", detail: "its consumer does not answer: somebody deleted it, or nats-server is away", todo: "`maestra resync` makes it again; nothing is lost." })
-    const expires = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.expires_at
+    const expires = pairedIn(state)?.with.expires_at
     if (expires !== undefined && expires <= isoTime(yield* Clock.currentTimeMillis)) {
       checks.push({ level: "warn", name: "session", detail: `ended at ${expires}`, todo: "It renews by itself as soon as hosted answers; if hosted does, see whether a clock is wrong." })
     }

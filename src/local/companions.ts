@@ -1,10 +1,10 @@
 import { Effect, Result, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { RegisterPeer } from "../../streams/Registration.ts"
 import { Identity } from "../../streams/events/peer.ts"
 import type { AuthorKey } from "../security/AuthorKeys.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** The list of companions cannot be read or written. Their commits are safe in the journal; nothing new was taken from them. */
@@ -45,7 +45,7 @@ export const openCompanions = Effect.fn("openCompanions")(function*(dataDir: str
   const file = join(dataDir, "companions.json")
   const unreadable = () => new CompanionsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it: companions then register again by themselves.` })
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+    try: async () => (await readIfThere(file)) ?? "[]",
     catch: unreadable
   })
   const read = Schema.decodeResult(List)(text)

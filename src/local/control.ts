@@ -6,7 +6,7 @@ import type { Disk } from "../nats/diskGuard.ts"
 import type { EventLog, LogUnavailable } from "../nats/EventLog.ts"
 import type { Journal } from "./Journal.ts"
 import { pair, type RegistrationContext, renew, unpair } from "./registration.ts"
-import { awaitRef, bump } from "./State.ts"
+import { awaitRef, bump, pairedIn } from "./State.ts"
 import { sentenceOf } from "./status.ts"
 import type { Tables } from "./Tables.ts"
 
@@ -22,7 +22,7 @@ export interface ControlContext extends RegistrationContext {
   readonly debugPeer: Observing["Service"]["debug"]
   readonly versions: LocalStatus["versions"]
   readonly disk: SubscriptionRef.SubscriptionRef<Disk>
-  /** Milliseconds since 1970 the link has to be down for before it counts as offline: a renewal takes about one second. */
+  /** How long the link has to be down before it counts as offline: a renewal takes about one second. */
   readonly offlineAfter: Duration.Duration
 }
 
@@ -64,7 +64,7 @@ export const makeControl = (context: ControlContext): LocalControl["Service"] =>
         yield* context.journal.write([{ fact: { type: "peer.confirmed", data: { peer_id: peer, key_id: key } }, subject: peer, surface: "cli" }]).pipe(Effect.mapError(onDisk))
       }),
     debug: Effect.gen(function*() {
-      const peer = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.peer_id
+      const peer = pairedIn(state)?.with.peer_id
       return {
         status: yield* statusOf(context),
         ...peer === undefined ? { peer_info: null, sbt_status: "none", sbt_expires_in: null } : yield* context.debugPeer(peer),
@@ -93,7 +93,7 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
   const now = yield* Clock.currentTimeMillis
   const before = SubscriptionRef.getUnsafe(state.heard)
   if (SubscriptionRef.getUnsafe(state.link).up && (before === undefined || now - before.at > Duration.toMillis(headFresh))) yield* context.askNow
-  const held = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with
+  const held = pairedIn(state)?.with
   const paused = SubscriptionRef.getUnsafe(state.paused)
   const link = SubscriptionRef.getUnsafe(state.link)
   const heard = SubscriptionRef.getUnsafe(state.heard)

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { ErasureReceipt } from "../../streams/ErasureReceipt.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** The note of who was erased cannot be read or written. Nothing is lost: companions that hear nothing here ask hosted. */
@@ -26,7 +26,7 @@ export const openErasedPeople = Effect.fn("openErasedPeople")(function*(dataDir:
   const file = join(dataDir, "erased.json")
   const unreadable = () => new ErasedPeopleUnreadable({ file, hint: `${file} is damaged or cannot be written. Remove it: companions of somebody who was erased then hear of it from hosted only.` })
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+    try: async () => (await readIfThere(file)) ?? "[]",
     catch: unreadable
   })
   let held = yield* Schema.decodeEffect(List)(text).pipe(Effect.mapError(unreadable))

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Option, Schedule, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Schedule, SubscriptionRef } from "effect"
 import { existsSync } from "node:fs"
 import { rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -11,7 +11,7 @@ import { keysOfIdentity } from "../security/handovers.ts"
 import type { Base } from "./Base.ts"
 import { eraseThere } from "./register.ts"
 import { unpair } from "./registration.ts"
-import { awaitRef, bump, type Erasing } from "./State.ts"
+import { awaitRef, bump, type Erasing, pairedIn } from "./State.ts"
 
 type ErasureBase = Pick<Base, "agent" | "audit" | "companions" | "compact" | "dataDir" | "erasedPeople" | "journalLog" | "leaf" | "plainAllowed" | "projections" | "self" | "server" | "sessionLife" | "state" | "store" | "telemetryOut">
 
@@ -36,7 +36,7 @@ export const keepErasing = (base: ErasureBase): Effect.Effect<never> =>
 
 /** What the companions of this machine are told when they come, noted while it is known who they are. */
 const tellCompanions = ({ companions, erasedPeople, state }: ErasureBase, erasing: Erasing | undefined) => {
-  const held = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))
+  const held = pairedIn(state)
   const known = companions.all().map(({ peer_id }) => peer_id)
   return held === undefined || erasing?.receipt === undefined || known.length === 0
     ? Effect.void
@@ -62,7 +62,7 @@ const eraseHere = Effect.fn("local.erase")(function*(base: ErasureBase) {
 
 /** What the person at the machine asks for: there first, which must answer with its receipt, and then here. */
 export const eraseEverywhere = Effect.fn("local.eraseEverywhere")(function*(base: ErasureBase): Effect.fn.Return<Erased, CommandFailed> {
-  const held = Option.getOrUndefined(SubscriptionRef.getUnsafe(base.state.paired))
+  const held = pairedIn(base.state)
   const there = held === undefined ? undefined : yield* eraseThere({
     url: held.with.hosted_url, hosted: held.with.hosted, userId: held.with.user_id, secret: held.secrets.secret,
     self: base.self, sessionLife: base.sessionLife, peerId: held.with.peer_id

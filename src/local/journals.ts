@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { v7 as uuidV7 } from "uuid"
 import type { EventLog } from "../nats/EventLog.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** Where the stream's own description says which journal it is: made with the stream, so a restored stream says so. */
@@ -35,7 +35,7 @@ export const journalsFile = (dataDir: string): JournalsStore => {
   const unreadable = () => new JournalsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it.` })
   return {
     load: Effect.tryPromise({
-      try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+      try: async () => (await readIfThere(file)) ?? "[]",
       catch: unreadable
     }).pipe(Effect.flatMap((text) => Effect.mapError(Effect.fromResult(Schema.decodeResult(List)(text)), unreadable))),
     save: (ids) => Effect.tryPromise({ try: () => replaceFile(file, `${JSON.stringify(ids)}\n`), catch: unreadable })

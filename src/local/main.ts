@@ -14,6 +14,7 @@ import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { mirrorName } from "../../streams/definitions.ts"
 import { TenantData } from "../../streams/TenantData.ts"
 import { TelemetrySink } from "../../streams/telemetry.ts"
+import { version } from "../../streams/version.ts"
 import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { gaugesOf } from "../observing/gauges.ts"
 import { type PartError, whyOf } from "../observing/startErrors.ts"
@@ -44,8 +45,7 @@ import { keepCountingTelemetry } from "./telemetry.ts"
 import { keepShutOut } from "./shutOut.ts"
 import { openTools } from "./tools.ts"
 import { localLimits, localTickets } from "./visitors.ts"
-
-export const version = "0.1.0"
+import { pairedIn } from "./State.ts"
 
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
@@ -123,7 +123,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
     Context.add(TenantData, TenantData.of({
-      userOf: () => Effect.sync(() => Option.getOrUndefined(SubscriptionRef.getUnsafe(base.state.paired))?.with.user_id ?? null),
+      userOf: () => Effect.sync(() => pairedIn(base.state)?.with.user_id ?? null),
       erase: () => eraseEverywhere(base),
       expire: () => Effect.fail(new CommandFailed({ status: 409, type: "hosted-only", hint: "Retention is the hosted side's: this machine keeps what was written on it." }))
     })),

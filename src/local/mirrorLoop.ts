@@ -64,7 +64,7 @@ const lookEvery = Duration.seconds(2)
  *
  * A mirror made anew continues at the hub's ack floor, not at its own beginning, and says it lags by
  * nothing: whenever it is new, shorter than what was read from it before, of another epoch, gone, or shows anything
- * that a damaged copy would show, it is deleted, the hub is told to start at 1, and it is made again (DESIGN.md 6).
+ * that a damaged copy would show, it is deleted, the hub is told to start at 1, and it is made again.
  */
 export const runMirror = Effect.fn("local.mirror")(function*(context: MirrorContext) {
   const { state } = context

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Option, Result, Stream, SubscriptionRef } from "effect"
+import { Clock, Duration, Effect, Result, Stream, SubscriptionRef } from "effect"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { decode } from "../../streams/Envelope.ts"
 import type { Observing, PeerDebug, PeerMetrics, Queued } from "../../streams/Observing.ts"
@@ -9,7 +9,7 @@ import { keyId } from "../security/keys.ts"
 import type { CompanionStore } from "./companions.ts"
 import type { Journal } from "./Journal.ts"
 import type { PairedWith } from "./Pairing.ts"
-import { linkUp, type State } from "./State.ts"
+import { linkUp, pairedIn, type State } from "./State.ts"
 import type { Tables } from "./Tables.ts"
 
 export interface ObservingContext {
@@ -26,8 +26,6 @@ const lookEvery = Duration.seconds(5)
 /** A peer that reported within this is online. They report every ten seconds. */
 const onlineFor = Duration.seconds(30)
 const queuedMax = 10
-
-const pairedOf = (state: State): PairedWith | undefined => Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with
 
 /** Note how far both ways are, so that it can be told how long something has waited. */
 const look = ({ journal, logRead, state }: ObservingContext, now: number): void => {
@@ -46,7 +44,7 @@ export const keepLooking = (context: ObservingContext): Effect.Effect<never> =>
  */
 export const lagSeconds = (context: ObservingContext, now: number): number => {
   const { state } = context
-  if (pairedOf(state) === undefined) return 0
+  if (pairedIn(state)?.with === undefined) return 0
   look(context, now)
   const link = SubscriptionRef.getUnsafe(state.link)
   return Math.max(state.toSend.age(now), state.toReceive.age(now), link.up ? 0 : now - link.since) / 1000
@@ -110,7 +108,7 @@ const known = ({ companions, tables }: ObservingContext) =>
 export const localObserving = (context: ObservingContext): Omit<Observing["Service"], "gauges" | "checks"> => {
   const { state } = context
   const metrics = Effect.fnUntraced(function*(peer: string) {
-    const paired = pairedOf(state)
+    const paired = pairedIn(state)?.with
     if (paired === undefined) return yield* notPaired
     if (paired.peer_id === peer) return yield* own(context, paired)
     const peers = yield* known(context)
@@ -124,14 +122,14 @@ export const localObserving = (context: ObservingContext): Omit<Observing["Servi
     metrics,
     all: () =>
       Effect.gen(function*() {
-        const paired = pairedOf(state)
+        const paired = pairedIn(state)?.with
         if (paired === undefined) return []
         const others = [...yield* known(context)].filter(([peer]) => peer !== paired.peer_id)
         return [yield* own(context, paired), ...yield* Effect.forEach(others, ([peer, backendId]) => other(context, peer, backendId))]
       }),
     debug: Effect.fnUntraced(function*(peer): Effect.fn.Return<PeerDebug, CommandFailed> {
       const told = yield* metrics(peer)
-      const paired = pairedOf(state)
+      const paired = pairedIn(state)?.with
       return paired !== undefined && peer === paired.peer_id ? yield* debugOwn(context, paired, told) : yield* debugOther(context, told)
     }),
     presence: () => presence(context)
@@ -140,7 +138,7 @@ export const localObserving = (context: ObservingContext): Omit<Observing["Servi
 
 const presence = Effect.fnUntraced(function*(context: ObservingContext) {
   const { state } = context
-  const paired = pairedOf(state)
+  const paired = pairedIn(state)?.with
   if (paired === undefined) return { total: 0, online: 0 }
   const now = yield* Clock.currentTimeMillis
   const peers = new Set([paired.peer_id, ...(yield* known(context)).keys()])

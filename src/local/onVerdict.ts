@@ -1,6 +1,6 @@
 import type { Verdict, VerdictName } from "../../streams/Verdict.ts"
 
-/** What the relay does next. One row per verdict; DESIGN.md 5 has the same table in words. */
+/** What the relay does next. One row per verdict; docs/PROTOCOL.md 6.2 has the same table in words. */
 export type Action =
   /** Durable over there: move the cursor. */
   | { readonly _tag: "advance"; readonly logSeq: number }

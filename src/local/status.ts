@@ -12,7 +12,7 @@ export interface Facts {
   readonly behind: number | undefined
 }
 
-/** *in step · sending N · receiving N · offline since · paused · needs you: why* (DESIGN.md 5). What a person can act on comes first. */
+/** *in step · sending N · receiving N · offline since · paused · needs you: why*. What a person can act on comes first. */
 export const sentenceOf = (facts: Facts): Pick<LocalStatus, "state" | "sentence"> => {
   if (facts.needs !== undefined) return { state: "needs_you", sentence: `needs you: ${facts.needs}` }
   if (!facts.paired) return { state: "not_paired", sentence: "not paired: everything stays on this machine. `maestra local pair CODE` joins a hosted backend" }

@@ -2,8 +2,9 @@ import { Clock, Effect } from "effect"
 import { RegistrationRefused, type Syncing } from "../../streams/Backend.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Verdict } from "../../streams/Verdict.ts"
-import { type AcceptContext, acceptCommit, pairedIn } from "./acceptCommit.ts"
+import { type AcceptContext, acceptCommit } from "./acceptCommit.ts"
 import { keysOfCompanion } from "./companions.ts"
+import { pairedIn } from "./State.ts"
 
 /** Companions' syncs at a local backend: their commits go into the journal, and from there to the hosted side. */
 export const syncingOnLocal = (context: AcceptContext): Syncing["Service"] => ({

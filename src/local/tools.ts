@@ -1,5 +1,4 @@
-import { Clock, Duration, Effect, Option, Result, Schema, Semaphore, SubscriptionRef } from "effect"
-import { readFile } from "node:fs/promises"
+import { Clock, Duration, Effect, Result, Schema, Semaphore, SubscriptionRef } from "effect"
 import { join } from "node:path"
 import { refusalOfToolDays, refusalOfToolName, type Tools } from "../../streams/Access.ts"
 import type { Audit } from "../../streams/Audit.ts"
@@ -12,9 +11,10 @@ import { deleteMirrorTool, ensureMirrorTool, newToolUser, toolInbox } from "../n
 import type { ServerProcess } from "../nats/ServerProcess.ts"
 import { toBase64url } from "../security/digest.ts"
 import { opaqueId } from "../security/opaqueId.ts"
+import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { dataKeyBytes } from "../security/sealing.ts"
-import type { State } from "./State.ts"
+import { pairedIn, type State } from "./State.ts"
 
 /** The list of tools cannot be read or written. */
 export class ToolsUnreadable extends Schema.TaggedError<ToolsUnreadable>()("ToolsUnreadable", { file: Schema.String, hint: Schema.String }) {}
@@ -45,7 +45,7 @@ const openList = Effect.fnUntraced(function*({ agent, dataDir, leaf, server }: T
   const file = join(dataDir, "tools.json")
   const unreadable = () => new ToolsUnreadable({ file, hint: `${file} is damaged or cannot be written. Put a copy back, or remove it and grant access again.` })
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+    try: async () => (await readIfThere(file)) ?? "[]",
     catch: unreadable
   })
   const read = Schema.decodeResult(List)(text)
@@ -85,7 +85,7 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
     const now = isoTime(yield* Clock.currentTimeMillis)
     const lasting = all().filter(({ expires_at }) => expires_at > now)
     if (lasting.length < all().length) yield* keep(lasting)
-    const tenant = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))?.with.tenant
+    const tenant = pairedIn(state)?.with.tenant
     // the mirror is of one tenant; a tool of the one before hears nothing of this one
     for (const one of all()) if (one.tenant === tenant) yield* ensureMirrorTool(agent, tenant, one)
   })
@@ -93,7 +93,7 @@ export const openTools = Effect.fn("openTools")(function*(context: ToolsContext)
   const grant = Effect.fnUntraced(function*(name: string, days: number) {
     const wrong = refusalOfToolName(name) ?? refusalOfToolDays(days)
     if (wrong !== undefined) return yield* wrong
-    const paired = Option.getOrUndefined(SubscriptionRef.getUnsafe(state.paired))
+    const paired = pairedIn(state)
     if (paired === undefined) return yield* failed(409, "not-paired", "This machine is not paired, so there is no log a tool could read: `maestra local pair CODE`; `maestra subscribe` hears what is written here.")
     if (SubscriptionRef.getUnsafe(state.revoked)) return yield* failed(409, "revoked", "This machine was revoked: no tool is let in on it any more. What it holds stays readable here.")
     const { tenant } = paired.with

@@ -4,7 +4,7 @@ import { patterns, subjects } from "../../streams/subjects.ts"
 import { type HubSecrets, keyOf } from "./hubSecrets.ts"
 
 /**
- * The two accounts of the hub as data (DESIGN.md 6). STORE has JetStream and the hosted processes;
+ * The two accounts of the hub as data. STORE has JetStream and the hosted processes;
  * PEERS has leafs and tools and no JetStream. What crosses between them:
  *
  * | in STORE                         | in PEERS                          | kind    | for |
@@ -48,7 +48,7 @@ const crossings = (logs: ReadonlyArray<string>): ReadonlyArray<Crossing> => [
 export const storeApi = "store"
 const deliverPrefix = "deliver"
 
-/** A leaf's whole permission list (DESIGN.md 6). `log` is the stream its tenant lives in. */
+/** A leaf's whole permission list. `log` is the stream its tenant lives in. */
 export const leafPermissions = (options: { readonly tenant: string; readonly peer: string; readonly log: string }): jwt.Permissions => {
   const { log, peer, tenant } = options
   const consumer = `peer-${peer}`

@@ -1,14 +1,15 @@
 import * as jwt from "@nats-io/jwt"
 import { createUser, fromPublic } from "@nats-io/nkeys"
 import { Clock, Effect, Schema } from "effect"
+import { sessionHoursMax } from "../../streams/limits.ts"
 import { leafPermissions } from "./hubAccounts.ts"
 import { keyOf, type PeersSigner, seedOf } from "./hubSecrets.ts"
 
 /** What a peer sent as its transport key is not the public half of a user nkey. Nothing was issued. */
 export class BadTransportKey extends Schema.TaggedError<BadTransportKey>()("BadTransportKey", { hint: Schema.String }) {}
 
-/** No leaf token lives longer than a session binding token may: 8 hours, in milliseconds. */
-export const leafLifetimeMax = 8 * 60 * 60 * 1000
+/** No leaf token lives longer than a session binding token may, milliseconds. */
+export const leafLifetimeMax = sessionHoursMax * 60 * 60 * 1000
 
 /** Subscriptions one leaf may hold on the hub; a local backend needs about five. */
 const leafSubscriptionsMax = 1000
@@ -20,7 +21,7 @@ export const makeTransportKey: Effect.Effect<{ readonly seed: string; readonly p
 })
 
 /**
- * A leaf user for one peer, with exactly the permissions of DESIGN.md 6, for the peer's own key.
+ * A leaf user for one peer, with exactly the permissions of `leafPermissions`, for the peer's own key.
  * `expiresAt` in milliseconds since 1970, cut to `leafLifetimeMax` from now and to whole seconds.
  * The JWT is no secret: without the seed nobody can use it.
  */

@@ -63,7 +63,7 @@ export const bucketToJetStream = (bucket: string, replicas: number, short?: { re
   allow_direct: false
 })
 
-/** The consumer that feeds one peer's mirror (DESIGN.md 6). Policy `flow_control` allows no ack_wait and no max_deliver. */
+/** The consumer that feeds one peer's mirror. Policy `flow_control` allows no ack_wait and no max_deliver. */
 export const peerConsumerToJetStream = (row: typeof peerConsumer, { peer, tenant }: { readonly peer: string; readonly tenant: string }) => ({
   durable_name: row.nameOf(peer),
   deliver_subject: subjects.deliver(peer),

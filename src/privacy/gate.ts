@@ -35,7 +35,7 @@ export type Verdict =
 export interface GateInput {
   readonly opened: Opened
   readonly settings: Settings
-  /** `h_…`: the keyed hash by which an id is known outside (DESIGN.md 4a). */
+  /** `h_…`: the keyed hash by which an id is known outside (docs/PROTOCOL.md 6). */
   readonly shareId: (id: string) => string
 }
 

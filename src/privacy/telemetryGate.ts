@@ -14,7 +14,7 @@ export type TelemetryVerdict =
 export interface TelemetryGateInput {
   readonly event: TelemetryEvent
   readonly settings: Settings
-  /** `h_…`: the keyed hash by which an id is known outside (DESIGN.md 4a). */
+  /** `h_…`: the keyed hash by which an id is known outside (docs/PROTOCOL.md 6). */
   readonly shareId: (id: string) => string
 }
 

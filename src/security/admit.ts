@@ -74,7 +74,7 @@ export const admitAuthor = (author: string, facts: Facts): Result.Result<NonNull
 }
 
 /**
- * Judge one commit as far as it can be judged without its author's chain, in the order of DESIGN.md 5:
+ * Judge one commit as far as it can be judged without its author's chain, in this order:
  * known → not revoked → not expired → signature → hashes → schema, limits, lamports → consent. The rate comes next.
  *
  * Pure. The same commit and facts always get the same verdict.

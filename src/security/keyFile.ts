@@ -1,5 +1,5 @@
 import { hkdf, randomBytes, scrypt } from "node:crypto"
-import { mkdir, readFile } from "node:fs/promises"
+import { mkdir } from "node:fs/promises"
 import { dirname } from "node:path"
 import { promisify } from "node:util"
 import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
@@ -7,6 +7,7 @@ import { canonicalJson } from "./canonical.ts"
 import { digestOf, fromBase64url, toBase64url } from "./digest.ts"
 import { withFileLock } from "./fileLock.ts"
 import { Keystore, KeystoreDamaged, KeystoreUnusable, WrongPassphrase } from "./Keystore.ts"
+import { readIfThere } from "./readIfThere.ts"
 import { replaceFile } from "./replaceFile.ts"
 import { decryptUnder, encryptUnder, type SecretKey, secretKey } from "./secretKey.ts"
 
@@ -179,11 +180,7 @@ const derive = (kdf: Kdf, secret: KeyFileSecret): Effect.Effect<Buffer> =>
   })
 
 const contentOf = (file: string): Effect.Effect<string | undefined, KeystoreUnusable> =>
-  attempt(file, () =>
-    readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === "ENOENT") return undefined
-      throw cause
-    }))
+  attempt(file, () => readIfThere(file))
 
 const attempt = <A>(file: string, act: () => Promise<A>): Effect.Effect<A, KeystoreUnusable> =>
   Effect.tryPromise({

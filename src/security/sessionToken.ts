@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto"
 import { Duration, Result, Schema } from "effect"
 import { BackendId, Time } from "../../streams/ids.ts"
+import { sessionHoursMax } from "../../streams/limits.ts"
 import { canonicalJson } from "./canonical.ts"
 import { fromBase64url, hmac, sameBytes, toBase64url } from "./digest.ts"
 import { contexts } from "./signing.ts"
 
-/** A token lives at most a working day: a stolen one is of no use tomorrow. */
-export const tokenLifeMax = Duration.hours(8)
+export const tokenLifeMax = Duration.hours(sessionHoursMax)
 /** How far ahead of ours the other side's clock may be. */
 export const clockSkewMax = Duration.seconds(60)
 /** A bearer has about 700 characters. */

@@ -1,4 +1,4 @@
-// Goal: every commit gets the verdict that is due to it, in the order of DESIGN.md 5, and only good ones reach the log.
+// Goal: every commit gets the verdict that is due to it, in the order `admit` says, and only good ones reach the log.
 // Method: one row per verdict (a missing one does not compile) through ingest over a log in memory; real keys and commits.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"

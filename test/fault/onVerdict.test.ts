@@ -1,4 +1,4 @@
-// Goal: for each verdict the relay does the one thing DESIGN.md 5 says; nothing is dropped by any of them.
+// Goal: for each verdict the relay does the one thing docs/PROTOCOL.md 6.2 says; nothing is dropped by any of them.
 // Method: the table again, as data; a verdict without a row does not compile.
 import { assert, describe, it } from "@effect/vitest"
 import { type Action, onVerdict } from "../../src/local/onVerdict.ts"

@@ -7,6 +7,7 @@ import { telemetryRecorded } from "../../streams/events/telemetry.ts"
 import { logSubjectOf, subjects } from "../../streams/subjects.ts"
 import { TelemetryEnvelope, TelemetryStored } from "../../streams/telemetry.ts"
 import { HeadAnswer, HeadRequest, Verdict } from "../../streams/Verdict.ts"
+import { version } from "../../streams/version.ts"
 import { TelemetryResult } from "../../src/gateway/http/api/telemetry.ts"
 
 type Json = Readonly<Record<string, unknown>>
@@ -86,7 +87,7 @@ const requests = { commit: ["commit", "verdict"], telemetry: ["telemetryBatch", 
 export const asyncapi = (): Json => ({
   asyncapi: "3.0.0",
   info: {
-    title: "Maestra Sync, streams and events", version: "0.1.0", license: { name: "Apache-2.0" },
+    title: "Maestra Sync, streams and events", version, license: { name: "Apache-2.0" },
     description: "Generated from the tables in `streams/`. HTTP requests are in `/openapi.json`; what a client signs and seals, and how, is in docs/PROTOCOL.md."
   },
   servers: {

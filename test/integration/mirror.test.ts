@@ -1,5 +1,5 @@
 // Goal: a peer's mirror holds its tenant's part of the log, all of it and nothing else, also after it was lost.
-// Method: a hub with two accounts and a leaf node as DESIGN.md 6 has them, both real.
+// Method: a hub with two accounts and a leaf node as deployments have them, both real.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schedule } from "effect"
 import { connect, type Wire } from "../../src/nats/connect.ts"

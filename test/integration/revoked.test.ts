@@ -12,7 +12,7 @@ import { type Code, enrol, makeRawPeer, type RawPeer, registerRaw, stolenCreds, 
 import { encodeBearer } from "../../src/security/sessionToken.ts"
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
 
-/** DESIGN.md 8: nothing flows any more within 1 s. */
+/** What is promised: nothing flows any more within 1 s. */
 const shutWithinMs = 1000
 
 let world: World

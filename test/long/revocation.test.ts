@@ -28,7 +28,7 @@ interface Granted {
 }
 
 /**
- * DESIGN.md 8 says one second; what it took is printed, and stands in docs/MEASURED.md. Here there is room for a machine that
+ * One second is promised; what it took is printed, and stands in docs/MEASURED.md. Here there is room for a machine that
  * is busy with much else.
  */
 const shutWithinMs = 5000

@@ -5,7 +5,7 @@ import { done, isHidden, linkedHosted, type Said, shown, statusOf } from "../sup
 import { agreed, type Backend, makeWorld, until, type World } from "../support/world.ts"
 import type { Link } from "../support/tcpLink.ts"
 
-/** DESIGN.md 5 and issue 2: seconds until the cut shows, until its end shows, until everything waiting has arrived. */
+/** What is promised: seconds until the cut shows, until its end shows, until everything waiting has arrived. */
 const offlineWithin = 15_000
 // promised are two seconds each, and seen on a quiet machine; the rest is room for whatever else two cores are doing
 const backWithin = 10_000

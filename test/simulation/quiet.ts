@@ -178,6 +178,6 @@ const shownWrites = `select c.shared as conversation, m.shared as message, hex(w
   join conversation c on c.id = m.conversation join write w on w.id = m.shown join event e on e.tenant = c.tenant and e.id = w.event
   where c.tenant = (select id from tenant where name = ?)`
 
-/** The order of DESIGN.md 4, written once more. */
+/** The order of stamps, written once more. */
 const compareStamps = (a: Stamp, b: Stamp): number =>
   a.lamport !== b.lamport ? a.lamport - b.lamport : a.time !== b.time ? (a.time < b.time ? -1 : 1) : a.source === b.source ? 0 : a.source < b.source ? -1 : 1

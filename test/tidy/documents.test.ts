@@ -1,8 +1,9 @@
 // Goal: documents do not rot: links lead somewhere, files they name exist, every decision is listed.
 // Method: read every Markdown file as text; follow what it points at.
 import { assert, describe, it } from "@effect/vitest"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { version } from "../../streams/version.ts"
 import { root, sources } from "./sources.ts"
 
 const documents = sources(["*.md", "docs/**/*.md", "infra/**/*.md"])
@@ -38,6 +39,26 @@ describe("documents", () => {
       }
     }
     for (const file of named(text)) assert.isTrue(existsSync(join(root, file)), `${path} names ${file}`)
+  })
+})
+
+describe("source", () => {
+  const source = sources(["src/!(web)/**/*.ts", "streams/**/*.ts", "projections/**/*.ts"])
+  /** `docs/PROTOCOL.md 6.2`: a document and the number of a heading in it. */
+  const pointed = source.flatMap(({ path, text }) => [...text.matchAll(/(?<![\w/.])((?:docs\/)?[\w-]+\.md)\b(?: (\d(?:\.\d)?)\b)?/g)].map((match) => ({ path, file: match[1]!, number: match[2] })))
+
+  it("points at documents that are there", () => {
+    assert.isAtLeast(pointed.length, 15)
+    for (const { file, number, path } of pointed) {
+      const document = documents.find((one) => one.path === file)
+      assert.isDefined(document, `${path} points at ${file}`)
+      if (number !== undefined) assert.match(document!.text, new RegExp(`^##+ ${number.replace(".", "\\.")}\\b`, "m"), `${path} points at ${file} ${number}`)
+    }
+  })
+
+  it("and package.json say the same version", () => {
+    const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string }
+    assert.strictEqual(version, manifest.version)
   })
 })
 

@@ -16,7 +16,7 @@ export interface Check {
   readonly todo?: string
 }
 
-/** A session made this far in the future is refused by hosted (DESIGN.md 8). */
+/** A session made this far in the future is refused by hosted. */
 const skewFailMillis = 60_000
 const skewWarnMillis = 5_000
 const probeTimeoutMillis = 5_000

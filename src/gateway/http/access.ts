@@ -76,7 +76,7 @@ const doorkeeperLayer = (trust: Trust) =>
     ownerSession: Effect.map(Clock.currentTimeMillis, (now) => issueOwnerSession(Redacted.value(trust.secret), now))
   })))
 
-/** A revoked token stops everything within a second (DESIGN.md 8); an expired one likewise. */
+/** A revoked token stops everything within a second; an expired one likewise. */
 const recheckEvery = Duration.millis(500)
 
 const tokenEnded = (registrar: Registrar["Service"], bearer: string): Effect.Effect<void> =>

@@ -1,4 +1,5 @@
 import { HttpApi, OpenApi } from "effect/http-api"
+import { version } from "../../../streams/version.ts"
 import { AdvisorKeys, AdvisorQuestions } from "./api/advisor.ts"
 import { Conversations, Messages } from "./api/conversations.ts"
 import { Log } from "./api/log.ts"
@@ -15,7 +16,7 @@ import { Problems } from "./caller.ts"
 
 const about = OpenApi.annotations({
   title: "Maestra Sync",
-  version: "0.1.0",
+  version,
   description: "Conversations, their history and their events. Local and hosted backends speak the same."
 })
 

@@ -5,6 +5,7 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { createServer } from "node:http"
 import { AdminTokens } from "../../../streams/Access.ts"
 import { Audit } from "../../../streams/Audit.ts"
+import { version } from "../../../streams/version.ts"
 import { Reads } from "../Reads.ts"
 import { Recording } from "../Recording.ts"
 import { makeConnections } from "../websocket/connections.ts"
@@ -32,9 +33,6 @@ import { telemetryStreamHandlers } from "./handlers/telemetryStream.ts"
 import { tokenHandlers } from "./handlers/tokens.ts"
 import { hostedTools, localTools } from "./handlers/tools.ts"
 import { webApp } from "./webApp.ts"
-
-/** Version of this program, as `/health` says it. */
-const version = "0.1.0"
 
 /** Requests under way when the server stops may finish for this long. Event streams end at once. */
 const shutdownMax = Duration.seconds(5)

@@ -8,7 +8,7 @@ import { Settings } from "../../../streams/events/settings.ts"
 import { Stamp } from "../../../streams/Stamp.ts"
 import { Verdict } from "../../../streams/Verdict.ts"
 
-/** The JSON shapes of the contract: field names of the seed protocol (DESIGN.md 9). */
+/** The JSON shapes of the contract; docs/PROTOCOL.md says what they mean. */
 
 /** Entries of a page: a screen or two; a caller who wants all uses the cursor. */
 export const pageLimitDefault = 100
@@ -128,7 +128,7 @@ export const Restore = Schema.Struct({
   surface: Schema.optionalKey(Surface)
 }).annotate({ identifier: "Restore" })
 
-/** One line of `/import` and `/export` (DESIGN.md 10). Other fields are ignored. */
+/** One line of `/import` and `/export` as files have it. Other fields are ignored. */
 export const ImportConversation = Schema.Struct({
   conversation_id: OutsideId,
   title: Schema.optionalKey(Title),

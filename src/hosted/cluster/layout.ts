@@ -1,8 +1,8 @@
 import { Effect, Option, Result, Schema } from "effect"
-import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { logPartitions, partitionsMax } from "../../../streams/definitions.ts"
 import type { HubOptions } from "../../nats/hubConfig.ts"
+import { readIfThere } from "../../security/readIfThere.ts"
 
 /** One server of a cluster, and where it listens. */
 const Server = Schema.Struct({
@@ -33,7 +33,7 @@ export const readLayout = Effect.fnUntraced(function*(dir: string) {
   const file = layoutFile(dir)
   const refused = () => new ClusterRefused({ why: `${file} cannot be read`, hint: "Put a copy back; nothing was changed." })
   const text = yield* Effect.tryPromise({
-    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return undefined; throw cause }),
+    try: () => readIfThere(file),
     catch: refused
   })
   if (text === undefined) return Option.none<ClusterLayout>()

@@ -11,7 +11,7 @@ export interface PreviousKey {
   readonly signature: string
 }
 
-/** The public part of a backend, as it registers (DESIGN.md 4a). */
+/** The public part of a backend, as it registers (docs/PROTOCOL.md 2). */
 export interface Identity {
   readonly backend_id: string
   readonly backend_type: "local" | "hosted" | "companion"

@@ -1,3 +1,4 @@
+import { sessionHoursMax } from "../../../streams/limits.ts"
 import { type Bytes, fromBase64url, fromUtf8, randomBytes, sameBytes, toBase64url, toHex, utf8 } from "./bytes.ts"
 import { canonicalJson } from "./canonical.ts"
 import { hmac, hmacKey } from "./digest.ts"
@@ -18,8 +19,7 @@ export interface SessionToken extends SessionClaims {
   readonly signature: string
 }
 
-/** A token lives at most a working day, milliseconds. */
-export const tokenLifeMaxMillis = 8 * 3600 * 1000
+export const tokenLifeMaxMillis = sessionHoursMax * 3600 * 1000
 
 const macOf = (token: SessionClaims, key: Bytes | CryptoKey): Promise<Bytes> =>
   hmac(key, canonicalJson({

@@ -1,4 +1,4 @@
-// Goal: the fold is a function of which entries there are, not of their order, number or grouping; its rules are DESIGN.md 7's.
+// Goal: the fold is a function of which entries there are, not of their order, number or grouping; its rules are those of GLOSSARY.md, Order and conflict.
 // Method: plain examples say which rules; random histories, shuffled and repeated, say that order does not matter.
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"

@@ -96,7 +96,7 @@ const itemOf = (write: MessageView["shown"]): HistoryItem => {
   }
 }
 
-/** DESIGN.md 4a, word by word. */
+/** The state digest, written once more. */
 const digestOf = (state: State): string => {
   const lines = [...view(state, { withheld: false }).values()].filter(({ hidden }) => !hidden).sort((a, b) => bytewise(a.shared, b.shared)).map((conversation) => {
     const { title } = conversation

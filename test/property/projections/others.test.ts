@@ -1,4 +1,4 @@
-// Goal: settings, peers and sync state say what DESIGN.md 8 and 12 say, in any order of arrival.
+// Goal: settings, peers and sync state say what they are to say, in any order of arrival.
 // Method: examples for the rules; every order of a handful of events for independence; the tables beside the folds.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { resolve } from "node:path"
 import { defaultLimits } from "../../../hosted/RateBudget.ts"
+import { pairingMinutesMax, sessionHoursMax } from "../../../../streams/limits.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
 import { alertFlags, alertSettings } from "../../serving/alertSettings.ts"
@@ -19,11 +20,6 @@ import { showFirstToken } from "./tokens.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
 import { port, sideDir } from "../../settings.ts"
 import { table } from "../../text.ts"
-
-/** The longest a session binding token may live (DESIGN.md 8). */
-const sessionHoursMax = 8
-/** The longest a pairing code may be good for (DESIGN.md 8). */
-const pairingMinutesMax = 10
 
 const flags = {
   ...logFlags,

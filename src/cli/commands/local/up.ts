@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
+import { sessionHoursMax } from "../../../../streams/limits.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { advisorSettings } from "../../serving/advisorSettings.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
@@ -15,9 +16,6 @@ import { freePort } from "../../serving/ports.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
 import { port, sideDir } from "../../settings.ts"
 import { table } from "../../text.ts"
-
-/** The longest a session binding token may live (DESIGN.md 8). */
-const sessionHoursMax = 8
 
 /** `local up`: the local backend, in the foreground. */
 export const up = Command.make(
