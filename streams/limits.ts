@@ -28,6 +28,9 @@ export const sessionHoursMax = 8
 /** How long a pairing code waits for its device at most, minutes: long enough to walk over to it. */
 export const pairingMinutesMax = 10
 
+/** Rows of one page: what a caller wants beyond, it asks for with the cursor. */
+export const pageMax = 500
+
 /** HTTP request body. */
 export const bodyMaxBytes = 4 * MiB
 /** Body of `POST /sync`: one whole commit of 4 MiB fits, written as JSON texts. */

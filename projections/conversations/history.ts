@@ -1,9 +1,10 @@
 import { Effect, Option } from "effect"
+import { pageMax } from "../../streams/limits.ts"
 import { eventIdOf } from "../ledger.ts"
 import { unpackTime } from "../packedTime.ts"
 import { Sqlite, type Statements } from "../Sqlite.ts"
 import type { Conflict, HistoryItem } from "./model.ts"
-import { messageByName, type Page, pageMax, readCursor, writeCursor } from "./queries.ts"
+import { messageByName, type Page, readCursor, writeCursor } from "./queries.ts"
 import { stampOfCells } from "./rows.ts"
 import { kinds } from "./tables.ts"
 

@@ -1,13 +1,11 @@
 import { Effect, Option } from "effect"
 import { kindOf } from "../../streams/ids.ts"
+import { pageMax } from "../../streams/limits.ts"
 import type { Stamp } from "../../streams/Stamp.ts"
 import { packTime, unpackTime } from "../packedTime.ts"
 import { Sqlite } from "../Sqlite.ts"
 import type { Conversation, Message, Summary } from "./model.ts"
 import { stampOfCells } from "./rows.ts"
-
-/** Lines of one page at most. */
-export const pageMax = 500
 
 /** A page and, if there are more, where the next one begins. `cursor` is opaque. */
 export interface Page<A> {

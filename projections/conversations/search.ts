@@ -1,7 +1,8 @@
 import { Effect } from "effect"
+import { pageMax } from "../../streams/limits.ts"
 import { Sqlite } from "../Sqlite.ts"
 import { unpackTime } from "../packedTime.ts"
-import { type Page, pageMax, readCursor, writeCursor } from "./queries.ts"
+import { type Page, readCursor, writeCursor } from "./queries.ts"
 import { searchStep } from "./searchIndex.ts"
 
 /** What shows and says what was asked for: a message, or a title where `message_id` is null. */

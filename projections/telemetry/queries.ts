@@ -1,13 +1,11 @@
 import { Effect } from "effect"
+import { pageMax } from "../../streams/limits.ts"
 import type { TelemetryEvent } from "../../streams/telemetry.ts"
 import { readCursor, writeCursor } from "../conversations/queries.ts"
 import { Sqlite, type Value } from "../Sqlite.ts"
 import type { Hour } from "./apply.ts"
 
 const tenantId = "(select id from tenant where name = ?1)"
-
-/** Rows listed at once at most. */
-export const telemetryPageMax = 1000
 
 /** Which events are wanted; an absent field wants all. */
 export interface TelemetryWanted {
@@ -31,7 +29,7 @@ export interface StoredTelemetry {
 /** A page of events in the order they were stored. `cursor` goes on behind it; `null`: there was no more. */
 export const listTelemetry = Effect.fnUntraced(function*(wanted: TelemetryWanted) {
   const sqlite = yield* Sqlite
-  const limit = Math.max(1, Math.min(wanted.limit, telemetryPageMax))
+  const limit = Math.max(1, Math.min(wanted.limit, pageMax))
   const [seq, number] = placeOf(wanted.cursor)
   const rows = yield* sqlite.all<{ seq: number; number: number; peer: string; stored: number; event: string }>(
     // one text for each set of filters, so that the one on the type finds its index
@@ -60,7 +58,7 @@ const placeOf = (cursor: string | undefined): readonly [number, number] => {
 /** Roll-ups of the hours from `since` on (ISO time; its hour included), oldest first. */
 export const telemetryHours = Effect.fnUntraced(function*(wanted: Omit<TelemetryWanted, "source"> & { readonly peer?: string | undefined; readonly model?: string | undefined }) {
   const sqlite = yield* Sqlite
-  const limit = Math.max(1, Math.min(wanted.limit, telemetryPageMax))
+  const limit = Math.max(1, Math.min(wanted.limit, pageMax))
   const after = cellOf(wanted.cursor)
   const rows = yield* sqlite.all<Hour>(
     `select hour, type, model, peer, events, latency_events as latencyEvents, latency as latencyMicros, latency_max as latencyMicrosMax, tokens, cost as costNanos

@@ -126,4 +126,5 @@ const silent = (backend: Backend) =>
 const lost = (backend: Backend) =>
   notReachable("connection-lost", `the connection to the ${backend.side} backend was lost in the middle of its answer`, "Look what is there, then repeat.")
 
-const notUnderstood = failed("not-understood", "the backend's answer is not one this version of maestra understands", "Restart the backend, so that both are of one version.")
+/** Its answer has another shape than ours. */
+export const notUnderstood = failed("not-understood", "the backend's answer is not one this version of maestra understands", "Restart the backend, so that both are of one version.")

@@ -4,7 +4,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { type ClusterLayout, layoutAcross, layoutHere, serverCount } from "../hosted/cluster/layout.ts"
 import { misused } from "./failure.ts"
-import { freePort } from "./serving/ports.ts"
+import { freePorts } from "./serving/ports.ts"
 import { dataDirOr } from "./settings.ts"
 
 const portsPerServer = 3
@@ -25,11 +25,4 @@ export const layoutOn = Effect.fnUntraced(function*(hosts: ReadonlyArray<string>
   if (a !== undefined && b !== undefined && c !== undefined) return (partitions: number): ClusterLayout => layoutAcross(partitions, [a, b, c])
   const ports = yield* freePorts(portsPerServer * serverCount)
   return (partitions: number): ClusterLayout => layoutHere(partitions, ports)
-})
-
-/** Different ones: each is only known to be free until somebody takes it. */
-const freePorts = Effect.fnUntraced(function*(count: number) {
-  const ports = new Set<number>()
-  while (ports.size < count) ports.add(yield* freePort(0, "--port"))
-  return [...ports]
 })

@@ -3,7 +3,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import { join } from "node:path"
 import { type CliFailure, failed } from "./failure.ts"
-import { writeWhole } from "./serving/folder.ts"
+import { prepareFolder, writeWhole } from "./serving/folder.ts"
 import { type Side, sideDir } from "./settings.ts"
 
 /** Where a named reader of the event stream is: kept beside the backend it reads, one line in a file. */
@@ -18,7 +18,7 @@ export interface Place {
 export const openPlace = Effect.fnUntraced(function*(side: Side, name: string) {
   const fs = yield* FileSystem.FileSystem
   const dir = join(yield* sideDir(side), "subscriptions")
-  yield* fs.makeDirectory(dir, { recursive: true, mode: 0o700 }).pipe(Effect.mapError(() => failed("folder-unwritable", `the folder ${dir} cannot be made`, "See who owns it and whether the disk is full.")))
+  yield* prepareFolder(dir)
   const file = join(dir, name)
   const text = yield* fs.readFileString(file).pipe(Effect.option)
   const from = Option.map(text, (held) => held.trim())

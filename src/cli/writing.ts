@@ -9,7 +9,7 @@ import { answer } from "./print.ts"
 
 type Tier = "local" | "hosted" | "everywhere"
 
-/** The backend waits no longer than this in one request. */
+/** Whoever wants to wait for longer than one request may last asks `status`. */
 const waitMaxSeconds = 60
 
 /** The flags of every command that writes. */

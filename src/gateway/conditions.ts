@@ -1,8 +1,9 @@
 import { Effect } from "effect"
 import type { Tier } from "../../streams/Backend.ts"
+import { pageMax } from "../../streams/limits.ts"
 import { invalid } from "./http/body.ts"
 import { type Problem, problem } from "./http/problems.ts"
-import { pageLimitDefault, pageLimitMax, waitMillisDefault, waitMillisMax } from "./http/wire.ts"
+import { pageLimitDefault, waitMillisDefault, waitMillisMax } from "./http/wire.ts"
 
 /** Does `If-Match` allow a write to a conversation at `version` (`undefined`: there is none)? */
 export const matches = (ifMatch: string, version: number | undefined): boolean =>
@@ -36,6 +37,6 @@ export const readWait = (query: { readonly wait?: Tier; readonly timeout_ms?: nu
 export const readLimit = (limit: number | undefined): Effect.Effect<number, Problem> =>
   limit === undefined
     ? Effect.succeed(pageLimitDefault)
-    : limit >= 1 && limit <= pageLimitMax
+    : limit >= 1 && limit <= pageMax
     ? Effect.succeed(limit)
-    : Effect.fail(invalid("limit", `limit is not between 1 and ${pageLimitMax}.`, "Use the cursor to get more."))
+    : Effect.fail(invalid("limit", `limit is not between 1 and ${pageMax}.`, "Use the cursor to get more."))

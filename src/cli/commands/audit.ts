@@ -7,9 +7,10 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { AuditPage, AuditVerified } from "../answers.ts"
 import { type Backend, find } from "../backend.ts"
-import { ask } from "../call.ts"
+import { ask, notUnderstood } from "../call.ts"
 import { failed } from "../failure.ts"
 import { follow } from "../following.ts"
+import { limitFlag } from "../paging.ts"
 import { answer, note } from "../print.ts"
 import { things } from "../rows.ts"
 import { Json } from "../settings.ts"
@@ -21,7 +22,7 @@ const followEvery = "1 second"
 const flags = {
   on: Flag.Literals("on", ["local", "hosted"]).pipe(Flag.withDescription("Which backend on this machine to ask"), Flag.withDefault("local")),
   tenant: Flag.String("tenant").pipe(Flag.withDescription("With --on hosted: only this tenant's entries, `_` for those of none"), Flag.optional),
-  limit: Flag.Int("limit").pipe(Flag.withDescription("Entries at most, the newest"), Flag.withDefault(50)),
+  limit: limitFlag(50),
   from: Flag.String("from").pipe(Flag.withDescription("next_cursor of a page before: what came after it"), Flag.optional),
   follow: Flag.Boolean("follow").pipe(Flag.withDescription("Go on as entries come; with --json one a line"), Flag.withDefault(false)),
   verify: Flag.Boolean("verify").pipe(Flag.withDescription("Check every chain of entries instead"), Flag.withDefault(false))
@@ -63,8 +64,7 @@ const line = (entry: Entry): string => oneLine([entry.time, entry.type, entry.te
 
 const verify = Effect.fnUntraced(function*(backend: Backend) {
   const { result } = yield* follow(backend, "verifying", { method: "POST", path: "/audit/verify" })
-  const checked = yield* Schema.decodeUnknownEffect(AuditVerified)(result).pipe(
-    Effect.mapError(() => failed("not-understood", "the backend's answer is not one this version of maestra understands", "Restart the backend, so that both are of one version.")))
+  const checked = yield* Schema.decodeUnknownEffect(AuditVerified)(result).pipe(Effect.mapError(() => notUnderstood))
   yield* answer(result, () => `${checked.ok ? "all holds" : "damaged"}: ${plural(checked.entries, "entry", "entries")} in ${plural(checked.chains.length, "chain")}`)
   if (checked.ok) return
   for (const { place, what } of checked.problems) yield* note(`entry at ${count(place)} ${what}`)

@@ -1,10 +1,10 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { Conflicts } from "../answers.ts"
 import { reading, where } from "../backend.ts"
 import { ask } from "../call.ts"
+import { cursorFlag, limitFlag } from "../paging.ts"
 import { answer } from "../print.ts"
 import { plain, shellWord, table } from "../text.ts"
 import { writeCells } from "./history.ts"
@@ -14,12 +14,8 @@ export const conflicts = Command.make(
   "conflicts",
   {
     ...where,
-    limit: Flag.Int("limit").pipe(
-      Flag.filter((limit) => limit >= 1 && limit <= 1000, (limit) => `Expected 1 to 1000, got ${limit}`),
-      Flag.withDescription("How many at most (default 50)"),
-      Flag.withDefault(50)
-    ),
-    cursor: Flag.String("cursor").pipe(Flag.withDescription("Go on where an earlier page ended"), Flag.optional)
+    limit: limitFlag(50),
+    cursor: cursorFlag
   },
   Effect.fn(function*(flags) {
     const { raw, value } = yield* ask(yield* reading(flags), Conflicts, {

@@ -1,11 +1,11 @@
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { Hits } from "../answers.ts"
 import { reading, where } from "../backend.ts"
 import { ask } from "../call.ts"
+import { cursorFlag, limitFlag } from "../paging.ts"
 import { answer } from "../print.ts"
 import { oneLine, plain, shellWord, table, time } from "../text.ts"
 
@@ -15,12 +15,8 @@ export const search = Command.make(
   {
     ...where,
     words: Argument.String("word").pipe(Argument.withDescription("Words, or beginnings of words"), Argument.variadic({ min: 1 })),
-    limit: Flag.Int("limit").pipe(
-      Flag.filter((limit) => limit >= 1 && limit <= 500, (limit) => `Expected 1 to 500, got ${limit}`),
-      Flag.withDescription("How many at most (default 20)"),
-      Flag.withDefault(20)
-    ),
-    cursor: Flag.String("cursor").pipe(Flag.withDescription("Go on where an earlier page ended"), Flag.optional)
+    limit: limitFlag(20),
+    cursor: cursorFlag
   },
   Effect.fn(function*(flags) {
     const backend = yield* reading(flags)

@@ -2,16 +2,15 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { join } from "node:path"
 import { Granted, Told } from "../answers.ts"
 import { find } from "../backend.ts"
 import { ask, segment } from "../call.ts"
-import { failed, misused, notReachable } from "../failure.ts"
+import { misused, notReachable } from "../failure.ts"
 import { answer } from "../print.ts"
-import { writeWhole } from "../serving/folder.ts"
+import { prepareFolder, writeWhole } from "../serving/folder.ts"
 import { type Side, sideDir } from "../settings.ts"
 import { table, time } from "../text.ts"
 
@@ -42,8 +41,7 @@ const grant = Command.make(
     const { value } = yield* ask(backend, Granted, { method: "POST", path: `/tools/${yield* segment(flags.name)}`, body: { ...Option.match(flags.tenant, { onNone: () => ({}), onSome: (one) => ({ tenant: one }) }), days: flags.days } })
     const { creds, data_keys, nkey_seed, ...shown } = value
     const dir = join(yield* sideDir(side), "tools")
-    const fs = yield* FileSystem.FileSystem
-    yield* fs.makeDirectory(dir, { recursive: true, mode: 0o700 }).pipe(Effect.mapError(() => failed("folder-unwritable", `the folder ${dir} cannot be made`, "See who owns it and whether the disk is full.")))
+    yield* prepareFolder(dir)
     const secret = creds === undefined ? join(dir, `${flags.name}.nk`) : join(dir, `${flags.name}.creds`)
     const files = { ...(creds === undefined ? { nkey_file: secret } : { creds_file: secret }), keys_file: join(dir, `${flags.name}.keys.json`) }
     yield* writeWhole(secret, creds ?? `${nkey_seed}\n`)

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Verified } from "../answers.ts"
 import { type Where, reading, where } from "../backend.ts"
+import { notUnderstood } from "../call.ts"
 import { failed } from "../failure.ts"
 import { follow } from "../following.ts"
 import { answer, note } from "../print.ts"
@@ -15,9 +16,7 @@ export const verify = Command.make(
   Effect.fn(function*(flags: Where) {
     const backend = yield* reading(flags)
     const { result, seconds } = yield* follow(backend, "verifying", { method: "POST", path: "/verify" })
-    const verified = yield* Schema.decodeUnknownEffect(Verified)(result).pipe(
-      Effect.mapError(() => failed("not-understood", "the backend's answer is not one this version of maestra understands", "Restart the backend, so that both are of one version."))
-    )
+    const verified = yield* Schema.decodeUnknownEffect(Verified)(result).pipe(Effect.mapError(() => notUnderstood))
     yield* answer(result, () => sentence(verified, seconds))
     if (verified.ok) return
     for (const problem of verified.problems) yield* note(`sequence ${count(problem.seq)}: ${problem.what}${problem.detail === undefined ? "" : ` — ${oneLine(problem.detail, 200)}`}`)

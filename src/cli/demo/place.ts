@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { failed } from "../failure.ts"
 import { prepareFolder, writeWhole } from "../serving/folder.ts"
-import { freePort } from "../serving/ports.ts"
+import { freePorts } from "../serving/ports.ts"
 
 /** The three backends of the demo, in the order they are started and shown. */
 export const names = ["hosted", "laptop", "desktop"] as const
@@ -43,7 +43,7 @@ export const openPlace = Effect.fnUntraced(function*(dir: string) {
     )
     return place(dir, kept, false)
   }
-  const [hosted, leaf, laptop, desktop] = yield* distinctPorts(4)
+  const [hosted, leaf, laptop, desktop] = yield* freePorts(4)
   const kept: Kept = {
     keystore_passphrase: secret(),
     master_key: secret(),
@@ -64,9 +64,3 @@ export const keepTenant = (at: Place, tenant: string) =>
 const place = (dir: string, kept: Kept, isNew: boolean): Place => ({ ...kept, dir, folder: (name) => join(dir, name), isNew })
 
 const keep = (dir: string, kept: Kept) => writeWhole(fileOf(dir), `${JSON.stringify(kept, null, 2)}\n`)
-
-const distinctPorts = Effect.fnUntraced(function*(howMany: number) {
-  const ports = new Set<number>()
-  while (ports.size < howMany) ports.add(yield* freePort(0, "--port"))
-  return [...ports]
-})

@@ -20,3 +20,10 @@ export const freePort = (wanted: number, flag: string) =>
     })
     return Effect.sync(() => server.close())
   })
+
+/** Different free ones: each is only known to be free until somebody takes it. */
+export const freePorts = Effect.fnUntraced(function*(count: number) {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(yield* freePort(0, "--port"))
+  return [...ports]
+})

@@ -1,6 +1,5 @@
 import { Schema } from "effect"
 import { AuditEntry } from "../../../streams/Audit.ts"
-import { pageMax } from "../../../projections/conversations/queries.ts"
 import { Identity } from "../../../streams/events/peer.ts"
 import { Content, OutsideId, Role, Timestamp, Title } from "../../../streams/events/fields.ts"
 import { nameMaxLength } from "../../../streams/limits.ts"
@@ -12,7 +11,6 @@ import { Verdict } from "../../../streams/Verdict.ts"
 
 /** Entries of a page: a screen or two; a caller who wants all uses the cursor. */
 export const pageLimitDefault = 100
-export const pageLimitMax = pageMax
 /** How long a write waits to reach a tier where its author does not say. */
 export const waitMillisDefault = 10_000
 /** And at most: an hour, for scripts that wait until a device comes back from a tunnel. */

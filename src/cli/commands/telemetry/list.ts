@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import { TelemetryHours, TelemetryPage } from "../../answers.ts"
 import { reading, where } from "../../backend.ts"
 import { ask } from "../../call.ts"
+import { cursorFlag, limitFlag } from "../../paging.ts"
 import { answer } from "../../print.ts"
 import { things } from "../../rows.ts"
 
@@ -21,8 +22,8 @@ export const list = Command.make(
     source: Flag.String("source").pipe(Flag.withDescription("Only this kind of backend (local, ios_local, …) or peer"), Flag.optional),
     since: Flag.String("since").pipe(Flag.withDescription("Only what happened then or later, as 2026-11-22T10:00:00Z"), Flag.optional),
     hours: Flag.Boolean("hours").pipe(Flag.withDescription("Roll-ups per hour, type, model and peer"), Flag.withDefault(false)),
-    limit: Flag.Int("limit").pipe(Flag.withDescription("Rows at most"), Flag.withDefault(50)),
-    cursor: Flag.String("cursor").pipe(Flag.withDescription("next_cursor of the page before"), Flag.optional)
+    limit: limitFlag(50),
+    cursor: cursorFlag
   },
   Effect.fn(function*(flags) {
     const backend = yield* reading(flags)

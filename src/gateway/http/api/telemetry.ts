@@ -81,6 +81,6 @@ export class TelemetryStream extends HttpApiGroup.make("telemetryStream").add(
     query: { ticket: text },
     headers: { upgrade: text, "sec-websocket-protocol": text },
     success: HttpApiSchema.Empty(101),
-    error: refusals(401, 403, 426, 503)
+    error: refusals(401, 403, 426, 429, 503)
   })
 ) {}
