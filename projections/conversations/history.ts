@@ -114,6 +114,19 @@ export const conflictPage = `
   where k.tenant = (select id from tenant where name = ?1) and k.message > ?2 and c.hidden = 0
   order by k.message limit ?3`
 
+/** How many messages `conflicts` lists, over all its pages. */
+export const countConflicts = Effect.fnUntraced(function*(tenant: string) {
+  const [row] = yield* (yield* Sqlite).all<{ count: number }>(conflictCount, tenant)
+  return row!.count
+})
+
+export const conflictCount = `
+  select count(distinct k.message) as count
+  from conflict k
+  join message m on m.id = k.message
+  join conversation c on c.id = m.conversation
+  where k.tenant = (select id from tenant where name = ?1) and c.hidden = 0`
+
 /** The losing writes of each message, and the one that shows. */
 export const conflictWrites = `
   select v.message, v.write as ref, ${historyCells}

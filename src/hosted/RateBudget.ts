@@ -12,7 +12,7 @@ export interface RateLimits {
 
 export const defaultLimits: RateLimits = { syncsPerMinute: 100, telemetryPerMinute: 1000, backlogBytesPerMinute: 1024 ** 3 }
 
-/** Where the hosted processes share the buckets: in the hub's memory, forgotten after a silent minute, when a bucket is full anyway. */
+/** Where the hosted processes share the buckets: in the hub's memory, forgotten after two silent minutes, when a bucket is full anyway. */
 export const rateBucket = { bucket: "RATES", ageMax: Duration.minutes(2) } as const
 
 export interface RateBudget {

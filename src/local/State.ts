@@ -143,3 +143,7 @@ export const needPerson = Effect.fnUntraced(function*(state: State, needs: strin
 })
 
 export const linkUp = (state: State): boolean => SubscriptionRef.getUnsafe(state.link).up
+
+/** Completes when the link comes up; where it is up now, when it has been down in between. */
+export const linkReturns = (state: State): Effect.Effect<unknown> =>
+  awaitRef(state.link, ({ up }) => !up).pipe(Effect.andThen(awaitRef(state.link, ({ up }) => up)))

@@ -38,9 +38,9 @@ export interface MirrorContext extends Mirror {
   readonly own: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Shared>>
   /** Which of these events are here, and whether they were written here. */
   readonly held: (eventIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, boolean>>
-  /** What retention took from conversations so far, by their name in the log. */
   /** Whether what was written here stays when retention removes it from the log. */
   readonly keepsOwn: Effect.Effect<boolean>
+  /** What retention took from conversations so far, by their name in the log. */
   readonly expired: Effect.Effect<ReadonlyArray<{ readonly conversation: string; readonly before: number }>>
   /** Completes when the tables hold what the journal holds now. */
   readonly journalRead: Effect.Effect<void>

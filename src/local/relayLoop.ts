@@ -13,14 +13,13 @@ import { epochOf } from "./mirrorLoop.ts"
 import { mirrorWhole } from "./mirrorWhole.ts"
 import { onVerdict } from "./onVerdict.ts"
 import { pauseAfter, readHead, reconcileWith, relaySession, type RelayContext, type SessionEnd } from "./Relay.ts"
-import { awaitBump, awaitRef, linkUp, needPerson, note, type State } from "./State.ts"
+import { awaitBump, awaitRef, linkReturns, linkUp, needPerson, note } from "./State.ts"
 import { isThrownOut, stopAsTwin } from "./twins.ts"
 
 /** After a renewal that did not come about: hosted is away, or a clock is wrong. */
 const renewPause = Duration.seconds(2)
 /** Long enough for any mirror that moves at all; the watchdog sees to one that does not. */
 const mirrorPatience = Duration.seconds(60)
-
 
 /** Ask, and notice a restored log even where nothing waits to be sent. */
 export const lookAround = Effect.fnUntraced(function*(context: LinkedContext) {
@@ -70,9 +69,6 @@ export const runRelay = Effect.fn("local.relay")(function*(context: LinkedContex
     end = yield* act(context, result.success)
   }
 })
-
-const linkReturns = (state: State) =>
-  linkUp(state) ? awaitRef(state.link, ({ up }) => !up).pipe(Effect.andThen(awaitRef(state.link, ({ up }) => up))) : awaitRef(state.link, ({ up }) => up)
 
 /** One comparison of heads and the session on top of it. */
 const step = Effect.fnUntraced(function*(context: LinkedContext, carried: SessionEnd | undefined) {

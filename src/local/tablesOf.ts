@@ -1,6 +1,6 @@
 import { Effect, Layer, Option } from "effect"
 import type { Shared } from "../../projections/Entry.ts"
-import { conflicts } from "../../projections/conversations/history.ts"
+import { countConflicts } from "../../projections/conversations/history.ts"
 import { stateDigest } from "../../projections/conversations/digest.ts"
 import { counts, greatestLamport } from "../../projections/conversations/queries.ts"
 import { allProjections } from "../../projections/projections.ts"
@@ -47,12 +47,11 @@ export const tablesOf = (source: string): Effect.Effect<Tables, never, Sqlite> =
     counts: ask(Effect.gen(function*() {
       const visible = yield* counts(selfTenant)
       const wrong = yield* problemCounts(selfTenant)
-      const page = yield* conflicts({ tenant: selfTenant, limit: listedMax })
       const [aside] = yield* sqlite.all<{ count: number }>(
         "select count(*) as count from event where tenant = (select id from tenant where name = ?) and withheld is not null and withheld like 'set aside%'", selfTenant)
       return {
         ...(visible as { readonly conversations: number; readonly messages: number }),
-        conflicts: page.items.length,
+        conflicts: yield* countConflicts(selfTenant),
         quarantined: [...wrong.values()].reduce((sum, count) => sum + count, 0),
         setAside: aside?.count ?? 0
       }

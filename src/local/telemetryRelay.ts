@@ -14,7 +14,7 @@ import { type DataKey, seal } from "../security/sealing.ts"
 import { sharedId } from "../security/sharedId.ts"
 import type { PairedWith } from "./Pairing.ts"
 import { pauseAfter } from "./Relay.ts"
-import { awaitBump, awaitRef, linkUp, note, type State } from "./State.ts"
+import { awaitBump, awaitRef, linkReturns, linkUp, note, type State } from "./State.ts"
 import { keptOf } from "./telemetry.ts"
 
 export interface TelemetryRelayContext {
@@ -148,12 +148,9 @@ const send = Effect.fnUntraced(function*(context: TelemetryRelayContext, prepare
       }
       // expired, revoked, unknown: the relay of commits hears the same and acts; busy and the rest pass
     }
-    yield* Effect.timeoutOption(linkReturned(state), pauseAfter(tries, yield* Random.next))
+    yield* Effect.timeoutOption(linkReturns(state), pauseAfter(tries, yield* Random.next))
   }
 })
-
-const linkReturned = (state: State) =>
-  awaitRef(state.link, ({ up }) => !up).pipe(Effect.andThen(awaitRef(state.link, ({ up }) => up)))
 
 /** An answer cannot come any more once the link is down: ask again as soon as it is back. */
 const ask = (context: TelemetryRelayContext, framed: Uint8Array): Effect.Effect<Uint8Array, NoResponders | RequestTimedOut> => {

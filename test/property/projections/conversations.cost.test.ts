@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Entry } from "../../../projections/Entry.ts"
 import { stateDigest } from "../../../projections/conversations/digest.ts"
-import { conflicts, findExisting, history as historyOf } from "../../../projections/conversations/history.ts"
+import { conflicts, countConflicts, findExisting, history as historyOf } from "../../../projections/conversations/history.ts"
 import { exportPage } from "../../../projections/conversations/exportPage.ts"
 import { heads } from "../../../projections/conversations/heads.ts"
 import { counts, current, get, greatestLamport, list, namesOf } from "../../../projections/conversations/queries.ts"
@@ -98,6 +98,7 @@ const everyQuery = Effect.gen(function*() {
   yield* current({ tenant, conversation: "plain", message: "m2" })
   yield* historyOf({ tenant, conversation: "plain", message: "m2" })
   yield* conflicts({ tenant, limit: 10 })
+  yield* countConflicts(tenant)
   yield* search({ tenant, words: "yes", limit: 10 })
   yield* findExisting({ tenant, messages: [{ conversation: "plain", message_id: "m2", role: "user", content: "yes" }] })
   yield* counts(tenant)
