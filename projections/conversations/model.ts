@@ -1,7 +1,7 @@
 /** How far a write has come: only here, in the log, or with every peer that reports its position. */
 export type Tier = "local" | "hosted" | "everywhere"
 
-/** A message as it is read, in the seed protocol's field names. */
+/** A message as it is read, in the contract's field names. */
 export interface Message {
   readonly id: string
   readonly role: string

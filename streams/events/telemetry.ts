@@ -3,7 +3,7 @@ import { event } from "../EventDefinition.ts"
 import { nameMaxLength } from "../limits.ts"
 import { wellFormed } from "./fields.ts"
 
-/** What happened, how long it took, what it cost: the seed protocol's record. Any `event_type` is welcome. */
+/** What happened, how long it took, what it cost. Any `event_type` is welcome. */
 export const TelemetryEvent = Schema.Struct({
   event_id: Schema.NonEmptyString.check(wellFormed, Schema.isMaxLength(128)),
   event_type: Schema.NonEmptyString.check(wellFormed, Schema.isMaxLength(128)),

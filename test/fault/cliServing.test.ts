@@ -10,8 +10,10 @@ import { runningIn } from "../../src/cli/backend.ts"
 import { judge } from "../../src/cli/demo/agreement.ts"
 import { keepTenant, openPlace } from "../../src/cli/demo/place.ts"
 import { announce, keptToken, refuseSecond } from "../../src/cli/serving/folder.ts"
+import { leadsNowhere, leafUrlOf } from "../../src/cli/serving/network.ts"
 import { freePort } from "../../src/cli/serving/ports.ts"
 import { notStarted } from "../../src/cli/serving/serve.ts"
+import { loopbackOnly, type Network } from "../../src/hosted/Hub.ts"
 import { leaveTraces, startFakeBackend } from "../support/FakeBackend.ts"
 import { runCli, withFolder } from "../support/runCli.ts"
 
@@ -63,6 +65,22 @@ describe("the folder of a backend", () => {
     server.close()
     expect(refused.sentence).toContain(`port ${picked} is taken`)
     expect(refused.hint).toContain("--leaf-port")
+  })
+
+  it("tells devices an address they can link at, or that there is none", () => {
+    const inFront = "https://sync.example.org"
+    const tls = { certFile: "tls.crt", keyFile: "tls.key" }
+    const linked = (publicUrl: string, network: Partial<Network>) => {
+      const url = leafUrlOf(publicUrl, 7422, { ...loopbackOnly, ...network })
+      return [url, leadsNowhere(url, { ...loopbackOnly, ...network })]
+    }
+    expect(linked("http://127.0.0.1:8826", {})).toEqual(["nats-leaf://127.0.0.1:7422", false])
+    expect(linked(inFront, { tls })).toEqual(["tls://sync.example.org:7422", false])
+    expect(linked(inFront, { tls, webSocketPort: 8443 })).toEqual(["tls://sync.example.org:7422", false])
+    expect(linked(inFront, { webSocketPort: 8443 })).toEqual(["wss://sync.example.org", false])
+    expect(linked(`${inFront}:444`, { webSocketPort: 8443 })).toEqual(["wss://sync.example.org:444", false])
+    expect(linked(inFront, {})).toEqual(["tls://sync.example.org:7422", true])
+    expect(linked("http://10.0.0.2:8826", { plainAllowed: true })).toEqual(["nats-leaf://10.0.0.2:7422", false])
   })
 
   it("says why a start failed, in the words of the part that failed", () => {

@@ -76,7 +76,7 @@ export const samples: Record<EventType, ReadonlyArray<Sample>> = {
   })
 }
 
-/** The seed protocol's telemetry record; its envelope's `type` is the `event_type`. */
+/** A telemetry record; its envelope's `type` is the `event_type`. */
 export const telemetry = {
   event_id: "ev-1",
   event_type: "advisor_ask",

@@ -66,6 +66,28 @@ export const hostedNetwork = (flags: {
   })
 }
 
+/**
+ * Where devices link, if nobody says otherwise: at the leaf port, or as a WebSocket through the proxy that speaks TLS. In
+ * the clear only where nothing leaves the machine, or somebody said so: local backends refuse anything else.
+ */
+export const leafUrlOf = (publicUrl: string, leafPort: number, { plainAllowed, tls, webSocketPort }: Network): string => {
+  const { host, hostname, protocol } = new URL(publicUrl)
+  if (tls === undefined && protocol === "https:" && webSocketPort !== undefined) return `wss://${host}`
+  const plain = tls === undefined && (isLoopback(hostname) || (plainAllowed && protocol === "http:"))
+  return `${plain ? "nats-leaf" : "tls"}://${hostname}:${leafPort}`
+}
+
+/** The same, said aloud where nobody can link: a nats-server speaks before TLS begins, so that nothing in front can begin it in its place. */
+export const whereToLink = Effect.fnUntraced(function*(publicUrl: string, leafPort: number, network: Network) {
+  const leafUrl = leafUrlOf(publicUrl, leafPort, network)
+  if (leadsNowhere(leafUrl, network)) {
+    yield* Effect.logWarning("no local backend on another machine can link: nothing speaks TLS at the leaf port. Give --tls-cert and --tls-key, or --leaf-ws-port with the proxy passing /leafnode to it", { leaf_url: leafUrl })
+  }
+  return leafUrl
+})
+
+export const leadsNowhere = (leafUrl: string, { tls }: Network): boolean => tls === undefined && leafUrl.startsWith("tls:")
+
 /** Trust one more authority, in this process, for everything that speaks TLS from here on. */
 export const trust = (ca: Option.Option<string>): Effect.Effect<string | undefined, CliFailure> =>
   Option.match(ca, {

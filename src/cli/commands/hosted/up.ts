@@ -12,9 +12,7 @@ import { commandPrefix } from "../../prefix.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
 import { alertFlags, alertSettings } from "../../serving/alertSettings.ts"
 import { keptToken, prepareFolder, refuseSecond } from "../../serving/folder.ts"
-import type { Network } from "../../../hosted/Hub.ts"
-import { isLoopback } from "../../../security/plainText.ts"
-import { hostedNetwork, hostedNetworkFlags } from "../../serving/network.ts"
+import { hostedNetwork, hostedNetworkFlags, whereToLink } from "../../serving/network.ts"
 import { freePort } from "../../serving/ports.ts"
 import { showFirstToken } from "./tokens.ts"
 import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
@@ -38,7 +36,7 @@ const flags = {
     Flag.optional
   ),
   leafUrl: Flag.String("leaf-url").pipe(
-    Flag.withDescription("How local backends reach the leaf port; may be given several times (default tls://HOST:LEAF-PORT, plain on this machine; with --cluster what its file says)"),
+    Flag.withDescription("How local backends reach the leaf port; may be given several times (default tls://HOST:LEAF-PORT; wss://HOST with --leaf-ws-port behind a proxy; plain on this machine; with --cluster what its file says)"),
     Flag.atLeast(0)
   ),
   sessionHours: Flag.Finite("session-hours").pipe(
@@ -93,7 +91,7 @@ export const up = Command.make(
     // its own pages, under the name they are served by and on this machine
     const origins = [...new Set([new URL(publicUrl).origin, url, `http://localhost:${httpPort}`, ...yield* allowedOrigins(flags.allowedOrigin)])]
     // what a cluster's servers are called from outside stands in its file, unless it is said here
-    const leafUrls = flags.leafUrl.length > 0 || joins ? flags.leafUrl : [leafUrlOf(publicUrl, leafPort, network)]
+    const leafUrls = flags.leafUrl.length > 0 || joins ? flags.leafUrl : [yield* whereToLink(publicUrl, leafPort, network)]
     const alerts = yield* alertSettings("hosted", publicUrl, flags)
     const layer = yield* Effect.promise(async () => {
       const { hostedBackend } = await import("../../../hosted/main.ts")
@@ -123,13 +121,6 @@ export const up = Command.make(
   Command.withDescription("Run a hosted backend; Ctrl-C stops it"),
   Command.withExamples([{ command: "maestra hosted up --public-url https://sync.example.org", description: "Behind a proxy that speaks TLS" }])
 )
-
-/** In the clear only where nothing leaves the machine, or somebody said so: local backends refuse anything else. */
-const leafUrlOf = (publicUrl: string, leafPort: number, { plainAllowed, tls }: Network): string => {
-  const { hostname, protocol } = new URL(publicUrl)
-  const plain = tls === undefined && (isLoopback(hostname) || (plainAllowed && protocol === "http:"))
-  return `${plain ? "nats-leaf" : "tls"}://${hostname}:${leafPort}`
-}
 
 const screen = (at: { readonly url: string; readonly publicUrl: string; readonly leafUrls: ReadonlyArray<string>; readonly dir: string; readonly maestra: string }): string =>
   [
