@@ -12,7 +12,7 @@ const block = /^( *)```(?:sh|bash|console)\n([\s\S]*?)^\1```/gm
 const blocks = (text: string) => [...text.matchAll(block)].map((match) => match[2]!)
 /** Commands in the middle of a sentence; a document's blocks of code are left out. */
 const mentions = (text: string) =>
-  [...text.replace(/^ *```[\s\S]*?^ *```/gm, "").matchAll(/`((?:npx )?(?:maestra|npm|node) [^`\n]+)`/g)].map((match) => match[1]!)
+  [...text.replace(/^ *```[\s\S]*?^ *```/gm, "").matchAll(/`((?:npx )?(?:[\w./-]*maestra(?:\.sh)?|npm|node) [^`\n]+)`/g)].map((match) => match[1]!)
 /** The same in source, where a hint may be a template: what it fills in is any word. */
 const hints = (text: string) =>
   [...text.matchAll(/\\?`((?:npx )?maestra [^`\\\n]+?)\\?`/g)].map((match) => match[1]!.replace(/\$\{[^}]*\}/g, "X"))
@@ -54,7 +54,7 @@ describe("commands", () => {
 })
 
 describe("settings", () => {
-  const program = sources(["src/**/*.{ts,tsx}", "test/{bench,conformance,soak,support}/**/*.ts"]).map(({ text }) => text).join("\n")
+  const program = sources(["src/**/*.{ts,tsx}", "infra/systemd/*.service", "test/{bench,conformance,soak,support}/**/*.ts"]).map(({ text }) => text).join("\n")
 
   const ofEveryCommand = new Set(["--help", "--version", "--log-level"])
 
