@@ -69,7 +69,6 @@ export const goneRefusal = (what: "revoked" | "erased", receipt?: ErasureReceipt
     ? refuse(403, "revoked", "This machine was revoked. What it holds stays on it; a new data directory and a new pairing code start afresh.")
     : new RegistrationRefused({ status: 410, type: "erased", hint: "This user's data was erased. What this machine holds of it goes too.", ...(receipt === undefined ? {} : { receipt }) })
 
-
 /** The tenant a bearer speaks for. Only registered devices have a voice. */
 export const authenticateOnHosted = (context: SessionsContext, bearer: string, now: number) => {
   const decoded = decodeBearer(bearer)
