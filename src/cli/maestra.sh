@@ -16,10 +16,13 @@ while [ -L "$self" ]; do
 done
 root=$(cd "$(dirname "$self")/../.." && pwd -P)
 
+# A backend lives long and has little to remember: without these, V8 keeps 200 to 300 MB for the 60 MB that are in use.
+flags="--max-semi-space-size=8 --heap-growing-percent=50"
+
 # Its own node_modules in a checkout; the folder above when it is itself installed as a dependency.
 for candidate in "$root/node_modules/.bin/node" "$root/../.bin/node"; do
   if [ -x "$candidate" ]; then
-    exec "$candidate" "$root/src/cli/main.ts" "$@"
+    exec "$candidate" $flags "$root/src/cli/main.ts" "$@"
   fi
 done
 
@@ -32,4 +35,4 @@ if [ "$major" -lt 24 ]; then
   echo "maestra: this needs Node 24, and \`node\` is $(node --version); run \`npm ci\` in $root, which brings Node 24 along" >&2
   exit 1
 fi
-exec node "$root/src/cli/main.ts" "$@"
+exec node $flags "$root/src/cli/main.ts" "$@"

@@ -6,7 +6,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { existsSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { main } from "../support/world.ts"
+import { maestra } from "../support/world.ts"
 import { runCli, withFolder } from "../support/runCli.ts"
 
 /** Doctor, which is part of it, looks at the whole machine. */
@@ -15,7 +15,7 @@ const noTerminal = spawnSync("script", ["--version"]).status !== 0
 
 /** The command at a terminal; `key` is pressed once it asks. */
 const atTerminal = (dataDir: string, file: string, key: string): Promise<string> => {
-  const child = spawn("script", ["-qefc", `'${process.execPath}' '${main}' support-bundle --out '${file}'`, "/dev/null"], { env: { PATH: process.env["PATH"], HOME: dataDir, MAESTRA_DATA_DIR: dataDir, TERM: "xterm" }, stdio: ["pipe", "pipe", "inherit"] })
+  const child = spawn("script", ["-qefc", `'${maestra}' support-bundle --out '${file}'`, "/dev/null"], { env: { PATH: process.env["PATH"], HOME: dataDir, MAESTRA_DATA_DIR: dataDir, TERM: "xterm" }, stdio: ["pipe", "pipe", "inherit"] })
   let seen = ""
   let asked = false
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

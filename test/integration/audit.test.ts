@@ -17,7 +17,7 @@ import { companionCode, openSurface, settle } from "../support/companion.ts"
 import { rawLeaf } from "../support/rawLeaf.ts"
 import { enrol, makeRawPeer, proofOf, registerRaw, tokenFor, writerOf } from "../support/rawPeer.ts"
 import { openTelemetry } from "../support/telemetrySocket.ts"
-import { agreed, type Backend, main, makeWorld, until, type World } from "../support/world.ts"
+import { agreed, type Backend, maestra, makeWorld, until, type World } from "../support/world.ts"
 
 let world: World
 let hosted: Backend
@@ -196,7 +196,7 @@ describe("the audits of real backends", { timeout: 90_000 }, () => {
       const { code, err, out } = await backend.cli("audit", "--verify", "--on", backend.side, "--json")
       assert.deepStrictEqual([code, err, JSON.parse(out).ok], [0, "", true])
     }
-    const child = spawn(process.execPath, [main, "audit", "--follow", "--json", "--limit", "1"], { env: { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: ada.home }, stdio: ["ignore", "pipe", "inherit"] })
+    const child = spawn(maestra, ["audit", "--follow", "--json", "--limit", "1"], { env: { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: ada.home }, stdio: ["ignore", "pipe", "inherit"] })
     let heard = ""
     child.stdout.on("data", (bytes: Buffer) => { heard += bytes.toString() })
     await until(() => heard !== "", 20_000)

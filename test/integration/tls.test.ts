@@ -13,7 +13,7 @@ import { issueCertificate, makeAuthority } from "../../src/security/certificates
 import { toBase64url } from "../../src/security/digest.ts"
 import { encodePairingCode } from "../../src/security/pairingCode.ts"
 import { statusOf } from "../support/linked.ts"
-import { agreed, type Backend, main, makeWorld, run, until, type World } from "../support/world.ts"
+import { agreed, type Backend, maestra, makeWorld, run, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
 const day = 86_400_000
@@ -28,7 +28,7 @@ let files: { readonly ca: string; readonly cert: string; readonly key: string }
 beforeAll(async () => {
   world = await makeWorld()
   const home = join(world.dir, "hosted")
-  const made = await run([process.execPath, main, "hosted", "certs", "--json"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home })
+  const made = await run([maestra, "hosted", "certs", "--json"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home })
   expect(made.code, made.err).toBe(0)
   const { ca_file, cert_file, key_file } = JSON.parse(made.out)
   files = { ca: ca_file, cert: cert_file, key: key_file }
@@ -81,7 +81,7 @@ describe("TLS", () => {
   it("refuses plain text over the network unless both sides were told to", { timeout }, async () => {
     const home = join(world.dir, "plain")
     await Promise.all([["--host", "0.0.0.0"], ["--leaf-host", "0.0.0.0"], ["--public-url", "http://sync.example.org"], ["--tls-cert", files.cert]].map(async (args) => {
-      const ran = await run([process.execPath, main, "hosted", "up", "--port", "0", "--nats-port", "0", "--leaf-port", "0", ...args], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home })
+      const ran = await run([maestra, "hosted", "up", "--port", "0", "--nats-port", "0", "--leaf-port", "0", ...args], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home })
       expect([ran.code, args], ran.err).toEqual([2, args])
     }))
     const far = encodePairingCode({ url: "http://192.0.2.1:8826", fingerprint: toBase64url(new Uint8Array(32)), userId: "ada", secret: Redacted.make(new Uint8Array(32)) })

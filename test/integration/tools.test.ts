@@ -4,7 +4,6 @@ import { type Authenticator, connect, credsAuthenticator, headers, type NatsConn
 import { Result } from "effect"
 import { spawn } from "node:child_process"
 import { existsSync, readFileSync, statSync } from "node:fs"
-import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { fromBase64url } from "../../src/security/digest.ts"
 import { openEnvelope } from "../../src/security/envelopes.ts"
@@ -13,7 +12,7 @@ import { decode } from "../../streams/Envelope.ts"
 import { subjects } from "../../streams/subjects.ts"
 import { callJetStream } from "../support/faults/jetstream.ts"
 import { enrol, makeRawPeer, registerRaw, tokenFor } from "../support/rawPeer.ts"
-import { type Backend, makeWorld, until, type World } from "../support/world.ts"
+import { type Backend, maestra, makeWorld, until, type World } from "../support/world.ts"
 
 const timeout = 60_000
 
@@ -158,8 +157,7 @@ describe("tools", () => {
 
   it("subscribe --durable goes on behind the last line that went out", { timeout }, async () => {
     const run = async (enough: (lines: ReadonlyArray<string>) => boolean): Promise<ReadonlyArray<string>> => {
-      const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
-      const child = spawn(process.execPath, [main, "subscribe", "--on", "hosted", "--tenant", tenant, "--durable", "loader", "--from", "start"], { env: { ...process.env, MAESTRA_DATA_DIR: hosted.home }, stdio: ["ignore", "pipe", "inherit"] })
+      const child = spawn(maestra, ["subscribe", "--on", "hosted", "--tenant", tenant, "--durable", "loader", "--from", "start"], { env: { ...process.env, MAESTRA_DATA_DIR: hosted.home }, stdio: ["ignore", "pipe", "inherit"] })
       let out = ""
       child.stdout.on("data", (part: Buffer) => { out += part.toString() })
       const lines = () => out.split("\n").filter((line) => line !== "")

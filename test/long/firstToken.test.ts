@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { findBinary, freePort } from "../support/natsServer.ts"
 import { withFolder } from "../support/runCli.ts"
-import { main, until } from "../support/world.ts"
+import { maestra, until } from "../support/world.ts"
 
 const noTerminal = spawnSync("script", ["--version"]).status !== 0
 const said = /the admin token of first, shown this once:\s+(\S+)/
@@ -19,7 +19,7 @@ describe("the first admin token", { timeout: 120_000 }, () => {
       const ports = await Promise.all(Array.from({ length: 3 }, () => Effect.runPromise(freePort)))
       const env = { PATH: process.env["PATH"], HOME: home, MAESTRA_DATA_DIR: home, MAESTRA_MASTER_KEY: randomBytes(32).toString("base64url"), NATS_SERVER: await Effect.runPromise(findBinary), TERM: "xterm" }
       const run = async (use: (out: () => string) => Promise<void>) => {
-        const child = spawn("script", ["-qefc", `'${process.execPath}' '${main}' hosted up --port ${ports[0]} --nats-port ${ports[1]} --leaf-port ${ports[2]}`, "/dev/null"], { env, stdio: ["pipe", "pipe", "inherit"] })
+        const child = spawn("script", ["-qefc", `'${maestra}' hosted up --port ${ports[0]} --nats-port ${ports[1]} --leaf-port ${ports[2]}`, "/dev/null"], { env, stdio: ["pipe", "pipe", "inherit"] })
         let out = ""
         child.stdout.setEncoding("utf8").on("data", (text: string) => { out += text })
         const ended = new Promise((resolve) => child.once("close", resolve))

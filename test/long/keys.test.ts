@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest"
 import { issuerOf } from "../../src/nats/signingKeys.ts"
 import { stolenCreds } from "../support/rawPeer.ts"
 import { makeTwoHosted } from "../support/linked.ts"
-import { agreed, type Backend, main, run, until, type World } from "../support/world.ts"
+import { agreed, type Backend, maestra, run, until, type World } from "../support/world.ts"
 
 interface Rows { readonly keys: ReadonlyArray<{ readonly kind: string; readonly status: string; readonly key_id: string | null }> }
 
@@ -67,7 +67,7 @@ it("what is no key of that side is refused, with what can be done instead", { ti
 it("the master key: while nothing runs, twice, and not with a wrong one", { timeout }, async () => {
   const next = randomBytes(32).toString("base64url")
   const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: first.home }
-  const rekey = (more: Readonly<Record<string, string>>) => run([process.execPath, main, "hosted", "rekey"], { ...env, ...more })
+  const rekey = (more: Readonly<Record<string, string>>) => run([maestra, "hosted", "rekey"], { ...env, ...more })
   const running = await rekey({ MAESTRA_NEW_MASTER_KEY: next })
   expect([running.code === 0, running.err]).toEqual([false, expect.stringContaining("runs on")])
   await second.stop()

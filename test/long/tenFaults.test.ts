@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { peerConsumer, relayConsumer, streams } from "../../streams/definitions.ts"
 import { callJetStream } from "../support/faults/jetstream.ts"
 import { done, statusOf } from "../support/linked.ts"
-import { agreed, type Backend, main, makeWorld, run, until, type World } from "../support/world.ts"
+import { agreed, type Backend, maestra, makeWorld, run, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
 
@@ -34,7 +34,7 @@ const eventually = async (backend: Backend, words: ReadonlyArray<string>, patter
 const start = async (name: string, env: Readonly<Record<string, string>>, port = "0") => {
   const home = join(world.dir, name)
   mkdirSync(home)
-  const { code, err } = await run([process.execPath, main, "local", "up", "--port", port], { PATH: process.env["PATH"], HOME: home, ...world.secrets, MAESTRA_DATA_DIR: home, ...env })
+  const { code, err } = await run([maestra, "local", "up", "--port", port], { PATH: process.env["PATH"], HOME: home, ...world.secrets, MAESTRA_DATA_DIR: home, ...env })
   expect(code).toBe(1)
   return err
 }
@@ -82,7 +82,7 @@ describe("what a person is told of", () => {
   it("tables that are damaged", { timeout }, async () => {
     await b.stop()
     writeFileSync(join(b.dir, "local.sqlite"), "this is no database, and far too short to be one ".repeat(100))
-    const { code, err } = await run([process.execPath, main, "local", "up", "--port", "0"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: b.home })
+    const { code, err } = await run([maestra, "local", "up", "--port", "0"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: b.home })
     expect(code).toBe(1)
     expect(err).toMatch(/the tables in .*local\.sqlite cannot be used/)
     expect(err).toMatch(/delete|remove/i)

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { makeCluster } from "../support/cluster.ts"
 import { whole } from "../support/load.ts"
-import { agreed, digestOf, main, makeWorld, type Version } from "../support/world.ts"
+import { agreed, digestOf, maestra, makeWorld, type Version } from "../support/world.ts"
 import { missing, writing } from "../support/writing.ts"
 
 const { values } = parseArgs({ options: { from: { type: "string" }, out: { type: "string" } } })
@@ -35,9 +35,9 @@ const old = (() => {
     execFileSync("tar", ["x", "-C", folder], { input: execFileSync("git", ["archive", values.from], { cwd: root, maxBuffer: 1024 ** 3 }) })
   }
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
-  return join(folder, "src/cli/main.ts")
+  return join(folder, "src/cli/maestra.sh")
 })()
-const versionOf = (): Version => ({ main: old })
+const versionOf = (): Version => ({ maestra: old })
 const admin = versionOf()
 const cluster = await makeCluster(world, 2, undefined, admin)
 try {
@@ -75,13 +75,13 @@ try {
   for (const [i, process] of hosted.entries()) {
     await step(process.name, async () => {
       await process.stop()
-      versions[i]!.main = main
+      versions[i]!.maestra = maestra
       await process.start()
     })
   }
   await step("admin", async () => {
     await cluster.admin.stop()
-    admin.main = main
+    admin.maestra = maestra
     await cluster.admin.start()
   })
   await Promise.all(loads.map((load) => load.stop()))

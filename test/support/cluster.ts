@@ -5,7 +5,7 @@ import { createConnection } from "node:net"
 import { join } from "node:path"
 import { asUser } from "./faults/line.ts"
 import type { SmallDisks } from "./smallDisks.ts"
-import { main, run, until, type Version, type World } from "./world.ts"
+import { maestra, run, until, type Version, type World } from "./world.ts"
 
 /** A process of a cluster, to be killed and started again. */
 export interface Part {
@@ -58,12 +58,12 @@ export const clusterHome = (world: World): string => join(world.dir, "hub")
 export const serverUsers = [60_001, 60_002, 60_003]
 
 /** `maestra hosted cluster init`, then its three nats-servers, each a child of ours, and the admin role as a process of its own. */
-export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks, version: Version = { main }, ownUsers = false): Promise<Cluster> => {
+export const makeCluster = async (world: World, partitions: number, disks?: SmallDisks, version: Version = { maestra }, ownUsers = false): Promise<Cluster> => {
   const home = clusterHome(world)
   const enter = disks?.enter ?? []
   const see = disks?.see ?? ((path: string) => path)
   const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: home }
-  const made = await run([...enter, process.execPath, version.main, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
+  const made = await run([...enter, version.maestra, "hosted", "cluster", "init", "--partitions", String(partitions), "--json"], env)
   if (made.code !== 0) throw new Error(`cluster init: ${made.err}`)
   const told: Told = JSON.parse(made.out)
   const servers = told.servers.map(({ client_port, name }, at): ServerPart => {
@@ -87,7 +87,7 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
     let said = ""
     return partOf({
       name: `disk of ${name}`,
-      command: () => [...enter, process.execPath, version.main, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
+      command: () => [...enter, version.maestra, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
       env: { ...process.env },
       isReady: () => said.includes("watching"),
       hear: (text) => { said += text },
@@ -97,7 +97,7 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
   let said = ""
   const admin = partOf({
     name: "admin",
-    command: () => [process.execPath, version.main, "hosted", "cluster", "up", "--only", "admin"],
+    command: () => [version.maestra, "hosted", "cluster", "up", "--only", "admin"],
     env: { ...env, MAESTRA_PARENT_PIPE: "1" },
     isReady: () => said.includes("the cluster is running"),
     hear: (text) => { said += text },
@@ -112,13 +112,13 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
     whole: async () => {
       let said = ""
       await until(async () => {
-        const { code, err, out } = await run([process.execPath, version.main, "hosted", "cluster", "status", "--json"], env)
+        const { code, err, out } = await run([version.maestra, "hosted", "cluster", "status", "--json"], env)
         said = out + err
         return code === 0
       }, readyWithinMs, () => `the copies do not become whole: ${said}`)
     },
     cli: async (...words) => {
-      const { code, err, out } = await run([process.execPath, version.main, "hosted", "cluster", ...words, "--json"], env)
+      const { code, err, out } = await run([version.maestra, "hosted", "cluster", ...words, "--json"], env)
       if (code !== 0) throw new Error(`exit ${code}: ${err}${out}`)
       return JSON.parse(out)
     },

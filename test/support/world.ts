@@ -9,7 +9,8 @@ import { type Link, makeLink } from "./tcpLink.ts"
 import type { SmallDisks } from "./smallDisks.ts"
 import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
-export const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
+/** The command line as its users start it: with the flags of Node that keep its memory small. */
+export const maestra = fileURLToPath(new URL("../../src/cli/maestra.sh", import.meta.url))
 
 /** A message as the backends tell it. */
 export interface ToldMessage {
@@ -54,7 +55,7 @@ export interface Told {
 
 /** Which checkout a backend is started from; looked at whenever it starts. */
 export interface Version {
-  main: string
+  maestra: string
 }
 
 /** What a command printed and how it ended. */
@@ -120,7 +121,7 @@ export const makeWorld = async (): Promise<World> => {
   const leafPorts = new Map<Backend, number>()
   const secrets = { MAESTRA_KEYSTORE_PASSPHRASE: passphrase, MAESTRA_MASTER_KEY: masterKey, NATS_SERVER: await Effect.runPromise(findBinary) }
 
-  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks, version: Version = { main }): Promise<Backend> => {
+  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks, version: Version = { maestra }): Promise<Backend> => {
     const port = await freePort()
     const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}`, disks, version })
     backends.push(backend)
@@ -170,7 +171,7 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
   const { args, disks, env, home, name, side, url, version } = options
   const see = disks?.see ?? ((path: string) => path)
   /** The command line, where the disks are. */
-  const command = () => [...(disks?.enter ?? []), process.execPath, version.main]
+  const command = () => [...(disks?.enter ?? []), version.maestra]
   const dir = join(home, side)
   let child: ChildProcess | undefined
   let log = ""

@@ -41,7 +41,7 @@ export const startChild = Effect.fnUntraced(function*(place: Place, name: Name, 
   const folder = place.folder(name)
   const logFile = join(folder, "up.log")
   yield* prepareFolder(folder)
-  const handle = yield* ChildProcess.make(process.execPath, [main, side, "up", "--json", "--port", String(place.ports[name]), ...portFlags(place, name)], {
+  const handle = yield* ChildProcess.make(process.execPath, [...process.execArgv, main, side, "up", "--json", "--port", String(place.ports[name]), ...portFlags(place, name)], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "pipe",
