@@ -232,5 +232,6 @@ process.exit()
 function kindOf(name: string): Kind {
   if (name.includes("disk")) return "bytes/event"
   if (!name.endsWith("MB")) return "count"
+  if (name.includes("blocks")) return "blocks, MB"
   return name.includes("in use") || name.includes("external") ? "in use, MB" : "resident, MB"
 }

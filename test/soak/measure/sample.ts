@@ -46,7 +46,7 @@ export const sampleOf = async (backend: Backend, probeFile: string, profilePort:
       "agent fibers": inside.fibers, "agent handles": inside.handles,
       "agent heap in use MB": inside.heapUsed / 1e6, "agent heap held MB": inside.heapTotal / 1e6, "agent external MB": inside.external / 1e6
     }),
-    "server rss MB": server.rss, "server heap in use MB": profile.heap / 1e6, "server goroutines": profile.goroutines, "server files": server.files, "server threads": server.threads
+    "server rss MB": server.rss, "server heap in use MB": profile.heap / 1e6, "server blocks MB": profile.blocks / 1e6, "server goroutines": profile.goroutines, "server files": server.files, "server threads": server.threads
   }
 }
 
