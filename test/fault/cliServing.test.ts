@@ -150,13 +150,13 @@ describe("maestra.sh", () => {
   }
   const call = (folder: string, path = "/usr/bin:/bin") => spawnSync(join(folder, "bin/maestra"), ["list", "a b"], { encoding: "utf8", env: { PATH: path } })
 
-  it("runs the package's own node, through symbolic links", () =>
+  it("runs the package's own node with a small heap, through symbolic links", () =>
     withFolder(async (folder) => {
       const root = packageIn(folder)
       mkdirSync(join(root, "node_modules/.bin"), { recursive: true })
       writeFileSync(join(root, "node_modules/.bin/node"), `#!/bin/sh\nprintf '%s|' "$@"\nexit 4\n`, executable)
       const { status, stdout } = call(folder)
-      expect(stdout).toBe(`${root}/src/cli/main.ts|list|a b|`)
+      expect(stdout).toBe(`--max-semi-space-size=8|--heap-growing-percent=50|${root}/src/cli/main.ts|list|a b|`)
       expect(status).toBe(4)
     }))
 
