@@ -79,11 +79,11 @@ export const streams = {
     whenFull: "drop-oldest",
     ageMax: Duration.days(30),
     sizeMaxBytes: 64 * GiB,
-    duplicateWindow: Duration.hours(1),
+    duplicateWindow: Duration.minutes(10),
     denyDelete: false,
     atomicBatches: false,
     replicas: 3,
-    why: "Message id <peer>:<event_id>; roll-ups key on the same, so the window is only an optimisation."
+    why: "Message id <peer>:<event_id>; roll-ups key on the same, so the window is only an optimisation: every id in it is in the server's memory."
   },
   audit: {
     ...durable,

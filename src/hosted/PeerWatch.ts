@@ -37,6 +37,8 @@ export class PeerWatch {
   readonly #peers = new Map<string, Watched>()
   readonly #reports = new Map<string, Report>()
   #untold: Array<Sighting> = []
+  /** Where in `#untold` each peer's last try is. */
+  readonly #lastTries = new Map<string, number>()
 
   /** `onMoved`: something may be told of a peer that was not told before. */
   constructor(onMoved: () => void = () => undefined) {
@@ -84,16 +86,23 @@ export class PeerWatch {
   untold(): ReadonlyArray<Sighting> {
     const untold = this.#untold
     this.#untold = []
+    this.#lastTries.clear()
     return untold
   }
 
   #see(sighting: Sighting): void {
     this.take(sighting)
-    const last = this.#untold.at(-1)
-    if (sighting.kind === "try" && last?.kind === "try" && last.peer === sighting.peer && last.outcome === sighting.outcome && last.about === sighting.about) {
-      this.#untold[this.#untold.length - 1] = { ...last, at: sighting.at, times: last.times + 1 }
-    } else this.#untold.push(sighting)
-    if (this.#untold.length > untoldMax) this.#untold.shift()
+    if (sighting.kind === "report") this.#untold.push(sighting)
+    else {
+      const place = this.#lastTries.get(sighting.peer) ?? -1
+      const last = this.#untold[place]
+      if (last?.kind === "try" && last.outcome === sighting.outcome && last.about === sighting.about) this.#untold[place] = { ...last, at: sighting.at, times: last.times + sighting.times }
+      else this.#lastTries.set(sighting.peer, this.#untold.push(sighting) - 1)
+    }
+    if (this.#untold.length > untoldMax) {
+      this.#untold.shift()
+      this.#lastTries.clear()
+    }
   }
 
   /** Peers that are no peers any more are forgotten. */

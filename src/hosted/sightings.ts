@@ -4,11 +4,11 @@ import { syncOutcomes } from "../../streams/SyncTally.ts"
 import type { KeyValue, KeyValueUnavailable } from "../nats/keyValue.ts"
 import type { PeerWatch } from "./PeerWatch.ts"
 
-/** What was seen is told of for so long, and gone with the hub's memory: it says how things go lately. */
-export const sightingsBucket = { bucket: "SIGHTINGS", ageMax: Duration.hours(1) } as const
+/** What was seen is told of for so long, or less where thousands of peers fill the hub's memory: it says how things go lately. */
+export const sightingsBucket = { bucket: "SIGHTINGS", ageMax: Duration.hours(1), whenFull: "drop-oldest" } as const
 
-/** Told together: a write for each would cost as much as the commit. */
-const tellEvery = Duration.millis(250)
+/** Told together: a write for each would cost as much as the commit, and an hour's worth of them is in the hub's memory. */
+const tellEvery = Duration.seconds(1)
 const retryEvery = Duration.seconds(1)
 
 /** Something one hosted process saw of one peer. Times in milliseconds since 1970. */

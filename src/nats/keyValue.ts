@@ -6,7 +6,7 @@ import { makeMemoryLog } from "./memoryLog.ts"
 import { openingRetries } from "./orderedReader.ts"
 import { ensureConfig, type StreamRefused } from "./provision.ts"
 import { appendOne } from "./publishing.ts"
-import { bucketToJetStream } from "./toJetStream.ts"
+import { bucketToJetStream, type ShortBucket } from "./toJetStream.ts"
 
 /** Somebody else wrote the key since the revision we saw (or it is there already). Nothing was written: read, decide again. */
 export class KeyConflict extends Schema.TaggedError<KeyConflict>()("KeyConflict", { bucket: Schema.String, key: Schema.String }) {}
@@ -43,9 +43,9 @@ export interface KeyValue {
 /** A JetStream key-value bucket as other clients know it, made when it is not there. With `ageMax`: in memory, for so long. */
 export const jetStreamKeyValue = (
   wire: Wire,
-  { ageMax, bucket, replicas }: { readonly bucket: string; readonly replicas: number; readonly ageMax?: Duration.Duration }
+  { ageMax, bucket, replicas, whenFull }: { readonly bucket: string; readonly replicas: number } & Partial<ShortBucket>
 ): Effect.Effect<KeyValue, StreamRefused | LogUnavailable> => {
-  const config = bucketToJetStream(bucket, replicas, ageMax === undefined ? undefined : { ageMax })
+  const config = bucketToJetStream(bucket, replicas, ageMax === undefined ? undefined : { ageMax, ...(whenFull && { whenFull }) })
   const erase = (message: Append) => appendOne(wire, config.name, message, "KV-Operation: DEL\r\n")
   return Effect.as(ensureConfig(wire, config), keyValueOn(jetStreamLog(wire, config.name), bucket, erase))
 }

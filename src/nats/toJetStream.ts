@@ -46,8 +46,14 @@ export const toJetStream = (row: StreamDefinition, { metadata, replicas, sizeMax
 /** Of a bucket in memory: a hundred thousand peers' limits. */
 const shortBucketMaxBytes = 64 * 1024 * 1024
 
+/** What lives in the hub's memory and for so long. `whenFull`: refuse what is new, unless the oldest may go before its time. */
+export interface ShortBucket {
+  readonly ageMax: Duration.Duration
+  readonly whenFull?: "drop-oldest"
+}
+
 /** A key-value bucket as the official clients make and read it; reads only from the leader. */
-export const bucketToJetStream = (bucket: string, replicas: number, short?: { readonly ageMax: Duration.Duration }): StreamConfig => ({
+export const bucketToJetStream = (bucket: string, replicas: number, short?: ShortBucket): StreamConfig => ({
   name: `KV_${bucket}`,
   subjects: [`$KV.${bucket}.>`],
   // what lives for minutes is not worth a sync: it is gone with the server, and its owners can do without
@@ -56,7 +62,7 @@ export const bucketToJetStream = (bucket: string, replicas: number, short?: { re
   retention: RetentionPolicy.Limits,
   compression: StoreCompression.None,
   num_replicas: replicas,
-  discard: DiscardPolicy.New,
+  discard: short?.whenFull === "drop-oldest" ? DiscardPolicy.Old : DiscardPolicy.New,
   max_msgs_per_subject: 1,
   deny_delete: true,
   allow_rollup_hdrs: true,

@@ -1,7 +1,7 @@
 // Goal: buckets on JetStream keep what their interface promises, also over a killed server.
 // Method: the suite the memory bucket runs too; then a watch across SIGKILL and restart.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule, Stream } from "effect"
+import { Duration, Effect, Fiber, Schedule, Stream } from "effect"
 import { connect } from "../../src/nats/connect.ts"
 import { jetStreamKeyValue } from "../../src/nats/keyValue.ts"
 import { startServer } from "../support/natsServer.ts"
@@ -21,6 +21,23 @@ describe("JetStream bucket", () => {
       yield* a.create("k", new TextEncoder().encode("v"))
       assert.deepStrictEqual(yield* b.keys, ["k"])
     }))
+
+  it.live("lets the oldest go where it is full, if it was told to, and refuses what is new otherwise", () =>
+    Effect.gen(function*() {
+      const wire = yield* server
+      const mebibytes = 65
+      const fill = Effect.fnUntraced(function*(bucket: string, more: { readonly whenFull?: "drop-oldest" }) {
+        const { create, keys } = yield* jetStreamKeyValue(wire, { bucket, replicas: 1, ageMax: Duration.minutes(1), ...more })
+        const refused = yield* Effect.forEach(Array.from({ length: mebibytes }, (_, n) => `k${n}`), (key) => Effect.isFailure(create(key, new Uint8Array(1024 * 1024))))
+        return { refused: refused.filter((is) => is).length, keys: yield* keys }
+      })
+      const dropping = yield* fill("DROPPING", { whenFull: "drop-oldest" })
+      assert.strictEqual(dropping.refused, 0)
+      assert.isTrue(dropping.keys.includes(`k${mebibytes - 1}`) && !dropping.keys.includes("k0"))
+      const refusing = yield* fill("REFUSING", {})
+      assert.isAbove(refusing.refused, 0)
+      assert.isTrue(refusing.keys.includes("k0") && !refusing.keys.includes(`k${mebibytes - 1}`))
+    }), 30_000)
 
   it.live("a watch survives a killed server and misses nothing", () =>
     Effect.gen(function*() {
