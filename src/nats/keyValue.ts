@@ -1,4 +1,4 @@
-import { type Duration, Effect, Option, Schema, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
 import type { Wire } from "./connect.ts"
 import type { Append, AppendError, EventLog, LogUnavailable, Stored } from "./EventLog.ts"
 import { jetStreamLog } from "./jetStreamLog.ts"
