@@ -54,7 +54,7 @@ export const lamportMax = 2 ** 48
 /** One commit may raise the tenant's greatest lamport by at most this, so nobody can run the clock out. */
 export const lamportJumpMax = 2 ** 32
 
-/** Default size of the journal: about twenty million messages. A setting. */
+/** Size of the journal where no setting says otherwise (`--journal-gib`): about twenty million messages. */
 export const journalMaxBytes = 10 * GiB
 export const telemetryOutMaxBytes = 100 * MiB
 

@@ -46,6 +46,8 @@ export interface LocalOptions {
   readonly httpUrl: string
   /** Client port of its nats-server on loopback; 0: any free one. */
   readonly natsPort: number
+  /** Room for the journal; writes are refused when it is used up. The row's without it. */
+  readonly journalMaxBytes?: number
   /** PEM of who vouches for the hosted side's certificates, beside those this system trusts. */
   readonly caFile?: string
   /** Somebody said on purpose that the hosted side may be spoken to in plain text over the network. */
@@ -89,14 +91,15 @@ const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId
   const dial = (inboxPrefix: string, name: string) =>
     connectToOwn(server, { auth: leaf.agent, name, inboxPrefix })
   const agent = yield* dial("_INBOX.agent", "agent")
-  yield* ensureStream(agent, streams.journal, { replicas: 1 })
+  const journalShape = { replicas: 1, ...(options.journalMaxBytes === undefined ? {} : { sizeMaxBytes: options.journalMaxBytes }) }
+  yield* ensureStream(agent, streams.journal, journalShape)
   yield* ensureStream(agent, streams.telemetryOut, { replicas: 1 })
   const { disk, guard } = yield* guardDisk({ directory: join(runDir, "store"), server })
   return {
     leaf, server, dial, agent,
     serverVersion: binary.version,
     link: yield* watchLeaf({ clientPort: server.clientPort, system: leaf.system }),
-    disk,
+    disk, journalShape,
     journalLog: guard(jetStreamLog(agent, streams.journal.name)),
     cursor: yield* openCursor(agent, { stream: relayConsumer.stream, name: relayConsumer.name }),
     telemetryOut: guard(jetStreamLog(agent, streams.telemetryOut.name)),

@@ -10,10 +10,10 @@ import { pairedIn } from "./State.ts"
 const skewWarnMillis = 30_000
 
 /** What a running local backend knows of its own health. */
-export const localChecks = (base: Pick<Base, "agent" | "state" | "tables" | "cursor">): Effect.Effect<ReadonlyArray<Check>> =>
+export const localChecks = (base: Pick<Base, "agent" | "cursor" | "journalShape" | "state" | "tables">): Effect.Effect<ReadonlyArray<Check>> =>
   Effect.gen(function*() {
-    const { agent, cursor, state, tables } = base
-    const checks: Array<Check> = [...yield* compareStreams(agent, [streams.journal, streams.telemetryOut], { replicas: 1 })]
+    const { agent, cursor, journalShape, state, tables } = base
+    const checks: Array<Check> = [...yield* compareStreams(agent, [streams.journal], journalShape), ...yield* compareStreams(agent, [streams.telemetryOut], { replicas: 1 })]
     const position = yield* Effect.option(cursor.position)
     checks.push(Option.isSome(position)
       ? { level: "ok", name: "relay's position", detail: `at ${position.value}` }

@@ -12,6 +12,7 @@ const wrong: ReadonlyArray<readonly [string, ReadonlyArray<string>, RegExp]> = [
   ["a missing argument", ["send", "groceries"], /text/],
   ["half a command", ["local"], /^$/],
   ["a port that is none", ["local", "up", "--port", "70000"], /65535/],
+  ["a journal without room", ["local", "up", "--journal-gib", "0"], /at least 0\.0625/],
   ["a side that is none", ["list", "--on", "cloud"], /cloud/],
   ["a limit out of range", ["list", "--limit", "0"], /1 to 500/],
   ["a page larger than a backend gives", ["conflicts", "--limit", "501"], /1 to 500/],

@@ -2,6 +2,7 @@
 // Method: 512 KiB and one byte more, in the encodings that grow most; every naughty string as content, as title, and as an id.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import { segmentOf } from "../../streams/paths.ts"
 import { isShareable } from "../../src/privacy/gate.ts"
 import type { Settings } from "../../streams/events/settings.ts"
@@ -54,6 +55,23 @@ describe("content of 512 KiB", () => {
     assert.deepInclude(imported, { events: 0 })
     assert.deepStrictEqual(imported.invalid.map(({ line }) => line), [1])
     assert.deepStrictEqual(await inStep(), before)
+  })
+})
+
+describe("a journal with little room", () => {
+  it("refuses what it has no room for, shows what it has, and takes more at a start with more room", async () => {
+    const small = await world.local("small", { args: ["--journal-gib", "0.0625"] })
+    const line = (id: number) => `${JSON.stringify({ conversation_id: `c${id}`, messages: Array.from({ length: 3 }, () => ({ role: "user", content: "a".repeat(contentMaxBytes) })) })}\n`
+    let written = 0
+    let refused = await small.http("POST", "/import", line(written))
+    while (refused.status === 200 && written < 100) refused = await small.http("POST", "/import", line(++written))
+    assert.deepInclude(refused.json, { type: "urn:maestra:problem:store-full", status: 507 })
+    assert.isAtLeast(written, 30, "64 MiB hold more than thirty times 1.5 MiB")
+    assert.lengthOf((await shown(small, "c0", tenant)).messages, 3)
+    assert.match((await small.cli("doctor")).out, /local streams +\d+ checks inside are fine/)
+    await small.stop()
+    const larger = await world.local("larger", { home: join(world.dir, "small"), args: ["--journal-gib", "0.125"] })
+    await done(larger, "POST", "/conversations/more/messages", { role: "user", content: "there is room again" })
   })
 })
 

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import { dirname, join } from "node:path"
-import { sessionHoursMax } from "../../../../streams/limits.ts"
+import { journalMaxBytes, sessionHoursMax } from "../../../../streams/limits.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { advisorSettings } from "../../serving/advisorSettings.ts"
 import { allowedOriginFlag, allowedOrigins } from "../../serving/allowedOrigins.ts"
@@ -17,6 +17,10 @@ import { logFlags, logging, logLine, serve } from "../../serving/serve.ts"
 import { port, sideDir } from "../../settings.ts"
 import { table } from "../../text.ts"
 
+const bytesPerGib = 1024 ** 3
+/** Several of the largest messages at least. */
+const journalMinGib = 1 / 16
+
 /** `local up`: the local backend, in the foreground. */
 export const up = Command.make(
   "up",
@@ -24,6 +28,12 @@ export const up = Command.make(
     ...logFlags,
     port: port("port", "MAESTRA_LOCAL_PORT", 8825, "HTTP port"),
     natsPort: port("nats-port", "MAESTRA_LOCAL_NATS_PORT", 0, "Port of the local nats-server"),
+    journalGib: Flag.Finite("journal-gib").pipe(
+      Flag.filter((gib) => gib >= journalMinGib, (gib) => `Expected at least ${journalMinGib}, got ${gib}`),
+      Flag.withDescription("Room for what is written here, in GiB; full means refused (MAESTRA_JOURNAL_GIB, default 10)"),
+      Flag.withFallbackConfig(Config.Finite("MAESTRA_JOURNAL_GIB")),
+      Flag.withDefault(journalMaxBytes / bytesPerGib)
+    ),
     sessionHours: Flag.Finite("session-hours").pipe(
       Flag.filter((hours) => hours > 0 && hours <= sessionHoursMax, (hours) => `Expected more than 0 and at most ${sessionHoursMax}, got ${hours}`),
       Flag.withDescription("How long a session with hosted lives before it is renewed (MAESTRA_SESSION_HOURS, default 8)"),
@@ -51,7 +61,7 @@ export const up = Command.make(
       const gateway = Effect.promise(() => import("../../../gateway/http/server.ts"))
       return (onBroken: (part: string) => Effect.Effect<void>) =>
         Layer.unwrap(Effect.map(gateway, ({ serveLocal }) => serveLocal({ port: httpPort, token, allowedOrigins: origins }))).pipe(Layer.provide([
-          localBackend({ ...advisor, alerts, dataDir: dir, auditFile: join(dirname(dir), "audit.log"), httpUrl: url, natsPort: flags.natsPort, plainAllowed: flags.insecurePlain, ...(caFile === undefined ? {} : { caFile }), sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
+          localBackend({ ...advisor, alerts, dataDir: dir, auditFile: join(dirname(dir), "audit.log"), httpUrl: url, natsPort: flags.natsPort, journalMaxBytes: Math.round(flags.journalGib * bytesPerGib), plainAllowed: flags.insecurePlain, ...(caFile === undefined ? {} : { caFile }), sessionTtl: Duration.hours(flags.sessionHours), onProgress: logLine, onBroken }),
           Layer.effectDiscard(gateway)
         ]))
     })
