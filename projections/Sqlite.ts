@@ -7,7 +7,7 @@ import { makeTransactions, type Transaction } from "./Transaction.ts"
 export type { Statements, Transaction, Value }
 
 /** Readers beside the writer: a long digest holds one, everything else uses the other. */
-export const readersCount = 2
+const readersCount = 2
 /** How long a statement waits for another program's lock, milliseconds. We never meet our own. */
 const busyMaxMs = 5000
 /** Page cache of the writer, KiB: the inner pages of a million messages' indexes. */

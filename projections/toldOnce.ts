@@ -34,7 +34,7 @@ export const unplacedTold = Effect.fnUntraced(function*(source: string) {
   })
 })
 
-export const readUnplacedTold = `
+const readUnplacedTold = `
   select t.name as tenant, o.event from told_once o
   join tenant t on t.id = o.tenant
   join event e on e.tenant = o.tenant and e.id = o.id

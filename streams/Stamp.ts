@@ -18,8 +18,6 @@ export type Stamp = typeof Stamp.Type
 // apart, because browsers compare stamps and need no schemas for it
 export { compare }
 
-export const isAfter = (a: Stamp, b: Stamp): boolean => compare(a, b) > 0
-
 /** No write can follow: some stamp seen has used the clock up. Nothing was written; a person must look. */
 export class LamportExhausted extends Schema.TaggedError<LamportExhausted>()("LamportExhausted", { seen: Schema.Finite }) {}
 
@@ -39,20 +37,3 @@ export const next = (options: {
   options.seen >= lamportMax
     ? Result.fail(new LamportExhausted({ seen: options.seen }))
     : Result.succeed({ lamport: options.seen + 1, time: options.time, source: options.source })
-
-/**
- * A stamp as text whose bytewise order is the stamps' order: what SQLite compares.
- *
- * Shape: `<lamport, 15 digits> <time> <source>`; 2^48 has 15 digits.
- *
- * @example toText({ lamport: 42, time: "2026-11-22T10:00:00.000Z", source: "local_sha256_…" })
- * // "000000000000042 2026-11-22T10:00:00.000Z local_sha256_…"
- */
-export const toText = (stamp: Stamp): string =>
-  `${String(stamp.lamport).padStart(15, "0")} ${stamp.time} ${stamp.source}`
-
-export const fromText = (text: string): Stamp => ({
-  lamport: Number(text.slice(0, 15)),
-  time: text.slice(16, 40),
-  source: text.slice(41)
-})

@@ -32,10 +32,10 @@ const silent: ReadonlySet<SyncOutcome> = new Set(["no_responders", "timed_out"])
  * Silence is one failure for so long, however many tries fall into it: an outage of seconds fails the sync that was on its
  * way once, and one that lasts fails again and again, which the alert needs. Any answer ends it.
  */
-export const silenceCountsFor = Duration.seconds(30)
+const silenceCountsFor = Duration.seconds(30)
 
 /** The rate is that of the last quarter of an hour, and of so many syncs at most. */
-export const rateWindow = Duration.minutes(15)
+const rateWindow = Duration.minutes(15)
 const triesMax = 500
 const errorsMax = 10
 

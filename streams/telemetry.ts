@@ -7,7 +7,7 @@ export const TelemetryEvent = TelemetryEventSchema
 export type TelemetryEvent = typeof TelemetryEventSchema.Type
 
 /** The version telemetry events are written in. */
-export const telemetryDataschema = "maestra:telemetry:1"
+const telemetryDataschema = "maestra:telemetry:1"
 
 /**
  * A telemetry event on its way: a CloudEvent whose `id` is the event's id and whose `type` its event type, both free

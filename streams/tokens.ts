@@ -1,5 +1,5 @@
 /** A subject token: anything else is refused, or mapped, before it reaches a subject. */
-export const tokenPattern = /^[A-Za-z0-9_-]{1,64}$/
+const tokenPattern = /^[A-Za-z0-9_-]{1,64}$/
 export const isToken = (text: string): boolean => tokenPattern.test(text)
 
 /** Exactly `YYYY-MM-DDTHH:mm:ss.sssZ`, so that bytes compare as instants do. */

@@ -6,7 +6,7 @@ export const Tracing = Context.Reference<boolean>("streams/Tracing", { defaultVa
 /** W3C Trace Context, version 00. Anything else is not passed on. */
 const traceparentPattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
-export const isTraceparent = (text: string): boolean => traceparentPattern.test(text)
+const isTraceparent = (text: string): boolean => traceparentPattern.test(text)
 
 /** What an event says of the trace it belongs to. */
 export interface Traced {

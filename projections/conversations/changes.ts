@@ -98,12 +98,12 @@ interface Touched {
 
 const tenantId = "(select id from tenant where name = ?1)"
 
-export const touchedInLog = `
+const touchedInLog = `
   select e.seq as place, coalesce(length(w.content), 0) as characters, w.conversation, w.message
   from event e indexed by event_place left join write w on w.id = e.ref
   where e.tenant = ${tenantId} and e.seq is not null and e.seq > ?2 order by e.seq limit ?3`
 
-export const touchedByArrival = `
+const touchedByArrival = `
   select w.id as place, coalesce(length(w.content), 0) as characters, w.conversation, w.message
   from write w join conversation c on c.id = w.conversation
   where w.id > ?2 and c.tenant = ${tenantId} order by w.id limit ?3`
@@ -122,7 +122,7 @@ interface ConversationCells {
   readonly surfaces: string
 }
 
-export const readChanged = `
+const readChanged = `
   select c.id as rowid, coalesce(c.local, c.shared) as id, c.hidden, c.lamport, c.time, (select text from word where id = c.source) as source,
     t.content as title, c.title_lamport, c.title_time, (select text from word where id = c.title_source) as title_source,
     (select json_group_array(w.text) from conversation_surface s join word w on w.id = s.surface where s.conversation = c.id) as surfaces
@@ -146,7 +146,7 @@ interface MessageCells {
   readonly seq: number | null
 }
 
-export const readChangedMessages = `
+const readChangedMessages = `
   select m.conversation, coalesce(m.local, m.shared) as id, m.deleted, m.lamport, m.time, (select text from word where id = m.source) as source,
     m.place_lamport, m.place_time, (select text from word where id = m.place_source) as place_source,
     w.content, w.timestamp, (select text from word where id = w.role) as role, (select text from word where id = w.surface) as surface, e.seq

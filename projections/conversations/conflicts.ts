@@ -163,7 +163,7 @@ interface HistoryCells {
 }
 
 /** Equal values get one number within a message, so that contents need not leave the database to be compared. */
-export const readHistory = `
+const readHistory = `
   select w.id, w.message, w.kind, hex(w.event) as event,
     w.lamport, w.time, (select text from word where id = w.source) as source,
     w.base_lamport, w.base_time, (select text from word where id = w.base_source) as base_source,

@@ -78,12 +78,12 @@ interface Shown {
 }
 
 /** Ordered bytewise, as the index is. A hidden conversation with withheld writes may be visible to others. */
-export const visiblePage = `
+const visiblePage = `
   select id, shared, hidden, withheld, titled from conversation
   where tenant = (select id from tenant where name = ?1) and shared > ?2 and (hidden = 0 or withheld = 1)
   order by shared limit ?3`
 
-export const readPlaces = `
+const readPlaces = `
   select m.conversation, m.shared as id, m.shown as ref from json_each(?) j
   join message m on m.conversation = j.value where m.deleted = 0
   order by m.conversation, ${readingOrder}`
@@ -115,7 +115,7 @@ const contentsOf = (read: Statements, refs: ReadonlyArray<number>) =>
     (rows) => new Map(rows.map((row) => [row.ref, row] as const))
   )
 
-export const readContents = `
+const readContents = `
   select w.id as ref, coalesce(w.shared_role, (select text from word where id = w.role)) as role, coalesce(w.shared, w.content) as text
   from json_each(?) j join write w on w.id = j.value`
 
@@ -131,7 +131,7 @@ interface PastCells {
 }
 
 /** The writes of one conversation that left this machine, or still may, and that retention has left in the log. */
-export const sharedHistory = `
+const sharedHistory = `
   select w.id as ref, m.shared as message, w.kind, hex(w.event) as event, w.content is not null as content,
     w.lamport, w.time, (select text from word where id = w.source) as source
   from conversation c

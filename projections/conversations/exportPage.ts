@@ -56,13 +56,13 @@ interface MessageCells {
   readonly surface: string
 }
 
-export const exportHeads = `
+const exportHeads = `
   select c.id as rowid, c.shared, coalesce(c.local, c.shared) as id, t.content as title
   from conversation c left join write t on t.id = c.titled
   where c.tenant = (select id from tenant where name = ?1) and c.shared > ?2 and c.hidden = 0
   order by c.shared limit ?3`
 
-export const exportMessages = `
+const exportMessages = `
   select m.conversation, coalesce(m.local, m.shared) as id, w.content, w.time, w.timestamp,
     (select text from word where id = w.role) as role, (select text from word where id = w.surface) as surface
   from json_each(?) j

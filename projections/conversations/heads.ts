@@ -22,7 +22,7 @@ export const heads = Effect.fnUntraced(function*(options: { readonly tenant: str
   return answer
 })
 
-export const readHeads = `
+const readHeads = `
   select j.key as at, c.lamport, c.hidden, w.content as title
   from json_each(?2) j
   join conversation c on c.id = coalesce(

@@ -26,7 +26,7 @@ const historyCells = `hex(w.event) as event, w.kind, w.lamport, w.time, (select 
 
 const newestFirst = "w.lamport desc, w.time desc, (select text from word where id = w.source) desc, w.event desc"
 
-export const readMessageHistory = `
+const readMessageHistory = `
   select ${historyCells}
   from message m
   join conversation c on c.id = m.conversation
@@ -106,7 +106,7 @@ export const conflicts = Effect.fnUntraced(function*(options: {
   }))
 })
 
-export const conflictPage = `
+const conflictPage = `
   select distinct k.message, coalesce(c.local, c.shared) as conversation_id, coalesce(m.local, m.shared) as message_id, m.shown
   from conflict k
   join message m on m.id = k.message
@@ -120,7 +120,7 @@ export const countConflicts = Effect.fnUntraced(function*(tenant: string) {
   return row!.count
 })
 
-export const conflictCount = `
+const conflictCount = `
   select count(distinct k.message) as count
   from conflict k
   join message m on m.id = k.message
@@ -128,7 +128,7 @@ export const conflictCount = `
   where k.tenant = (select id from tenant where name = ?1) and c.hidden = 0`
 
 /** The losing writes of each message, and the one that shows. */
-export const conflictWrites = `
+const conflictWrites = `
   select v.message, v.write as ref, ${historyCells}
   from (
     select k.message, k.write from json_each(?2) j join conflict k

@@ -81,7 +81,7 @@ const conversationCells = `json_object('id', c.id, 'tenant', c.tenant, 'shared',
   'title_time', c.title_time, 'title_source', (select text from word where id = c.title_source)) as cells`
 
 /** Row ids are given here, so that writes can name rows before they are inserted. */
-export const readConversations = `
+const readConversations = `
   select (select coalesce(max(id), 0) + 1 from conversation) as conversation, (select coalesce(max(id), 0) + 1 from message) as message,
   (select json_group_array(json(cells)) from (
     select ${conversationCells} from jsonb_each(?1) j
@@ -128,10 +128,10 @@ const messageRows = `select json_group_array(json_array(
   m.base_lamport, m.base_time, (select text from word where id = m.base_source))) as rows
   from jsonb_each(?) j`
 
-export const readMessagesByShared = `${messageRows}
+const readMessagesByShared = `${messageRows}
   join message m on m.conversation = j.value ->> 0 and m.shared = j.value ->> 1`
 
-export const readMessagesByLocal = `${messageRows}
+const readMessagesByLocal = `${messageRows}
   join message m indexed by message_local on m.conversation = j.value ->> 0 and m.local = j.value ->> 1
   where m.local is not null`
 

@@ -38,14 +38,14 @@ const summaryCells = `c.id as rowid, c.shared, coalesce(c.local, c.shared) as id
   (select json_group_array(w.text) from conversation_surface s join word w on w.id = s.surface
     where s.conversation = c.id) as surfaces`
 
-export const listPage = `
+const listPage = `
   select ${summaryCells}
   from conversation c left join write t on t.id = c.titled
   where c.tenant = ${tenantId} and c.hidden = 0 and (c.lamport, c.time, c.shared) < (?2, ?3, ?4)
   order by c.lamport desc, c.time desc, c.shared desc limit ?5`
 
 /** One conversation by either of its ids. `id` of the row, tenant first and id second. */
-export const conversationByName = `
+const conversationByName = `
   coalesce((select id from conversation indexed by conversation_local where tenant = ${tenantId} and local = ?2 and local is not null),
            (select id from conversation where tenant = ${tenantId} and shared = ?2))`
 
@@ -96,7 +96,7 @@ export const readingOrder = `coalesce(m.place_lamport, m.lamport), coalesce(m.pl
   (select text from word where id = coalesce(m.place_source, m.source)), m.shared`
 
 /** One text for all messages: reading their columns one by one costs the driver more than parsing it. */
-export const getConversation = `
+const getConversation = `
   select ${summaryCells}, (
     select json_group_array(json_array(
       coalesce(m.local, m.shared), m.lamport, m.conflicted, (select text from word where id = m.source),
@@ -180,7 +180,7 @@ export const messageByName = `
   coalesce((select id from message indexed by message_local where conversation = ${conversationByName} and local = ?3 and local is not null),
            (select id from message where conversation = ${conversationByName} and shared = ?3))`
 
-export const currentMessage = `
+const currentMessage = `
   select m.lamport, m.time, (select text from word where id = m.source) as source, m.deleted, m.conflicted,
     (select text from word where id = w.role) as role, w.content, e.seq
   from message m
@@ -211,17 +211,6 @@ export const greatestLamport = Effect.fnUntraced(function*(tenant: string) {
   const sqlite = yield* Sqlite
   const [row] = yield* sqlite.all<{ lamport: number }>("select lamport from tenant where name = ?", tenant)
   return row?.lamport ?? 0
-})
-
-/** What a conversation is called here and in the log, whichever of the two is given. */
-export const namesOf = Effect.fnUntraced(function*(options: { readonly tenant: string; readonly conversation: string }) {
-  const sqlite = yield* Sqlite
-  const [row] = yield* sqlite.all<{ local: string; shared: string }>(
-    `select coalesce(local, shared) as local, shared from conversation where id = ${conversationByName}`,
-    options.tenant,
-    options.conversation
-  )
-  return Option.fromUndefinedOr(row)
 })
 
 type ListCursor = readonly [lamport: number, time: number, shared: string]

@@ -62,7 +62,7 @@ const beforeOf = (cursor: string | undefined): number => {
 }
 
 /** The newest first, by the index's own order: it stops reading when the page is full. */
-export const findSaid = `
+const findSaid = `
   select w.id, coalesce(c.local, c.shared) as conversation, t.content as title, coalesce(m.local, m.shared) as message,
     (select text from word where id = w.role) as role, w.timestamp, w.time,
     snippet(said, 1, '${open}', '${close}', '…', ${excerptWords}) as excerpt

@@ -49,7 +49,7 @@ interface Cells {
 }
 
 /** A hosted backend's: nothing is withheld there, and no id has another name. */
-export const readUnplaced = `
+const readUnplaced = `
   select t.name as tenant, hex(w.event) as event, w.kind, w.lamport, w.time,
     w.base_lamport, w.base_time, (select text from word where id = w.base_source) as base_source,
     (select text from word where id = w.surface) as surface, (select text from word where id = w.role) as role,

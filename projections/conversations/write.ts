@@ -115,7 +115,7 @@ const messageColumns = [
   "local", "place_lamport", "place_time", "place_source", "base_lamport", "base_time", "base_source"
 ]
 /** The fold has compared the stamps: what is offered here is the greater already. */
-export const upsertMessages = `
+const upsertMessages = `
   insert into message (${messageColumns.join(", ")})
   select ${columns(0, messageColumns.length)} from jsonb_each(?) j where true
   on conflict (id) do update set ${overwrite(messageColumns.slice(3))}`
@@ -124,7 +124,7 @@ const conversationColumns = [
   "id", "tenant", "shared", "hidden", "lamport", "time", "source", "messages", "aliases", "withheld", "expired",
   "local", "titled", "title_lamport", "title_time", "title_source"
 ]
-export const upsertConversations = `
+const upsertConversations = `
   insert into conversation (${conversationColumns.join(", ")})
   select ${columns(0, conversationColumns.length)} from jsonb_each(?) j where true
   on conflict (id) do update set ${overwrite(conversationColumns.slice(3))}`
@@ -133,7 +133,7 @@ const addSurfaces = `
   insert into conversation_surface (conversation, surface)
   select j.value ->> 0, j.value ->> 1 from jsonb_each(?) j where true on conflict do nothing`
 
-export const addWrites = `
+const addWrites = `
   insert into write (id, conversation, message, kind, lamport, time, source, surface, event, content, role, timestamp,
     base_lamport, base_time, base_source, shared, shared_role)
   select ${columns(0, 8)}, unhex(j.value ->> 8), ${columns(9, 17)} from jsonb_each(?) j`

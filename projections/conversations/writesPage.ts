@@ -56,7 +56,7 @@ interface WriteCells {
   readonly withheld: string | null
 }
 
-export const exportWrites = `
+const exportWrites = `
   select w.id as ref, hex(w.event) as event, w.kind, coalesce(c.local, c.shared) as conversation, coalesce(m.local, m.shared) as message,
     w.lamport, w.time, (select text from word where id = w.source) as source,
     w.base_lamport, w.base_time, (select text from word where id = w.base_source) as base_source,

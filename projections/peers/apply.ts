@@ -9,7 +9,6 @@ export type PeerFact = FactOf<"peer.registered" | "peer.renewed" | "peer.confirm
 
 interface At<A> {
   readonly stamp: Stamp
-  readonly seq: number | null
   readonly value: A
 }
 
@@ -32,9 +31,9 @@ export const isPeerFact = (fact: Fact): fact is PeerFact =>
   fact.type === "peer.revoked" || fact.type === "key.rotated"
 
 /** Fold one event of one peer. Pure and total; order and repetition do not change the result. */
-export const apply = (state: State, event: { readonly fact: PeerFact; readonly stamp: Stamp; readonly seq: number | null }): State => {
-  const { fact, seq, stamp } = event
-  const at = <A>(value: A): At<A> => ({ stamp, seq, value })
+export const apply = (state: State, event: { readonly fact: PeerFact; readonly stamp: Stamp }): State => {
+  const { fact, stamp } = event
+  const at = <A>(value: A): At<A> => ({ stamp, value })
   switch (fact.type) {
     case "peer.registered":
     case "peer.renewed": {
@@ -61,8 +60,6 @@ export const apply = (state: State, event: { readonly fact: PeerFact; readonly s
 export interface Key {
   readonly key_id: string
   readonly public_key: string | null
-  /** Place in the log of the event that brought it; null while it is not there. */
-  readonly since_seq: number | null
   readonly since: string
   /** When signatures by it end to count; null: it is the current key. */
   readonly grace_ends_at: string | null
@@ -76,11 +73,11 @@ export const keysOf = (state: State): ReadonlyArray<Key> => {
   const start = startOf(state)
   if (start === null) return []
   const keys: Array<Key> = [start]
-  for (const { seq, stamp, value } of state.rotations) {
+  for (const { stamp, value } of state.rotations) {
     const held = keys[keys.length - 1]!
     if (held.key_id !== value.old_key_id) continue
     keys[keys.length - 1] = { ...held, grace_ends_at: value.grace_ends_at }
-    keys.push({ key_id: keyIdOf(value.public_key), public_key: value.public_key, since_seq: seq, since: stamp.time, grace_ends_at: null })
+    keys.push({ key_id: keyIdOf(value.public_key), public_key: value.public_key, since: stamp.time, grace_ends_at: null })
   }
   return keys
 }
@@ -88,12 +85,12 @@ export const keysOf = (state: State): ReadonlyArray<Key> => {
 const startOf = ({ first, rotations }: State): Key | null => {
   if (first !== null) {
     const { public_key } = first.value
-    return { key_id: keyIdOf(public_key), public_key, since_seq: first.seq, since: first.stamp.time, grace_ends_at: null }
+    return { key_id: keyIdOf(public_key), public_key, since: first.stamp.time, grace_ends_at: null }
   }
   const rotation = rotations[0]
   return rotation === undefined
     ? null
-    : { key_id: rotation.value.old_key_id, public_key: null, since_seq: null, since: rotation.stamp.time, grace_ends_at: null }
+    : { key_id: rotation.value.old_key_id, public_key: null, since: rotation.stamp.time, grace_ends_at: null }
 }
 
 /** A peer as lists show it. */

@@ -14,14 +14,14 @@ export const peers: Projection = {
   ],
   absorb: Effect.fnUntraced(function*(tx, batch) {
     for (const event of batch.events) {
-      const { opened: { envelope, fact }, seq, tenant } = event
+      const { opened: { envelope, fact }, tenant } = event
       if (!isPeerFact(fact)) continue
       yield* keepTold(tx, event, whatOf(fact), fact.type === "peer.renewed")
       const peer = fact.data.peer_id
       const [row] = yield* tx.all<{ state: string }>("select state from peer where tenant = ? and peer = ?", tenant, peer)
       // this build wrote it: another build's tables have another shape and were dropped
       const held = row === undefined ? empty : JSON.parse(row.state) as State
-      const state = apply(held, { fact, stamp: stampOf(envelope), seq })
+      const state = apply(held, { fact, stamp: stampOf(envelope) })
       yield* tx.run("insert into peer values (?, ?, ?) on conflict do update set state = excluded.state", tenant, peer, JSON.stringify(state))
     }
   }),

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { Sqlite } from "../Sqlite.ts"
-import { type Key, keysOf, type Peer, peerOf, type State } from "./apply.ts"
+import { type Peer, peerOf, type State } from "./apply.ts"
 
 /** Every peer that ever registered with a tenant, revoked ones included, by peer id. As many as a person has devices. */
 export const listPeers = Effect.fnUntraced(function*(tenant: string) {
@@ -17,12 +17,6 @@ export const peerById = Effect.fnUntraced(function*(options: { readonly tenant: 
   return Option.flatMap(state, (held) => Option.fromNullOr(peerOf(options.peer, held)))
 })
 
-/** Keys of an author (a peer id, or `hosted`), oldest first: what its commits are checked against. */
-export const authorKeys = Effect.fnUntraced(function*(options: { readonly tenant: string; readonly author: string }) {
-  const state = yield* stateOf(options.tenant, options.author)
-  return Option.match(state, { onNone: (): ReadonlyArray<Key> => [], onSome: keysOf })
-})
-
 const stateOf = Effect.fnUntraced(function*(tenant: string, peer: string) {
   const sqlite = yield* Sqlite
   const [row] = yield* sqlite.all<{ state: string }>(`${readPeersOf} and peer = ?`, tenant, peer)
@@ -30,4 +24,4 @@ const stateOf = Effect.fnUntraced(function*(tenant: string, peer: string) {
 })
 
 const readPeersOf = "select peer, state from peer where tenant = (select id from tenant where name = ?)"
-export const readPeers = `${readPeersOf} order by peer`
+const readPeers = `${readPeersOf} order by peer`

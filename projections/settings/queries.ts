@@ -29,7 +29,7 @@ export const latestChange = Effect.fnUntraced(function*(tenant: string) {
   return stamp
 })
 
-export const readSettings = `
+const readSettings = `
   select s.state, (select max(e.seq) from settings_event x join event e on e.tenant = x.tenant and e.id = x.id
     where x.tenant = s.tenant) as seq
   from settings s where s.tenant = (select id from tenant where name = ?)`

@@ -20,7 +20,7 @@ export const placesOf = Effect.fnUntraced(function*(tenant: string, eventIds: Re
   return rows.map(({ id, seq, withheld }): Place => ({ eventId: eventIdOf(id), seq, withheld }))
 })
 
-export const readPlacesOf = `
+const readPlacesOf = `
   select hex(e.id) as id, e.seq, e.withheld from jsonb_each(?2) j
   cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)
   where e.seq is not null or e.withheld is not null`
@@ -40,7 +40,7 @@ export const formsOf = Effect.fnUntraced(function*(tenant: string, eventIds: Rea
   return rows.map(({ id, ...form }): WrittenForm => ({ eventId: eventIdOf(id), ...form }))
 })
 
-export const readForms = `
+const readForms = `
   select hex(e.id) as id, w.content, (select text from word where id = w.role) as role, coalesce(m.local, m.shared) as message_id, coalesce(c.local, c.shared) as conversation
   from jsonb_each(?2) j
   cross join event e on e.tenant = (select id from tenant where name = ?1) and e.id = unhex(j.value)
@@ -84,7 +84,7 @@ export const withheldFor = Effect.fnUntraced(function*(tenant: string, why: stri
   return rows.map(({ id }) => eventIdOf(id))
 })
 
-export const readWithheld = `
+const readWithheld = `
   select hex(id) as id from event indexed by event_withheld
   where tenant = (select id from tenant where name = ?1) and withheld is not null and withheld = ?2 and seq is null order by ref`
 

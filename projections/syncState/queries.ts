@@ -15,14 +15,6 @@ export interface ChainHead {
   readonly time: string
 }
 
-const headCells = "author, seq, digest, journal, first as \"from\", last as \"to\", time"
-
-export const chainHead = Effect.fnUntraced(function*(options: { readonly tenant: string; readonly author: string }) {
-  const sqlite = yield* Sqlite
-  const [row] = yield* sqlite.all<ChainHead>(`select ${headCells} from chain_head where tenant = ${tenantId} and author = ?2`, options.tenant, options.author)
-  return Option.fromUndefinedOr(row)
-})
-
 /** How much of an author lies in the log, as far as it was read. */
 export interface Committed {
   readonly author: string
@@ -42,12 +34,6 @@ export const committed = Effect.fnUntraced(function*(tenant: string | undefined)
   return rows
 })
 
-/** Every author's head, by author. */
-export const chainHeads = Effect.fnUntraced(function*(tenant: string) {
-  const sqlite = yield* Sqlite
-  return yield* sqlite.all<ChainHead>(`select ${headCells} from chain_head where tenant = ${tenantId} order by author`, tenant)
-})
-
 export interface Problem {
   readonly seq: number
   readonly what: ProblemKind
@@ -55,7 +41,7 @@ export interface Problem {
 }
 
 /** Problems listed at once at most. */
-export const problemsMax = 500
+const problemsMax = 500
 
 /** The newest problems first. */
 export const problems = Effect.fnUntraced(function*(options: { readonly tenant: string; readonly limit: number }) {

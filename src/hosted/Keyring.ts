@@ -1,5 +1,5 @@
 import type { Envelope } from "../../streams/Envelope.ts"
-import type { OpenResult } from "../../streams/Opener.ts"
+import type { OpenResult } from "../../streams/OpenResult.ts"
 import { fromBase64url } from "../security/digest.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"
 import { type DataKey, dataKey } from "../security/sealing.ts"

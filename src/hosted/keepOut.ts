@@ -29,5 +29,5 @@ export const keepOut = Effect.fn("keepOut")(function*({ cutting, dataDir, tenant
 })
 
 /** The same record where nobody in it, and no tool, is revoked. */
-export const withoutRevoked = (record: TenantRecord, revoked: { readonly keys: Readonly<Record<string, number>>; readonly peers: GoneList }, at: string): TenantRecord =>
+const withoutRevoked = (record: TenantRecord, revoked: { readonly keys: Readonly<Record<string, number>>; readonly peers: GoneList }, at: string): TenantRecord =>
   record.devices.filter(({ peer_id, transport_keys }) => peer_id in revoked.peers || transport_keys.some((key) => key in revoked.keys)).flatMap(({ peer_id }) => goingWith(record, peer_id)).reduce((left, device) => shutOut(left, device, at), withoutTools(record, ({ nkey }) => nkey in revoked.keys, at))

@@ -21,7 +21,7 @@ export const Note = Schema.Struct({ log_set: Schema.String, keys_set: Schema.Str
 export type Note = typeof Note.Type
 const readNote = Schema.decodeUnknownOption(Schema.fromJsonString(Note))
 
-export const stagingOf = (dataDir: string): string => join(dataDir, partialName)
+const stagingOf = (dataDir: string): string => join(dataDir, partialName)
 
 /** An empty staging folder; what an earlier restore left half made is gone. */
 export const openStaging = (dataDir: string) =>

@@ -60,7 +60,7 @@ export const hostedTelemetry = (base: Base): TelemetryStore["Service"] => {
 }
 
 /** As many as the limit has room for now; the rest has to wait. */
-export const drawSome = Effect.fnUntraced(function*(limits: Limits["Service"], from: TelemetryFrom, wanted: number) {
+const drawSome = Effect.fnUntraced(function*(limits: Limits["Service"], from: TelemetryFrom, wanted: number) {
   const all = yield* limits.draw(from, "telemetry", wanted)
   if (all.granted) return { granted: wanted, retryAfterMillis: 0 }
   const some = all.remaining > 0 && all.remaining < wanted ? yield* limits.draw(from, "telemetry", all.remaining) : all

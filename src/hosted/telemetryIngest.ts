@@ -54,7 +54,7 @@ export const ingestTelemetry = Effect.fnUntraced(function*(
 })
 
 /** Judge one event by itself: it is what it says it is, from whom it says, and opens with its tenant's key. */
-export const admitTelemetry = (bytes: Uint8Array, facts: Pick<Facts, "unseal">, backendId: string): SealedTelemetry | Rejected => {
+const admitTelemetry = (bytes: Uint8Array, facts: Pick<Facts, "unseal">, backendId: string): SealedTelemetry | Rejected => {
   const decoded = decodeTelemetry(bytes)
   if (Result.isFailure(decoded)) return { event_id: "", error: decoded.failure }
   const envelope = decoded.success

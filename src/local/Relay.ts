@@ -240,7 +240,7 @@ const pause = (context: RelayContext, tries: number) =>
   })
 
 /** The head as hosted sent it: our own last record, as the log holds it. Nobody else can have signed it. */
-export const parseHead = (text: string, own: Identity): Result.Result<RemoteHead, string> => {
+const parseHead = (text: string, own: Identity): Result.Result<RemoteHead, string> => {
   const parsed = parseCommit(new TextEncoder().encode(text))
   if (Result.isFailure(parsed)) return Result.fail("the hosted side shows a last commit of this machine that cannot be read")
   const { digest, record } = parsed.success

@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { decode } from "../../streams/Envelope.ts"
-import type { OpenResult } from "../../streams/Opener.ts"
+import type { OpenResult } from "../../streams/OpenResult.ts"
 import { digestOf } from "../security/digest.ts"
 import { unframe } from "../security/commit.ts"
 import { type DataKeys, openEnvelope } from "../security/envelopes.ts"

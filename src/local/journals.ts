@@ -6,7 +6,7 @@ import { readIfThere } from "../security/readIfThere.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 
 /** Where the stream's own description says which journal it is: made with the stream, so a restored stream says so. */
-export const journalKey = "maestra-journal"
+const journalKey = "maestra-journal"
 
 /** The list of journals cannot be read or written: a copied data directory could not be told from the real one. Nothing was sent. */
 export class JournalsUnreadable extends Schema.TaggedError<JournalsUnreadable>()("JournalsUnreadable", { file: Schema.String, hint: Schema.String }) {}

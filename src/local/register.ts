@@ -21,7 +21,7 @@ const patience = Duration.seconds(10)
 const answerMaxBytes = 256 * 1024
 
 /** Who answers at a URL, proved by a signature over a challenge of ours. */
-export const askIdentity = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Identity, HostedUnreachable | CommandFailed> {
+const askIdentity = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Identity, HostedUnreachable | CommandFailed> {
   const challenge = randomBytes(32).toString("base64url")
   const answer = yield* call(`${url}/identity?challenge=${challenge}`, {})
   const read = Schema.decodeUnknownResult(IdentityAnswer)(answer)

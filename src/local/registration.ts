@@ -213,7 +213,7 @@ const untilWorthTrying = ({ state }: RegistrationContext): Effect.Effect<void> =
   SubscriptionRef.getUnsafe(state.link).up ? Effect.sleep(renewRetry) : Effect.asVoid(Effect.timeoutOption(awaitRef(state.link, ({ up }) => up), renewRetry))
 
 /** Milliseconds until a registration should be renewed. */
-export const dueIn = (paired: { readonly expires_at: string; readonly renewed_at: string }, now: number): number => {
+const dueIn = (paired: { readonly expires_at: string; readonly renewed_at: string }, now: number): number => {
   const ends = millisOf(paired.expires_at)
   const life = ends - millisOf(paired.renewed_at)
   return ends - Math.min(Duration.toMillis(renewBefore), life / 3) - now

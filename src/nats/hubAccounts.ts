@@ -45,7 +45,7 @@ const crossings = (logs: ReadonlyArray<string>): ReadonlyArray<Crossing> => [
 ]
 
 /** What a mirror names as `external.api`: the hub's JetStream as far as a peer may use it. */
-export const storeApi = "store"
+const storeApi = "store"
 const deliverPrefix = "deliver"
 
 /** A leaf's whole permission list. `log` is the stream its tenant lives in. */

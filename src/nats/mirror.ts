@@ -69,7 +69,7 @@ export const deleteMirror = (wire: Wire): Effect.Effect<void, LogUnavailable> =>
  * Tell the hub's consumer to deliver from `seq` on. Over the leaf: unavailable while the link is down. `wire` must be
  * the connection with the peer's own inbox prefix, the only one the hub lets an answer through to.
  */
-export const resetPeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer, seq }: MirrorOptions & { readonly seq: number }): Effect.Effect<void, LogUnavailable> =>
+const resetPeerConsumer = (wire: Wire, { log = peerConsumer.stream, peer, seq }: MirrorOptions & { readonly seq: number }): Effect.Effect<void, LogUnavailable> =>
   apiAt(wire, `store.CONSUMER.RESET.${log}.${peerConsumer.nameOf(peer)}`, { seq }, Done).pipe(Effect.asVoid, Effect.mapError(unavailable(log)))
 
 /**

@@ -30,7 +30,7 @@ const toolSubscriptionsMax = 10
  * Everything a tool may do: hear what its consumer delivers, and answer that consumer's flow control. It is in the account
  * PEERS, which has no JetStream, so that a mistake here opens nothing else.
  */
-export const toolPermissions = (options: { readonly id: string; readonly log: string; readonly consumer: string }): jwt.Permissions => ({
+const toolPermissions = (options: { readonly id: string; readonly log: string; readonly consumer: string }): jwt.Permissions => ({
   pub: { allow: [`$JS.FC.${options.log}.${options.consumer}.>`, `$JS.FC.${hubDomain}.*.${options.log}.${options.consumer}.>`] },
   sub: { allow: [subjects.deliver(options.id), `_INBOX.${options.id}.>`] }
 })

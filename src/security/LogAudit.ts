@@ -1,5 +1,5 @@
 import type { Envelope } from "../../streams/Envelope.ts"
-import type { OpenResult } from "../../streams/Opener.ts"
+import type { OpenResult } from "../../streams/OpenResult.ts"
 import type { AuthorKeys } from "./AuthorKeys.ts"
 import { type LogMessage, LogReader } from "./LogReader.ts"
 import { readLog } from "./openLog.ts"

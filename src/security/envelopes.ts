@@ -1,7 +1,7 @@
-import { Effect, Layer, Result } from "effect"
+import { Result } from "effect"
 import { encode, type Envelope, interpret } from "../../streams/Envelope.ts"
 import { EventMalformed } from "../../streams/EventDefinition.ts"
-import { type KeyMissing, Opener, type OpenResult } from "../../streams/Opener.ts"
+import type { KeyMissing, OpenResult } from "../../streams/OpenResult.ts"
 import { type DataKey, open, seal, sealedUnder } from "./sealing.ts"
 
 /** The data keys a reader holds, by `kid`. Asked for each event, so a key that arrives later works from then on. */
@@ -40,7 +40,3 @@ export const openEnvelope = (envelope: Envelope, keys: DataKeys): OpenResult => 
   const data = openData(envelope, keys)
   return Result.isFailure(data) ? Result.fail(data.failure) : interpret(envelope, data.success)
 }
-
-/** The `Opener` of a reader that holds these keys. */
-export const openerLayer = (keys: DataKeys): Layer.Layer<Opener> =>
-  Layer.succeed(Opener, { openAll: (envelopes) => Effect.sync(() => envelopes.map((envelope) => openEnvelope(envelope, keys))) })

@@ -1,6 +1,6 @@
 import { Effect, Result } from "effect"
 import type { Envelope, Opened } from "../../streams/Envelope.ts"
-import type { OpenResult } from "../../streams/Opener.ts"
+import type { OpenResult } from "../../streams/OpenResult.ts"
 import type { LogMessage, LogReader, Problem } from "./LogReader.ts"
 import type { CommitRecord } from "../../streams/CommitRecord.ts"
 

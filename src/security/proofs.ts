@@ -8,7 +8,7 @@ import { digestOf, fromBase64url, toBase64url } from "./digest.ts"
 import { signAsync, signObjectAsync, verify, verifyObject } from "./signing.ts"
 
 /** How old, or how far in the future, a fresh proof may be. */
-export const proofAgeMax = Duration.seconds(60)
+const proofAgeMax = Duration.seconds(60)
 /** A proof header has about 900 characters; the path has most of the rest. */
 const headerMaxLength = 8192
 

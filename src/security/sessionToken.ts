@@ -8,7 +8,7 @@ import { contexts } from "./signing.ts"
 
 export const tokenLifeMax = Duration.hours(sessionHoursMax)
 /** How far ahead of ours the other side's clock may be. */
-export const clockSkewMax = Duration.seconds(60)
+const clockSkewMax = Duration.seconds(60)
 /** A bearer has about 700 characters. */
 const bearerMaxLength = 4096
 

@@ -8,7 +8,7 @@
 /** A body is at most 4 MiB; this leaves room for what a line grows by when ids are written out. */
 export const chunkMaxBytes = 3.5 * 1024 * 1024
 /** Keeps one request short enough for progress to be seen and Ctrl-C to be obeyed. */
-export const chunkMaxLines = 2_000
+const chunkMaxLines = 2_000
 
 export interface Invalid {
   readonly line: number

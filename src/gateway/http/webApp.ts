@@ -26,7 +26,7 @@ const forever = "public, max-age=31536000, immutable"
  * What the page may do: run and load what this server sends, talk to this server, nothing else. The component library
  * writes style elements; they carry this answer's nonce. Framed by nobody.
  */
-export const policyOf = (nonce: string): string =>
+const policyOf = (nonce: string): string =>
   [
     "default-src 'none'", "script-src 'self'", `style-src 'self' 'nonce-${nonce}'`, "img-src 'self' data:", "font-src 'self'", "connect-src 'self'",
     "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"

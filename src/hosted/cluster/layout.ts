@@ -26,7 +26,7 @@ export class ClusterRefused extends Schema.TaggedError<ClusterRefused>()("Cluste
 
 const LayoutJson = Schema.fromJsonString(ClusterLayout)
 export const layoutFile = (dir: string) => join(dir, "layout.json")
-export const clusterFile = (dir: string) => join(dir, "cluster.json")
+const clusterFile = (dir: string) => join(dir, "cluster.json")
 
 /** None: no cluster was made here yet. */
 export const readLayout = Effect.fnUntraced(function*(dir: string) {

@@ -7,13 +7,13 @@ import { stateDigest } from "../../../projections/conversations/digest.ts"
 import { conflicts, countConflicts, findExisting, history as historyOf } from "../../../projections/conversations/history.ts"
 import { exportPage } from "../../../projections/conversations/exportPage.ts"
 import { heads } from "../../../projections/conversations/heads.ts"
-import { counts, current, get, greatestLamport, list, namesOf } from "../../../projections/conversations/queries.ts"
+import { counts, current, get, greatestLamport, list } from "../../../projections/conversations/queries.ts"
 import { search } from "../../../projections/conversations/search.ts"
-import { authorKeys, listPeers, peerById } from "../../../projections/peers/queries.ts"
+import { listPeers, peerById } from "../../../projections/peers/queries.ts"
 import { Projections } from "../../../projections/runner.ts"
 import { settingsOf } from "../../../projections/settings/queries.ts"
 import { formsOf, placesOf } from "../../../projections/syncState/places.ts"
-import { chainHead, chainHeads, peerPositions, problemCounts, problems } from "../../../projections/syncState/queries.ts"
+import { peerPositions, problemCounts, problems } from "../../../projections/syncState/queries.ts"
 import { history } from "./histories.ts"
 import { observed, scansOf, watchedDatabase } from "./observed.ts"
 import { appended, event, feed, fromJournal, fromLog, random, sourceOf, tenant, timeOf, uuidOf } from "./rig.ts"
@@ -107,14 +107,10 @@ const everyQuery = Effect.gen(function*() {
   yield* exportPage({ tenant, after: "", limit: 10 })
   yield* placesOf(tenant, [uuidOf(1)])
   yield* formsOf(tenant, [uuidOf(1)])
-  yield* namesOf({ tenant, conversation: "plain" })
   yield* stateDigest(tenant)
   yield* settingsOf(tenant)
   yield* listPeers(tenant)
   yield* peerById({ tenant, peer: "peer_0000000000000000" })
-  yield* authorKeys({ tenant, author: "hosted" })
-  yield* chainHead({ tenant, author: "hosted" })
-  yield* chainHeads(tenant)
   yield* peerPositions(tenant)
   yield* problems({ tenant, limit: 10 })
   yield* problemCounts(tenant)

@@ -5,11 +5,12 @@ import { Effect, Option } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import type { Entry } from "../../../projections/Entry.ts"
 import { keyIdOf } from "../../../projections/peers/keyId.ts"
-import { authorKeys, listPeers, peerById } from "../../../projections/peers/queries.ts"
+import { listPeers, peerById } from "../../../projections/peers/queries.ts"
 import { Projections } from "../../../projections/runner.ts"
 import * as fold from "../../../projections/settings/apply.ts"
 import { settingsOf } from "../../../projections/settings/queries.ts"
 import * as syncState from "../../../projections/syncState/queries.ts"
+import { allAuthors, allHeads } from "../../../projections/syncState/places.ts"
 import { unplacedTold } from "../../../projections/toldOnce.ts"
 import type { Fact, FactOf } from "../../../streams/catalog.ts"
 import type { Opened } from "../../../streams/Envelope.ts"
@@ -111,7 +112,6 @@ describe("peers", () => {
         yield* projections.reset
         const entries = dice.shuffled(events).map((opened, i) => fromLog(i + 1, opened))
         yield* projections.absorb({ cursor: "log", epoch: "1", entries })
-        const seqOf = (n: number) => entries.find((entry) => entry.kind === "event" && entry.opened === events[n])!.seq
         const all = yield* listPeers(tenant)
         assert.strictEqual(all.length, 1)
         assert.deepStrictEqual(all[0], {
@@ -128,9 +128,10 @@ describe("peers", () => {
           confirmed: true,
           revoked: { at: events[5]!.envelope.time, cause: "lost" }
         })
-        assert.deepStrictEqual(yield* authorKeys({ tenant, author: peer_id }), [
-          { key_id: keyIdOf(keys[0]), public_key: keys[0], since_seq: seqOf(0), since: events[0]!.envelope.time, grace_ends_at: "2026-11-29T10:00:00.000Z" },
-          { key_id: keyIdOf(keys[1]), public_key: keys[1], since_seq: seqOf(3), since: events[3]!.envelope.time, grace_ends_at: null }
+        const pinned = (yield* allAuthors).find(([, author]) => author === peer_id)?.[2].keys
+        assert.deepStrictEqual(pinned, [
+          { keyId: keyIdOf(keys[0]), publicKey: keys[0], until: "2026-11-29T10:00:00.000Z" },
+          { keyId: keyIdOf(keys[1]), publicKey: keys[1] }
         ])
       }
       assert.isTrue(Option.isNone(yield* peerById({ tenant, peer: "peer_0000000000000000" })))
@@ -167,8 +168,9 @@ describe("sync state", () => {
       const entries = [commit(1, "hosted"), commit(2, "peer_00112233445566aa"), problem]
       yield* projections.absorb({ cursor: "log", epoch: "1", entries })
       yield* projections.absorb({ cursor: "log", epoch: "1", entries: [...entries, commit(4, "hosted")] })
-      assert.deepStrictEqual((yield* syncState.chainHeads(tenant)).map(({ author, seq }) => [author, seq]), [["hosted", 4], ["peer_00112233445566aa", 2]])
-      const head = Option.getOrThrow(yield* syncState.chainHead({ tenant, author: "hosted" }))
+      const heads = new Map((yield* allHeads).map(([, author, head]) => [author, head]))
+      assert.deepStrictEqual([...heads].map(([author, { seq }]) => [author, seq]).sort(), [["hosted", 4], ["peer_00112233445566aa", 2]])
+      const head = heads.get("hosted")!
       // what was absorbed twice counts once
       const totals = yield* syncState.committed(tenant)
       assert.deepStrictEqual(totals.map(({ author, commits, events }) => [author, commits, events]).sort(), [["hosted", 2, 4], ["peer_00112233445566aa", 1, 2]])

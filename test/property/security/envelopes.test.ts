@@ -1,10 +1,9 @@
 // Goal: an event sealed for the log is the same event to whoever holds the key, and a clear failure to others.
-// Method: seal, decode, open through the Opener; then each way an envelope can be wrong.
+// Method: seal, decode, open; then each way an envelope can be wrong.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema } from "effect"
+import { Result, Schema } from "effect"
 import { decode, type Envelope, plain } from "../../../streams/Envelope.ts"
-import { Opener } from "../../../streams/Opener.ts"
-import { openData, openerLayer, sealEnvelope } from "../../../src/security/envelopes.ts"
+import { openData, openEnvelope, sealEnvelope } from "../../../src/security/envelopes.ts"
 import { newDataKey, seal } from "../../../src/security/sealing.ts"
 
 const key = newDataKey("t_abcdefghijklmnop.1")
@@ -23,39 +22,36 @@ const message = (content: string): Envelope =>
 const sealed = (content: string): Envelope => Result.getOrThrow(decode(sealEnvelope(message(content), key)))
 
 describe("envelopes", () => {
-  it.effect.prop("open to the event that was sealed", [Schema.String], ([text]) =>
-    Effect.gen(function*() {
-      const content = text.toWellFormed()
-      const envelope = sealed(content)
-      assert.strictEqual(envelope.datacontenttype, "application/jose")
-      if (content.length > 4) assert.notInclude(JSON.stringify(envelope), content)
-      assert.deepStrictEqual({ ...envelope, data: null, datacontenttype: null }, { ...message(content), data: null, datacontenttype: null })
-      const opened = yield* Opener.use(({ openAll }) => openAll([envelope, message(content)]))
-      for (const one of opened) assert.deepStrictEqual(Result.getOrThrow(one).fact, { type: "message.appended", data: message(content).data } as never)
-    }).pipe(Effect.provide(openerLayer(keys))))
+  it.prop("open to the event that was sealed", [Schema.String], ([text]) => {
+    const content = text.toWellFormed()
+    const envelope = sealed(content)
+    assert.strictEqual(envelope.datacontenttype, "application/jose")
+    if (content.length > 4) assert.notInclude(JSON.stringify(envelope), content)
+    assert.deepStrictEqual({ ...envelope, data: null, datacontenttype: null }, { ...message(content), data: null, datacontenttype: null })
+    for (const one of [envelope, message(content)]) {
+      assert.deepStrictEqual(Result.getOrThrow(openEnvelope(one, keys)).fact, { type: "message.appended", data: message(content).data } as never)
+    }
+  })
 
-  it.effect("fail as malformed or without a key, one by one, and never throw", () =>
-    Effect.gen(function*() {
-      const good = sealed("secret words")
-      const changed = { ...good, data: `${String(good.data).slice(0, -2)}AA` }
-      const read = yield* Opener.use(({ openAll }) =>
-        openAll([
-          good,
-          { ...good, data: seal(newDataKey("t_abcdefghijklmnop.2"), "{}") },
-          changed,
-          { ...good, data: { a: 1 } },
-          { ...good, data: "x" },
-          { ...good, data: seal(key, "secret words, no JSON") },
-          { ...good, data: seal(key, `{"message_id":"m1"}`) },
-          { ...good, dataschema: "maestra:message.appended:9" },
-          good
-        ])
-      )
-      assert.deepStrictEqual(read.map((one) => Result.isSuccess(one) ? "opened" : one.failure._tag), [
-        "opened", "KeyMissing", "EventMalformed", "EventMalformed", "EventMalformed", "EventMalformed", "EventMalformed", "EventFromTheFuture", "opened"
-      ])
-      for (const one of read) if (Result.isFailure(one)) assert.notInclude(JSON.stringify(one.failure), "secret words")
-    }).pipe(Effect.provide(openerLayer(keys))))
+  it("fail as malformed or without a key, one by one, and never throw", () => {
+    const good = sealed("secret words")
+    const changed = { ...good, data: `${String(good.data).slice(0, -2)}AA` }
+    const read = [
+      good,
+      { ...good, data: seal(newDataKey("t_abcdefghijklmnop.2"), "{}") },
+      changed,
+      { ...good, data: { a: 1 } },
+      { ...good, data: "x" },
+      { ...good, data: seal(key, "secret words, no JSON") },
+      { ...good, data: seal(key, `{"message_id":"m1"}`) },
+      { ...good, dataschema: "maestra:message.appended:9" },
+      good
+    ].map((envelope) => openEnvelope(envelope, keys))
+    assert.deepStrictEqual(read.map((one) => Result.isSuccess(one) ? "opened" : one.failure._tag), [
+      "opened", "KeyMissing", "EventMalformed", "EventMalformed", "EventMalformed", "EventMalformed", "EventMalformed", "EventFromTheFuture", "opened"
+    ])
+    for (const one of read) if (Result.isFailure(one)) assert.notInclude(JSON.stringify(one.failure), "secret words")
+  })
 
   it("give the data of types this build does not know, for telemetry", () => {
     const ask: Envelope = { ...message("x"), type: "advisor_ask", dataschema: "maestra:telemetry:1", data: { event_id: "e1" } }
