@@ -2,6 +2,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { misused } from "../failure.ts"
+import { httpUrl } from "./httpUrl.ts"
 
 /**
  * The model server of `POST /api/maestra/advisor/ask`, from the environment and nowhere else: `MAESTRA_ADVISOR_URL` (an
@@ -10,8 +11,8 @@ import { misused } from "../failure.ts"
 export const advisorSettings = Effect.gen(function*() {
   const given = Option.filter(yield* Config.option(Config.String("MAESTRA_ADVISOR_URL")), (url) => url !== "")
   if (Option.isNone(given)) return {}
-  const url = URL.parse(given.value)
-  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:") || url.username !== "" || url.password !== "") {
+  const url = httpUrl(given.value)
+  if (url === undefined) {
     return yield* misused("advisor-url", "MAESTRA_ADVISOR_URL is not an http or https URL without a user in it", "Set it to something like https://models.example.org/v1; the key belongs into the keychain: `maestra advisor key -`.")
   }
   const model = yield* Config.String("MAESTRA_ADVISOR_MODEL").pipe(Config.withDefault("default"))

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import { thresholdsOf } from "../../../streams/alertRules.ts"
 import { misused } from "../failure.ts"
 import type { Side } from "../settings.ts"
+import { httpUrl } from "./httpUrl.ts"
 
 /** What a start may be told of alerts. */
 export const alertFlags = {
@@ -36,8 +37,8 @@ export const alertSettings = Effect.fnUntraced(function*(side: Side, here: strin
   const thresholds = thresholdsOf(flags.alerts)
   if (typeof thresholds === "string") return yield* misused("alerts", thresholds, "Give it as kind=number or kind=off, several with commas between them.")
   if (Option.isNone(flags.alertWebhook)) return { thresholds, webhook: undefined }
-  const url = URL.parse(flags.alertWebhook.value)
-  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:") || url.username !== "" || url.password !== "") {
+  const url = httpUrl(flags.alertWebhook.value)
+  if (url === undefined) {
     return yield* misused("alert-webhook", "the webhook of alerts is not an http or https URL without a user in it", "Set it to something like https://alerts.example.org/api/v2/alerts.")
   }
   const { makeWebhook } = yield* Effect.promise(() => import("../../observing/webhook.ts"))
