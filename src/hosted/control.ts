@@ -2,7 +2,7 @@ import { Clock, Duration, Effect, Redacted, Result, Stream, SubscriptionRef } fr
 import { randomBytes, randomInt } from "node:crypto"
 import type { Audit } from "../../streams/Audit.ts"
 import { CommandFailed, type DiskRoom, HostedControl } from "../../streams/Backend.ts"
-import { isoTime, millisOf } from "../../streams/time.ts"
+import { isoTime } from "../../streams/time.ts"
 import type { Wired } from "../nats/connect.ts"
 import type { Disk } from "../nats/diskGuard.ts"
 import type { ServerDisk } from "../nats/serverDisks.ts"
@@ -15,9 +15,10 @@ import { type BackupContext, backupPart, backupPlan } from "./backup.ts"
 import type { Cutting } from "./followRevocations.ts"
 import { noteBackup, staleBackups } from "./knownBackups.ts"
 import type { LogView } from "./LogView.ts"
-import { onlineFor, unknownHere } from "./observing.ts"
+import { unknownHere } from "./observing.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Partition, Partitions } from "./Partitions.ts"
+import { peerRows } from "./peerRows.ts"
 import type { Device, TenantRecord } from "./TenantRecord.ts"
 import type { Tenants } from "./Tenants.ts"
 
@@ -60,29 +61,8 @@ export const makeHostedControl = (context: HostedControlContext): HostedControl[
     peers: Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
       const rows = yield* Effect.forEach([...tenants.all()], (record) =>
-        Effect.map(Effect.all([context.positions(record.tenant), context.confirmed(record.tenant)]), ([positions, confirmed]) => record.devices.map((device) => {
-          const position = positions.find(({ peer_id }) => peer_id === device.peer_id)
-          return {
-            peer_id: device.peer_id,
-            backend_id: device.backend_id,
-            backend_type: device.identity.backend_type,
-            user_id: record.user_id,
-            tenant: record.tenant,
-            key_id: device.keys.at(-1)?.keyId ?? "",
-            key_since: device.keys.at(-1)?.since ?? device.registered_at,
-            registered_at: device.registered_at,
-            expires_at: device.expires_at,
-            last_seen: position?.seen_at ?? null,
-            online: position !== undefined && now - millisOf(position.seen_at) < Duration.toMillis(onlineFor),
-            log_seq: position?.log_seq ?? 0,
-            behind: Math.max(0, context.view.of(record.tenant).lastSeq - (position?.log_seq ?? 0)),
-            status: "registered",
-            confirmed: confirmed.has(device.peer_id)
-          }
-        }).concat(record.gone.map((gone) => ({
-          peer_id: gone.peer_id, backend_id: gone.backend_id, backend_type: "local" as const, user_id: record.user_id, tenant: record.tenant,
-          key_id: "", key_since: "", registered_at: "", expires_at: gone.at, last_seen: null, online: false, log_seq: 0, behind: 0, status: gone.what, confirmed: false
-        })))))
+        Effect.map(Effect.all([context.positions(record.tenant), context.confirmed(record.tenant)]), ([positions, confirmed]) =>
+          peerRows(record, { positions, confirmed, lastSeq: context.view.of(record.tenant).lastSeq, now })))
       return rows.flat()
     }),
     status: Effect.gen(function*() {
