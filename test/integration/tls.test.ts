@@ -7,12 +7,14 @@ import { request } from "node:https"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { connect as connectTls, type TLSSocket } from "node:tls"
-import { Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { issueCertificate, makeAuthority } from "../../src/security/certificates.ts"
 import { toBase64url } from "../../src/security/digest.ts"
 import { encodePairingCode } from "../../src/security/pairingCode.ts"
 import { statusOf } from "../support/linked.ts"
+import { freePort } from "../support/natsServer.ts"
+import { startTlsProxy } from "../support/tlsProxy.ts"
 import { agreed, type Backend, maestra, makeWorld, run, until, type World } from "../support/world.ts"
 
 const timeout = 120_000
@@ -76,6 +78,21 @@ describe("TLS", () => {
     const refused = await doubting.http("POST", "/pair", { code })
     expect([refused.status, refused.json.type]).toEqual([503, "urn:maestra:problem:not-reachable"])
     expect(await shownAt(await publicPort(), another.cert, false)).toMatch(/UNABLE_TO|SELF_SIGNED|UNABLE_TO_VERIFY/)
+  })
+
+  it("is a proxy's where there is one in front: local backends link through it as WebSockets", { timeout }, async () => {
+    const [inFront, webSocket] = [await Effect.runPromise(freePort), await Effect.runPromise(freePort)]
+    const behind = await world.hosted("behind", { args: ["--public-url", `https://localhost:${inFront}`, "--leaf-ws-port", String(webSocket)] })
+    const proxy = await startTlsProxy(inFront, { cert: readFileSync(files.cert, "utf8"), key: readFileSync(files.key, "utf8") }, (path) => path === "/leafnode" ? webSocket : Number(new URL(behind.url()).port))
+    try {
+      const local = await world.local("through-a-proxy", { args: ["--ca", files.ca] })
+      const theirs = await world.pair(behind, local, "bea")
+      expect(readFileSync(join(local.dir, "nats/infra/leaf/instance.conf"), "utf8")).toContain(`"wss://localhost:${inFront}"`)
+      await local.http("POST", "/conversations/c/messages?wait=hosted&timeout_ms=20000", { role: "user", content: "through the proxy" })
+      await agreed(theirs, behind, [local])
+    } finally {
+      proxy.stop()
+    }
   })
 
   it("refuses plain text over the network unless both sides were told to", { timeout }, async () => {
