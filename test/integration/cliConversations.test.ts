@@ -104,7 +104,7 @@ describe("edit, delete and restore", () => {
 describe("reading", () => {
   it("list shows a page and how to go on", async () => {
     const { stdout } = await run("list", "--limit", "1")
-    expect(stdout).toMatch(/^groceries {2}1 msg {2}2026-11-22 10:00:00 {2}local\nmore: maestra list --cursor next\n$/)
+    expect(stdout).toMatch(/^groceries {2}1 msg {2}2026-11-22 10:00:00 {2}local\nmore: MAESTRA_DATA_DIR=\S+ npx maestra list --cursor next\n$/)
     expect(JSON.parse((await run("list", "--json")).stdout)).toMatchObject({ next_cursor: null })
   })
 
@@ -135,7 +135,7 @@ describe("reading", () => {
     backend.instead("GET", /^\/conflicts$/, (_, response) =>
       json(response, 200, { conflicts: [{ conversation_id: "my list", message_id: "m1", shown: write("w2", "b", true), losing: [write("w1", "a", false)] }], next_cursor: null }))
     const { stdout } = await run("conflicts")
-    expect(stdout).toContain("bring it back: maestra restore 'my list' m1 w1")
+    expect(stdout).toMatch(/bring it back: MAESTRA_DATA_DIR=\S+ npx maestra restore 'my list' m1 w1/)
     expect(JSON.parse((await run("conflicts", "--json")).stdout).conflicts).toHaveLength(1)
   })
 

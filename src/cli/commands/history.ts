@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 import { History, type Write } from "../answers.ts"
 import { reading, where } from "../backend.ts"
 import { ask, segment } from "../call.ts"
+import { commandPrefix } from "../prefix.ts"
 import { answer } from "../print.ts"
-import { oneLine, table, time } from "../text.ts"
+import { oneLine, shellWord, table, time } from "../text.ts"
 
 /** `history CONV MSG`: every write to one message, newest first. */
 export const history = Command.make(
@@ -14,10 +15,11 @@ export const history = Command.make(
   Effect.fn(function*(flags) {
     const path = `/conversations/${yield* segment(flags.conversation)}/messages/${yield* segment(flags.message)}/history`
     const { raw, value } = yield* ask(yield* reading(flags), History, { method: "GET", path })
+    const maestra = yield* commandPrefix
     yield* answer(raw, () =>
       value.writes.length === 0
         ? "nothing was ever written to this message"
-        : `${table(value.writes.map((write) => [write.current === true ? "shown" : "", ...writeCells(write)]))}\nbring one back: maestra restore ${flags.conversation} ${flags.message} EVENT`)
+        : `${table(value.writes.map((write) => [write.current === true ? "shown" : "", ...writeCells(write)]))}\nbring one back: ${maestra} restore ${shellWord(flags.conversation)} ${shellWord(flags.message)} EVENT`)
   })
 ).pipe(Command.withDescription("Everything a message ever said, newest first"))
 

@@ -5,6 +5,7 @@ import { Conversations } from "../answers.ts"
 import { reading, where } from "../backend.ts"
 import { ask } from "../call.ts"
 import { cursorFlag, limitFlag } from "../paging.ts"
+import { commandPrefix } from "../prefix.ts"
 import { answer } from "../print.ts"
 import { count, oneLine, plain, table, time } from "../text.ts"
 
@@ -23,15 +24,16 @@ export const list = Command.make(
       path: "/conversations",
       query: { limit: flags.limit, cursor: Option.getOrUndefined(flags.cursor) }
     })
-    yield* answer(raw, () => page(value))
+    const maestra = yield* commandPrefix
+    yield* answer(raw, () => page(value, maestra))
   })
 ).pipe(
   Command.withDescription("The conversations"),
   Command.withExamples([{ command: "maestra list --json", description: "{conversations, next_cursor}" }])
 )
 
-const page = ({ conversations, next_cursor }: typeof Conversations.Type): string => {
-  if (conversations.length === 0) return "no conversations here yet; `maestra send groceries \"buy milk\"` starts one"
+const page = ({ conversations, next_cursor }: typeof Conversations.Type, maestra: string): string => {
+  if (conversations.length === 0) return `no conversations here yet; this starts one:  ${maestra} send groceries "buy milk"`
   const rows = conversations.map((each) => [
     plain(each.conversation_id),
     `${count(each.message_count)} msg`,
@@ -39,5 +41,5 @@ const page = ({ conversations, next_cursor }: typeof Conversations.Type): string
     each.source_backend ?? "",
     oneLine(each.title ?? "", 60)
   ])
-  return table(rows) + (next_cursor === null ? "" : `\nmore: maestra list --cursor ${next_cursor}`)
+  return table(rows) + (next_cursor === null ? "" : `\nmore: ${maestra} list --cursor ${next_cursor}`)
 }

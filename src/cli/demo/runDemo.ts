@@ -2,11 +2,13 @@ import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { join } from "node:path"
 import { complain, sentence } from "../commands/import.ts"
 import { type CliFailure, failed } from "../failure.ts"
 import { importFile } from "../importing/importFile.ts"
 import { prefixFor } from "../prefix.ts"
 import { answer, note } from "../print.ts"
+import { refuseSecond } from "../serving/folder.ts"
 import { endsOnSignal } from "../serving/serve.ts"
 import { dataDirOr, Json } from "../settings.ts"
 import { count, duration, table } from "../text.ts"
@@ -27,6 +29,7 @@ export interface DemoOptions {
 export const runDemo = Effect.fnUntraced(function*(options: DemoOptions) {
   const start = yield* Clock.currentTimeMillis
   const place = yield* openPlace(yield* dataDirOr("./.maestra-demo"))
+  yield* refuseSecondDemo(place)
   yield* note(place.isNew
     ? `a new demo in ${place.dir}; its keys lie under a throw-away passphrase in demo.json there (mode 0600), not in the keychain`
     : `going on with the demo in ${place.dir}`)
@@ -51,6 +54,11 @@ export const runDemo = Effect.fnUntraced(function*(options: DemoOptions) {
   })
   yield* children.reduce((effect: Effect.Effect<void, CliFailure, Effect.Services<typeof work>>, { died }) => Effect.raceFirst(effect, died), work)
 }, Effect.scoped)
+
+/** Beside one that runs, its devices could not be started either. */
+const refuseSecondDemo = (place: Place) =>
+  refuseSecond("hosted", join(place.folder("hosted"), "hosted")).pipe(
+    Effect.mapError(() => failed("already-running", `the demo in ${place.dir} runs already`, "Its commands are on the screen it was started on, and Ctrl-C there stops it. Another demo wants another folder: MAESTRA_DATA_DIR=FOLDER.")))
 
 /** Once for all three, so that it is fetched once and the progress is seen. */
 const findNatsServer = Effect.gen(function*() {

@@ -40,7 +40,7 @@ const page = (status: Status, url: string): string => {
     ["hosted", status.hosted_url ?? "not paired; `maestra local pair CODE` with a code of `maestra hosted enroll USER`"],
     ["to send", count(status.pending)],
     ["to receive", count(status.behind)],
-    ["last sync", status.last_sync === null ? "never" : time(status.last_sync)],
+    ["last sent", status.last_sync === null ? "never" : time(status.last_sync)],
     ["here", url]
   ]
   if (status.conflicts > 0) rows.push(["conflicts", `${count(status.conflicts)}; see \`maestra conflicts\``])
