@@ -194,7 +194,7 @@ describe("a cluster", () => {
   it("cuts a machine off that a process without operator's keys has shut out", { timeout }, async () => {
     const { peer_id } = (await b.http("GET", "/status")).json
     expect((await second.http("DELETE", `/peers/${peer_id}`)).status).toBe(200)
-    await until(() => cluster.admin.log().includes("leafs of revoked machines cut"), 20_000, () => cluster.admin.log())
+    await until(() => cluster.admin.log().includes("links of revoked machines and tools cut"), 20_000, () => cluster.admin.log())
     await until(async () => (await b.http("GET", "/status")).json.state === "needs_you", 30_000, () => b.log().slice(-1500))
   })
 })
