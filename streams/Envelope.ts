@@ -2,7 +2,7 @@ import { Result, Schema } from "effect"
 import { dataschemaOf, decodeFact, type Fact, isEventType, parseDataschema } from "./catalog.ts"
 import { EventFromTheFuture, EventMalformed } from "./EventDefinition.ts"
 import { OutsideId } from "./events/fields.ts"
-import { BackendId, Time, Uuid } from "./ids.ts"
+import { BackendId, Time, Uuid, uuidPattern } from "./ids.ts"
 import { lamportMax, nameMaxLength, sessionidMaxLength, traceparentMaxLength } from "./limits.ts"
 import { quickEnvelope } from "./quick.ts"
 import type { Stamp } from "./Stamp.ts"
@@ -76,6 +76,16 @@ export const decode = (bytes: Uint8Array): Result.Result<Envelope, EventMalforme
   const quick = quickEnvelope(json)
   if (quick !== undefined) return Result.succeed(quick)
   return Result.mapError(readEnvelope(json), (error) => new EventMalformed({ type: "?", stored: 0, why: error.message }))
+}
+
+/** The id an event that cannot be read gives itself, so that its author knows which one is meant; `""` where there is none. */
+export const idIn = (bytes: Uint8Array): string => {
+  try {
+    const { id } = JSON.parse(decoder.decode(bytes)) as { readonly id?: unknown }
+    return typeof id === "string" && uuidPattern.test(id) ? id : ""
+  } catch {
+    return ""
+  }
 }
 
 /** Read the data of an envelope whose `data` is already plain. */

@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import type { LimitKind } from "../../streams/RateLimits.ts"
 import type { EventType } from "../../streams/catalog.ts"
-import { decode, interpret, type Opened } from "../../streams/Envelope.ts"
+import { decode, idIn, interpret, type Opened } from "../../streams/Envelope.ts"
 import type { Settings } from "../../streams/events/settings.ts"
 import { isToken } from "../../streams/ids.ts"
 import { lamportJumpMax } from "../../streams/limits.ts"
@@ -115,7 +115,7 @@ const readEvents = (
   let lamport = 0
   for (const [index, bytes] of events.entries()) {
     const decoded = decode(bytes)
-    if (Result.isFailure(decoded)) return Result.fail(invalid("", `event ${index + 1} of the commit: ${decoded.failure.why}`))
+    if (Result.isFailure(decoded)) return Result.fail(invalid(idIn(bytes), `event ${index + 1} of the commit: ${decoded.failure.why}`))
     const envelope = decoded.success
     const refuse = (why: string) => Result.fail(invalid(envelope.id, why))
     if (envelope.source !== backendId) return refuse("source is not the author")

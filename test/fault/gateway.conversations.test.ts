@@ -24,6 +24,7 @@ describe("conversations", () => {
       assert.strictEqual(begun.headers.get("etag"), `"${begun.body["version"]}"`)
       const first = yield* ask("POST", "/conversations/c/messages", { id: "m1", role: "user", content: "milk", timestamp: "yesterday", surface: "web" })
       assert.strictEqual(first.status, 201)
+      assert.strictEqual(first.headers.get("etag"), "\"2\"")
       assert.deepInclude(partOf(first.body, "message"), { id: "m1", role: "user", content: "milk", timestamp: "yesterday", surface: "web", source_backend: "local", version: 2 })
       assert.deepStrictEqual(first.body["reached"], { tier: "local", missing: [] })
       const second = yield* ask("POST", "/conversations/c/messages", { role: "assistant", content: "" })
@@ -43,6 +44,20 @@ describe("conversations", () => {
       assert.lengthOf(listOf((yield* ask("GET", "/conversations")).body, "conversations"), 0)
       // a later write brings it back
       assert.strictEqual((yield* ask("POST", "/conversations", { conversation_id: "c" })).body["title"], "Shopping")
+    }))
+
+  it.live("begin with messages: all of them, or none where one cannot be taken; sent again they are the same", () =>
+    Effect.gen(function*() {
+      const ask = asking(yield* local)
+      const messages = [{ id: "m1", role: "user", content: "milk" }, { message_id: "m2", role: "assistant", content: "how much?", surface: "web" }]
+      const bad = { conversation_id: "c", messages: [...messages, { role: "user" }] }
+      assert.strictEqual(problemOf(yield* ask("POST", "/conversations", bad)), "400 invalid-request")
+      assert.strictEqual((yield* ask("GET", "/conversations/c")).status, 404)
+      for (const _ of [1, 2]) {
+        const begun = yield* ask("POST", "/conversations", { conversation_id: "c", surface: "cli", messages })
+        assert.strictEqual(begun.headers.get("etag"), "\"3\"")
+        assert.deepStrictEqual(listOf(begun.body, "messages").map(({ content, id, surface }) => [id, content, surface]), [["m1", "milk", "cli"], ["m2", "how much?", "web"]])
+      }
     }))
 
   it.live("are found by what is said in them, by their writer at once", () =>

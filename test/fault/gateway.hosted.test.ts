@@ -107,6 +107,11 @@ describe("hosted", () => {
       for (const path of ["/pair", "/pause", "/debug"]) assert.strictEqual((yield* ask("POST", path)).status, 404)
     }))
 
+  const token = {
+    session_id: "sess_1", local_backend_id: `ios_sha256_${"0".repeat(64)}`, hosted_backend_id: `hosted_sha256_${"0".repeat(64)}`, user_id: "ada",
+    created_at: "2026-11-22T10:00:00.000Z", expires_at: "2026-11-22T11:00:00.000Z", signature: "0".repeat(64)
+  }
+
   it.live("registering answers what the backend decides, with its status and name", () =>
     Effect.gen(function*() {
       const ask = asking(yield* hosted)
@@ -115,7 +120,9 @@ describe("hosted", () => {
       const erased = yield* ask("POST", "/register-peer", { ...body, sbt: "other" })
       assert.strictEqual(problemOf(erased), "410 tenant-erased")
       assert.strictEqual(erased.body["hint"], "Everything of this user was erased.")
-      for (const bad of [{}, { ...body, sbt: 1 }, { ...body, proof: "p".repeat(513) }, "nonsense"]) {
+      // the token itself is as good as its bearer, which the backend judges
+      assert.strictEqual(problemOf(yield* ask("POST", "/register-peer", { ...body, sbt: token })), "410 tenant-erased")
+      for (const bad of [{}, { ...body, sbt: 1 }, { ...body, sbt: { ...token, signature: undefined } }, { ...body, proof: "p".repeat(513) }, "nonsense"]) {
         assert.strictEqual((yield* ask("POST", "/register-peer", bad)).status, 400)
       }
     }))

@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { request } from "node:http"
+import { connect } from "node:net"
 import { bodyMaxBytes } from "../../streams/limits.ts"
 import { allowedOrigin, makeRig, type Rig, secret } from "../support/gatewayRig.ts"
 
@@ -29,6 +30,26 @@ const raw = (rig: Rig, method: string, path: string, headers: Readonly<Record<st
       for (const part of body ?? []) sent.write(part)
       sent.end()
     }))
+
+/** What a client hears that sends all of its body before it listens, as Python's urllib does, and whether it heard it too early. */
+const sentFirst = (rig: Rig, bytes: number) =>
+  Effect.promise(async () => {
+    const socket = connect(rig.port, "127.0.0.1")
+    let heard = ""
+    const answered = new Promise<void>((resolve, reject) => socket.on("error", reject).on("data", (part) => {
+      heard += part.toString()
+      resolve()
+    }))
+    const send = (part: string | Uint8Array) => new Promise<void>((resolve) => socket.write(part, () => resolve()))
+    await send(`POST /import HTTP/1.1\r\nhost: 127.0.0.1:${rig.port}\r\nauthorization: Bearer ${secret}\r\ncontent-length: ${bytes}\r\n\r\n`)
+    // answered after the server has seen the beginning of the other
+    await rig.ask("GET", "/health")
+    const early = heard
+    await send(Buffer.alloc(bytes, "x"))
+    await answered
+    socket.destroy()
+    return { early, heard }
+  })
 
 const local = makeRig({ side: "local", sessions: { "a session": "t_aaaaaaaaaaaaaaaa" } })
 const bearer = { authorization: `Bearer ${secret}` }
@@ -90,7 +111,7 @@ describe("protection", () => {
       }
       const preflight = yield* raw(rig, "OPTIONS", "/conversations", { host, origin: allowedOrigin, "access-control-request-method": "POST" })
       assert.strictEqual(preflight.status, 204)
-      assert.match(String(preflight.headers["access-control-allow-headers"]), /if-match/)
+      assert.match(String(preflight.headers["access-control-allow-headers"]), /if-match.*maestra-proof/)
       assert.strictEqual((yield* raw(rig, "OPTIONS", "/conversations", { host, origin: "https://evil.example" })).status, 403)
     }))
 
@@ -130,6 +151,7 @@ describe("protection", () => {
       const ask = (path: string) => Effect.promise(() => rig.ask("GET", path))
       const answer = yield* ask("/identity?challenge=abc")
       assert.strictEqual(answer.body["proof"], "proof of abc")
+      assert.strictEqual(answer.body["signature"], "proof of abc")
       assert.strictEqual((yield* ask("/identity")).body["proof"], null)
       assert.strictEqual((yield* ask(`/identity?challenge=${"x".repeat(256)}`)).status, 200)
       assert.strictEqual((yield* ask(`/identity?challenge=${"x".repeat(257)}`)).status, 400)
@@ -146,6 +168,10 @@ describe("protection", () => {
       const headers = { host: `127.0.0.1:${rig.port}`, ...bearer }
       const announced = yield* raw(rig, "POST", "/import", { ...headers, "content-length": String(bodyMaxBytes + 1) })
       assert.strictEqual(typeOf(announced), "urn:maestra:problem:body-too-large")
+      // who sends all of it before it listens, and would stop at a closed connection, hears why
+      const patient = yield* sentFirst(rig, bodyMaxBytes + 1)
+      assert.strictEqual(patient.early, "")
+      assert.match(patient.heard, /^HTTP\/1\.1 413 /)
       const whole = yield* Effect.promise(() => rig.ask("POST", "/import", new Uint8Array(bodyMaxBytes).fill(10)))
       assert.strictEqual(whole.status, 200)
       const streamed = yield* Effect.promise(() =>

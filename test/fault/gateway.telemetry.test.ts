@@ -196,6 +196,11 @@ describe("telemetry over HTTP", () => {
       assert.isAtMost(granted, 100 + flowedIn)
       assert.strictEqual(problemOf(refused), "429 rate-limited")
       assert.strictEqual(refused.headers.get("retry-after"), "1")
+      assert.strictEqual(refused.headers.get("ratelimit-policy"), "\"syncs\";q=100;w=60")
+      assert.strictEqual(refused.headers.get("ratelimit"), "\"syncs\";r=0;t=1")
+      // telemetry has a limit of its own
+      const told = yield* wire(() => rig.ask("POST", "/telemetry", { event_type: "capture" }, session))
+      assert.match(told.headers.get("ratelimit") ?? "", /^"telemetry";r=\d+;t=\d+$/)
       // reading is free
       assert.strictEqual((yield* wire(() => rig.ask("GET", "/conversations", undefined, session))).status, 200)
       assert.strictEqual(partOf({ part: refused.body }, "part")["retry_after_s"], 1)

@@ -8,6 +8,7 @@ import type { Audit } from "../../../streams/Audit.ts"
 import { auditRefusal } from "./refusals.ts"
 import type { Closing } from "./Closing.ts"
 import { Problem, problem, toResponse } from "./problems.ts"
+import { readOn } from "./readOn.ts"
 
 /** What a server lets in before it looks at the request itself. */
 export interface GuardPolicy {
@@ -41,6 +42,7 @@ export const guard = (policy: GuardPolicy, closing: Closing["Service"], audit: A
         const answer = withCors(policy, origin, response)
         return last() ? HttpServerResponse.setHeader(answer, "connection", "close") : answer
       }
+      if (refusal?.status === 413) yield* readOn(request)
       if (refusal !== undefined) return leave(yield* Effect.as(auditRefusal(audit, refusal), toResponse(refusal)))
       if (request.method === "OPTIONS") return withCors(policy, origin, preflight)
       const response = yield* handler.pipe(
@@ -74,7 +76,7 @@ const preflight = HttpServerResponse.empty({
   status: 204,
   headers: {
     "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE",
-    "access-control-allow-headers": "authorization, content-type, if-match, last-event-id, traceparent",
+    "access-control-allow-headers": "authorization, content-type, if-match, last-event-id, maestra-proof, traceparent",
     "access-control-max-age": String(preflightMaxAgeSeconds)
   }
 })

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Drawn, LimitKind, Limits } from "../../../streams/RateLimits.ts"
 import type { Asking } from "./caller.ts"
-import { type Problem, problem } from "./problems.ts"
+import { type Problem, problem, toResponse } from "./problems.ts"
 
 /** What a request draws on, and how much; `undefined`: nothing. */
 export const costOf = (method: string, path: string, contentLength: number): { readonly kind: LimitKind; readonly amount: number } | undefined => {
@@ -24,14 +24,15 @@ export const limiting = (limits: Limits["Service"], asking: Asking) => <E, R>(ha
     const cost = costOf(request.method, new URL(request.url, "http://localhost").pathname, Number(request.headers["content-length"] ?? 0))
     if (cost === undefined) return yield* handler
     const drawn = yield* limits.draw({ tenant: asking.tenant, backendId: asking.via }, cost.kind, cost.amount)
-    if (!drawn.granted) return yield* tooMany(drawn)
-    return drawn.limit === 0 ? yield* handler : HttpServerResponse.setHeaders(yield* handler, headersOf(cost.kind, drawn))
+    return withLimit(cost.kind, drawn, drawn.granted ? yield* handler : toResponse(tooMany(drawn)))
   })
 
-const headersOf = (kind: LimitKind, { limit, remaining, retryAfterMillis }: Drawn) => ({
-  "ratelimit-policy": `"${kind}";q=${limit};w=60`,
-  ratelimit: `"${kind}";r=${remaining};t=${retryAfterMillis > 0 ? Math.ceil(retryAfterMillis / 1000) : Math.ceil((limit - remaining) * 60 / limit)}`
-})
+/** An answer that says what is left, where there is a limit. */
+export const withLimit = (kind: LimitKind, { limit, remaining, retryAfterMillis }: Drawn, response: HttpServerResponse.HttpServerResponse) =>
+  limit === 0 ? response : HttpServerResponse.setHeaders(response, {
+    "ratelimit-policy": `"${kind}";q=${limit};w=60`,
+    ratelimit: `"${kind}";r=${remaining};t=${retryAfterMillis > 0 ? Math.ceil(retryAfterMillis / 1000) : Math.ceil((limit - remaining) * 60 / limit)}`
+  })
 
-const tooMany = (drawn: Drawn): Effect.Effect<never, Problem> =>
-  Effect.fail(problem("rate-limited", `More than ${drawn.limit} a minute. Nothing was written.`, "Send it again when the time is over.", { retry_after_s: Math.max(1, Math.ceil(drawn.retryAfterMillis / 1000)) }))
+const tooMany = (drawn: Drawn): Problem =>
+  problem("rate-limited", `More than ${drawn.limit} a minute. Nothing was written.`, "Send it again when the time is over.", { retry_after_s: Math.max(1, Math.ceil(drawn.retryAfterMillis / 1000)) })

@@ -98,14 +98,6 @@ export const Conflict = Schema.Struct({
   losing: Schema.Array(Write)
 }).annotate({ identifier: "Conflict" })
 
-export const NewConversation = Schema.Struct({
-  conversation_id: Schema.optionalKey(OutsideId),
-  title: Schema.optionalKey(Title),
-  surface: Schema.optionalKey(Surface)
-}).annotate({ identifier: "NewConversation", examples: [{ conversation_id: "groceries", title: "Groceries", surface: "web" }] })
-
-export const Rename = Schema.Struct({ title: Title, surface: Schema.optionalKey(Surface) }).annotate({ identifier: "Rename", examples: [{ title: "Shopping" }] })
-
 export const NewMessage = Schema.Struct({
   id: Schema.optionalKey(OutsideId),
   role: Role,
@@ -113,6 +105,15 @@ export const NewMessage = Schema.Struct({
   timestamp: Schema.optionalKey(Timestamp),
   surface: Schema.optionalKey(Surface)
 }).annotate({ identifier: "NewMessage", examples: [{ id: "m1", role: "user", content: "buy milk" }] })
+
+export const NewConversation = Schema.Struct({
+  conversation_id: Schema.optionalKey(OutsideId),
+  title: Schema.optionalKey(Title),
+  surface: Schema.optionalKey(Surface),
+  messages: Schema.optionalKey(Schema.Array(NewMessage)).annotate({ description: "what it begins with, at most 100" })
+}).annotate({ identifier: "NewConversation", examples: [{ conversation_id: "groceries", title: "Groceries", surface: "web" }] })
+
+export const Rename = Schema.Struct({ title: Title, surface: Schema.optionalKey(Surface) }).annotate({ identifier: "Rename", examples: [{ title: "Shopping" }] })
 
 export const EditMessage = Schema.Struct({
   content: Content,
@@ -237,7 +238,8 @@ export const Health = Schema.Struct({
 export const Proof = Schema.Struct({
   identity: Identity,
   challenge: Schema.NullOr(Schema.String),
-  proof: Schema.NullOr(Schema.String)
+  proof: Schema.NullOr(Schema.String),
+  signature: Schema.NullOr(Schema.String).annotate({ description: "the same as proof" })
 }).annotate({ identifier: "Proof" })
 
 /** A line of a long piece of work. The last one has `done: true`; without it the work broke off. */

@@ -85,7 +85,7 @@ export class Messages extends HttpApiGroup.make("messages").add(
     headers: ifMatch,
     query: wait,
     payload: NewMessage,
-    success: MessageWritten.pipe(HttpApiSchema.status(201)),
+    success: HttpApiSchema.WithHeaders(MessageWritten.pipe(HttpApiSchema.status(201)), etag),
     error: refusals(409, ...writes)
   }),
   HttpApiEndpoint.put("edit", "/conversations/:conversation_id/messages/:message_id", {
@@ -93,7 +93,7 @@ export class Messages extends HttpApiGroup.make("messages").add(
     headers: ifMatch,
     query: wait,
     payload: EditMessage,
-    success: MessageWritten,
+    success: HttpApiSchema.WithHeaders(MessageWritten, etag),
     error: refusals(404, ...writes)
   }),
   HttpApiEndpoint.delete("remove", "/conversations/:conversation_id/messages/:message_id", {
@@ -114,7 +114,7 @@ export class Messages extends HttpApiGroup.make("messages").add(
     headers: ifMatch,
     query: wait,
     payload: Restore,
-    success: MessageWritten,
+    success: HttpApiSchema.WithHeaders(MessageWritten, etag),
     error: refusals(404, ...writes)
   })
 ).middleware(Tenant) {}

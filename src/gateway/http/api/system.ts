@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Registered, RegisterPeer } from "../../../../streams/Registration.ts"
+import { SessionToken } from "../../../security/sessionToken.ts"
 import { refusals } from "../problems.ts"
 import { Health, Proof } from "../wire.ts"
 
@@ -13,7 +14,7 @@ export class System extends HttpApiGroup.make("system").add(
     error: refusals(429)
   }),
   HttpApiEndpoint.post("registerPeer", "/register-peer", {
-    payload: RegisterPeer,
+    payload: Schema.Struct({ ...RegisterPeer.fields, sbt: Schema.Union([RegisterPeer.fields.sbt, SessionToken]).annotate({ description: "the bearer, or the token itself" }) }),
     success: Registered,
     error: refusals(401, 403, 409, 410, 413, 429, 503)
   })

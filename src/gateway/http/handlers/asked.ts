@@ -2,10 +2,10 @@ import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import type { Tier } from "../../../../streams/Backend.ts"
 import { traceparentNow } from "../../../../streams/tracing.ts"
-import { checkId } from "../../checks.ts"
+import { checkContent, checkId, checkName, checkTimestamp } from "../../checks.ts"
 import { readWait } from "../../conditions.ts"
 import type { Common, Sender } from "../../writes/means.ts"
-import { checked } from "../body.ts"
+import { type Body, checked, optional, required } from "../body.ts"
 import { Caller } from "../caller.ts"
 import { idOf } from "../../../../streams/paths.ts"
 import type { Problem } from "../problems.ts"
@@ -42,6 +42,18 @@ export const sender = (surface: string): Effect.Effect<Sender, never, Caller | H
       surface,
       ...(via === undefined ? {} : { via }),
       ...(traceparent === undefined ? {} : { traceparent })
+    }
+  })
+
+/** A message as it is sent to be added. Events call its id `message_id`, and so may a caller. */
+export const newMessage = (body: Body) =>
+  Effect.gen(function*() {
+    return {
+      id: yield* optional(body, body["id"] === undefined ? "message_id" : "id", checkId),
+      role: yield* required(body, "role", checkName),
+      content: yield* required(body, "content", checkContent),
+      timestamp: yield* optional(body, "timestamp", checkTimestamp),
+      surface: yield* optional(body, "surface", checkName)
     }
   })
 

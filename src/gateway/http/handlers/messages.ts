@@ -12,14 +12,14 @@ import { idOf } from "../../../../streams/paths.ts"
 import { refused } from "../problems.ts"
 import { json } from "../respond.ts"
 import type { MessageWritten, Recorded } from "../wire.ts"
-import { common, messageId } from "./asked.ts"
+import { common, messageId, newMessage } from "./asked.ts"
 
 /** Messages: add, edit, delete, history, restore. */
 export const messageHandlers = HttpApiBuilder.group(Api, "messages", Effect.fn(function*(handlers) {
   const reads = yield* Reads
   const recording = yield* Recording
   const writes = yield* messageWrites
-  const answer = (written: typeof MessageWritten.Type, status = 200) => json<typeof MessageWritten.Type>(written, { status })
+  const answer = (written: typeof MessageWritten.Type, status = 200) => json<typeof MessageWritten.Type>(written, { status, version: written.stamp.lamport })
 
   return handlers.handleAll({
     remove: ({ headers, params, query }) =>
@@ -38,13 +38,9 @@ export const messageHandlers = HttpApiBuilder.group(Api, "messages", Effect.fn(f
   }).handleRaw("append", ({ headers, params, query, request }) =>
     Effect.gen(function*() {
       const body = yield* jsonOf(request)
-      const id = yield* optional(body, "id", checkId)
-      const role = yield* required(body, "role", checkName)
-      const content = yield* required(body, "content", checkContent)
-      const timestamp = yield* optional(body, "timestamp", checkTimestamp)
-      const surface = yield* optional(body, "surface", checkName)
+      const { id, surface, ...words } = yield* newMessage(body)
       const about = yield* common({ conversation: idOf(params.conversation_id), surface, query, ifMatch: headers["if-match"] })
-      return answer(yield* writes.append(about, id, { role, content, timestamp }), 201)
+      return answer(yield* writes.append(about, id, words), 201)
     })).handleRaw("edit", ({ headers, params, query, request }) =>
       Effect.gen(function*() {
         const body = yield* jsonOf(request)

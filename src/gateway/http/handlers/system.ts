@@ -1,7 +1,8 @@
-import { Clock, Effect, Option, Schema } from "effect"
+import { Clock, Effect, Option, Result, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Registrar } from "../../../../streams/Backend.ts"
 import { RegisterPeer } from "../../../../streams/Registration.ts"
+import { encodeBearer, SessionToken } from "../../../security/sessionToken.ts"
 import { Api } from "../api.ts"
 import { invalid, jsonOf } from "../body.ts"
 import { problem, refused } from "../problems.ts"
@@ -13,6 +14,7 @@ import { challengeMaxBytes, type Health, type Proof } from "../wire.ts"
 const identitiesPerSecond = 10
 
 const decodeBody = Schema.decodeUnknownEffect(RegisterPeer)
+const readToken = Schema.decodeUnknownResult(SessionToken)
 
 /** Health, identity, registration. `version`: of this program. */
 export const systemHandlers = (version: string) =>
@@ -26,18 +28,22 @@ export const systemHandlers = (version: string) =>
         Effect.gen(function*() {
           const { challenge } = query
           if (!allow(Option.getOrElse(request.remoteAddress, () => ""), yield* Clock.currentTimeMillis)) return yield* tooMany
-          if (challenge === undefined) return json<typeof Proof.Type>({ identity: registrar.identity, challenge: null, proof: null })
+          if (challenge === undefined) return json<typeof Proof.Type>({ identity: registrar.identity, challenge: null, proof: null, signature: null })
           if (challenge === "" || !challenge.isWellFormed() || Buffer.byteLength(challenge) > challengeMaxBytes) return yield* badChallenge
-          return json<typeof Proof.Type>({ identity: registrar.identity, challenge, proof: yield* registrar.prove(challenge) })
+          const proof = yield* registrar.prove(challenge)
+          return json<typeof Proof.Type>({ identity: registrar.identity, challenge, proof, signature: proof })
         })
     }).handleRaw("registerPeer", ({ request }) =>
       Effect.gen(function*() {
         const body = yield* jsonOf(request)
-        const peer = yield* Effect.mapError(decodeBody(body), (error) =>
+        const peer = yield* Effect.mapError(decodeBody({ ...body, sbt: bearerOf(body["sbt"]) }), (error) =>
           invalid("", error.message.split("\n")[0]!.slice(0, 300), "Send backend_identity, sbt and proof as described in /openapi.json."))
         return json(yield* refused(registrar.register(peer)))
       }))
   }))
+
+/** A session binding token as an object is as good as its bearer. */
+const bearerOf = (sbt: unknown): unknown => Result.match(readToken(sbt), { onFailure: () => sbt, onSuccess: encodeBearer })
 
 const tooMany = problem("rate-limited", `More than ${identitiesPerSecond} requests in a second.`, "Wait a second.", { retry_after_s: 1 })
 const badChallenge = invalid("challenge", `challenge is not 1 to ${challengeMaxBytes} bytes of text.`, "Send a shorter random text.")

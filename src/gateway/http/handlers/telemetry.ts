@@ -1,6 +1,7 @@
 import { Duration, Effect, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Tickets } from "../../../../streams/Access.ts"
+import { Limits } from "../../../../streams/RateLimits.ts"
 import { type TelemetryFrom, type TelemetryOutcome, TelemetryStore } from "../../../../streams/TelemetryStore.ts"
 import { readTelemetry, type TelemetryEvent } from "../../../../streams/telemetry.ts"
 import { isoTime, millisOf } from "../../../../streams/time.ts"
@@ -9,7 +10,8 @@ import { Reads } from "../../Reads.ts"
 import { Api } from "../api.ts"
 import { type Body, invalid, jsonOf } from "../body.ts"
 import { type Asking, Caller } from "../caller.ts"
-import { type Problem, problem, refused } from "../problems.ts"
+import { withLimit } from "../limiting.ts"
+import { type Problem, problem, refused, toResponse } from "../problems.ts"
 import { json } from "../respond.ts"
 
 /** Events in one request. */
@@ -24,6 +26,7 @@ export const fromOf = (asking: Pick<Asking, "tenant" | "via">): TelemetryFrom =>
 export const telemetryHandlers = HttpApiBuilder.group(Api, "telemetry", Effect.fn(function*(handlers) {
   const store = yield* TelemetryStore
   const tickets = yield* Tickets
+  const limits = yield* Limits
   const reads = yield* Reads
   const settled = store.settled.pipe(Effect.timeoutOption(settleWithin))
 
@@ -63,9 +66,10 @@ export const telemetryHandlers = HttpApiBuilder.group(Api, "telemetry", Effect.f
       if (!("events" in body) && Result.isFailure(read[0]!)) return yield* invalid("", read[0].failure, "Send a telemetry event as described in /openapi.json.")
       const results = yield* storeEach(store, from, read.map((one, i) => Result.mapError(one, (error) => ({ event_id: idOf(completed[i]!), error }))))
       const limited = results.find((result) => result.status === "rejected" && result.error === "rate_limited")
-      return limited !== undefined && results.length === 1 && limited.status === "rejected"
-        ? yield* tooMuch(limited.retry_after_ms ?? 0)
+      const answer = limited !== undefined && results.length === 1 && limited.status === "rejected"
+        ? toResponse(tooMuch(limited.retry_after_ms ?? 0))
         : json({ results })
+      return withLimit("telemetry", yield* limits.draw(from, "telemetry", 0), answer)
     }))
 }))
 
