@@ -142,7 +142,16 @@ export class OperatorSessions extends Context.Service<OperatorSessions, {
   readonly open: (code: string) => Effect.Effect<{ readonly session: OperatorSession; readonly holder: AdminHolder }, CommandFailed>
   /** Eight hours more for the session `bearer` is; where it is a token, a session in its place. */
   readonly renew: (holder: AdminHolder, bearer: string) => Effect.Effect<OperatorSession, CommandFailed>
+  /** Forget the session `bearer` is, on every process. False: it is a token, which stays. */
+  readonly end: (bearer: string) => Effect.Effect<boolean, CommandFailed>
 }>()("streams/OperatorSessions") {}
+
+/** Sessions of a local backend's owner that were ended before their time. */
+export class EndedSessions extends Context.Service<EndedSessions, {
+  readonly has: (session: string) => boolean
+  /** No bearer of this session opens anything from now on, also after a restart. */
+  readonly end: (session: string) => Effect.Effect<void, CommandFailed>
+}>()("streams/EndedSessions") {}
 
 /** A bearer for a page, shown this once. */
 export const OperatorSession = Schema.Struct({ token: Schema.String, expires_at: Schema.String })

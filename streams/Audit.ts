@@ -36,6 +36,7 @@ export const auditTypes = {
   "admin_token.revoked": { token_id: OpaqueId },
   /** A browser was let in by a code of `hosted open`. */
   "admin_session.opened": { scope: Word },
+  "admin_session.ended": {},
   "settings.changed": { fields: Schema.Array(Word) },
   "tool.granted": { tool_id: OpaqueId, expires_at: Time },
   "tool.revoked": { tool_id: OpaqueId },
@@ -44,6 +45,7 @@ export const auditTypes = {
   "data.read": {},
   /** A browser was let in as the owner, by a one-time code. */
   "owner_session.opened": {},
+  "owner_session.ended": {},
   "conversation.expired": { before_seq: Sequence },
   /** `part`: which part of a backup was read. */
   "backup.read": { part: Word },

@@ -1,4 +1,5 @@
-import { Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
+import { isoTime } from "../../streams/time.ts"
 import { Sqlite } from "../Sqlite.ts"
 
 /** What telemetry adds up to, in the units of the wire. */
@@ -52,4 +53,15 @@ export const dashboardBy = Effect.fnUntraced(function*(group: Group, { fromHour,
     tokens_used: tokens,
     cost_usd: costNanos / 1e9
   }))
+})
+
+/** So many hours before now, as roll-ups name it. */
+export const hourAgo = (now: number, hours: number): string => isoTime(now - Duration.toMillis(Duration.hours(hours))).slice(0, "2026-11-22T10".length)
+
+export const dayHours = 24
+
+/** Everything of the last day together, of one tenant or of all. */
+export const lastDay = Effect.fnUntraced(function*(tenant: string | undefined) {
+  const [total] = yield* dashboardBy("total", { tenant, fromHour: hourAgo(yield* Clock.currentTimeMillis, dayHours) })
+  return { events: total?.events ?? 0, latency_ms: total?.latency_ms ?? null, cost_usd: total?.cost_usd ?? 0 }
 })

@@ -10,3 +10,6 @@ export const answer = (document: unknown, sentence: () => string) =>
 
 /** Something worth knowing that is not the answer: stderr, so that pipes stay clean. */
 export const note = (sentence: string) => Console.error(sentence)
+
+/** Characters in a line of this terminal; where it is none, as many as there are. */
+export const lineWidth = (): number => process.stdout.columns ?? Infinity

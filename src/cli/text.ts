@@ -32,13 +32,34 @@ export const oneLine = (text: string, max: number): string => {
   return characters.length <= max ? flat : `${characters.slice(0, max - 1).join("")}…`
 }
 
-/** Rows as aligned columns, two spaces apart. The last column is not padded. */
-export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+/** Rows as aligned columns, two spaces apart. The last column is not padded, and goes on below itself where a line has only so many characters. */
+export const table = (rows: ReadonlyArray<ReadonlyArray<string>>, width = Infinity): string => {
   const widths: Array<number> = []
   for (const row of rows) row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, cell.length))
   return rows
-    .map((row) => row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd())
+    .map((row) => {
+      const before = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `).join("")
+      const [first = "", ...rest] = broken(row.at(-1) ?? "", width - before.length)
+      return [`${before}${first}`, ...rest.map((line) => `${" ".repeat(before.length)}${line}`)].map((line) => line.trimEnd()).join("\n")
+    })
     .join("\n")
+}
+
+/** Narrower than this, a column is no help any more: the terminal breaks its lines. Characters. */
+const columnMin = 20
+
+/** A text in lines of at most so many characters, between words; a longer word stands alone. */
+export const broken = (text: string, width: number): ReadonlyArray<string> => {
+  if (text.length <= width || width < columnMin) return [text]
+  const lines: Array<string> = []
+  let line = ""
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === "" ? word : `${line} ${word}`
+  }
+  return [...lines, line]
 }
 
 /** A word for the shell, quoted where it must be. */

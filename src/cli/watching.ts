@@ -18,10 +18,20 @@ export const watching = <R>(watch: boolean, show: Effect.Effect<void, CliFailure
     const stdio = yield* Stdio.Stdio
     const json = yield* Json
     const isScreen = !json && (yield* stdio.stdoutIsTerminal)
-    const clear = Effect.sync(() => { if (isScreen) process.stdout.write(clearScreen) })
-    return yield* clear.pipe(
-      Effect.andThen(show),
-      Effect.catch((failure) => failure.kind === "not_reachable" ? Console.log(renderFailure(failure, json)) : Effect.fail(failure)),
+    const told = show.pipe(Effect.catch((failure) => failure.kind === "not_reachable" ? Console.log(renderFailure(failure, json)) : Effect.fail(failure)))
+    // the last screen stays until the next one is there, whole
+    const page = Effect.map(said(told), (text) => isScreen ? `${clearScreen}${text}\n` : json ? `${text}\n` : `${text}\n\n`)
+    return yield* page.pipe(
+      Effect.map((text) => void process.stdout.write(text)),
       Effect.andThen(Effect.sleep(again)),
       Effect.forever)
+  })
+
+/** What an effect prints, instead of printing it. */
+const said = <E, R>(show: Effect.Effect<void, E, R>): Effect.Effect<string, E, R> =>
+  Effect.gen(function*() {
+    const lines: Array<string> = []
+    const console = yield* Console.Console
+    yield* Effect.provideService(show, Console.Console, { ...console, log: (...words: ReadonlyArray<unknown>) => void lines.push(words.join(" ")) })
+    return lines.join("\n")
   })

@@ -14,6 +14,7 @@ import { Limits } from "../../streams/RateLimits.ts"
 import { TelemetryStore } from "../../streams/TelemetryStore.ts"
 import { defaults } from "../../streams/events/settings.ts"
 import { damage } from "../../projections/syncState/queries.ts"
+import { lastDay } from "../../projections/telemetry/dashboard.ts"
 import { gaugesOf } from "../observing/gauges.ts"
 import { type PartError, whyOf } from "../observing/startErrors.ts"
 import { logPartitions, streams } from "../../streams/definitions.ts"
@@ -108,6 +109,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
     observing,
     alerts: alerting.port,
     quarantined: Effect.map(base.ask(damage), (places) => [...places.values()].reduce((sum, one) => sum + one, 0)),
+    lastDay: base.ask(lastDay(undefined)),
     diskFreeBytes: () => base.disk === undefined ? null : SubscriptionRef.getUnsafe(base.disk).freeBytes,
     waitingBytes: () => chains.waits.bytes
   })

@@ -64,6 +64,11 @@ export const operatorSessions = (record: SharedRecord<KeptTokens>, publicUrl: st
         ? Result.succeed(openings.map((opening) => opening.hash === hash ? { ...opening, expires_at } : opening))
         : withOne(openings, { kind: "session", name, scope, hash, expires_at }))
       return { token, expires_at }
-    })
+    }),
+    end: (bearer) => {
+      if (!bearer.startsWith(sessionPrefix)) return Effect.succeed(false)
+      const hash = hashOf(bearer)
+      return Effect.as(change((openings) => Result.succeed(openings.filter((opening) => opening.hash !== hash))), true)
+    }
   }
 }

@@ -26,6 +26,7 @@ import { advisorKeyOf, type AdvisorOptions } from "./advisor.ts"
 import { localAudit } from "./audit.ts"
 import { type LamportClock, makeJournal } from "./Journal.ts"
 import { openCompanions } from "./companions.ts"
+import { openEndedSessions } from "./endedSessions.ts"
 import { openErasedPeople } from "./erasedPeople.ts"
 import { catchUpWithJournal } from "./journalLoop.ts"
 import { journalsFile, type JournalsStore, openJournals } from "./journals.ts"
@@ -174,7 +175,7 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   const parts = yield* openParts(
     { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },
     (done, of) => of - done > tellFrom ? options.onProgress(`reading the journal: ${done} of ${of}`) : Effect.void)
-  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), erasedPeople: yield* openErasedPeople(options.dataDir), sessionLife: options.sessionTtl, dataDir: options.dataDir, plainAllowed: options.plainAllowed === true }
+  return { ...identity, ...server, ...parts, audit, companions: yield* openCompanions(options.dataDir), erasedPeople: yield* openErasedPeople(options.dataDir), endedSessions: yield* openEndedSessions(options.dataDir), sessionLife: options.sessionTtl, dataDir: options.dataDir, plainAllowed: options.plainAllowed === true }
 })
 
 export type Base = Effect.Success<ReturnType<typeof openBase>>

@@ -35,6 +35,8 @@ export interface State {
   readonly relayed: SubscriptionRef.SubscriptionRef<Relayed>
   /** Why a person is needed; nothing is sent while this stands. */
   readonly needs: SubscriptionRef.SubscriptionRef<string | undefined>
+  /** The setting by which the person keeps back what waits; nothing is sent while this stands, and nothing is wrong. */
+  readonly held: SubscriptionRef.SubscriptionRef<string | undefined>
   /** The hosted side said that this machine is revoked; set each time it says so, until this machine is paired anew. */
   readonly revoked: SubscriptionRef.SubscriptionRef<boolean>
   /** Counts up whenever the mirror must be made anew, the relay session started again. */
@@ -81,6 +83,7 @@ export const makeState = Effect.fn("State.make")(function*(link: SubscriptionRef
     heard: yield* SubscriptionRef.make<Heard | undefined>(undefined),
     relayed: yield* SubscriptionRef.make<Relayed>({ to: relayedTo, logSeq: 0, at: 0 }),
     needs: yield* SubscriptionRef.make<string | undefined>(undefined),
+    held: yield* SubscriptionRef.make<string | undefined>(undefined),
     revoked: yield* SubscriptionRef.make(false),
     mirrorWanted: yield* SubscriptionRef.make(0),
     relayWanted: yield* SubscriptionRef.make(0),

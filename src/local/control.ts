@@ -100,19 +100,21 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
   const relayed = SubscriptionRef.getUnsafe(state.relayed)
   const disk = SubscriptionRef.getUnsafe(context.disk)
   const needs = SubscriptionRef.getUnsafe(state.needs) ?? (disk.state === "full" ? diskFull : undefined)
+  const held_by = SubscriptionRef.getUnsafe(state.held)
   const pending = Math.max(0, context.journal.acknowledged() - relayed.to)
   const behind = heard === undefined ? undefined : Math.max(0, heard.tenantLastSeq - context.logRead())
   const down = !link.up && now - link.since > Duration.toMillis(context.offlineAfter)
   const offlineSince = held !== undefined && !paused && down ? isoTime(link.since) : undefined
   const counts = yield* context.tables.counts
   return {
-    ...sentenceOf({ paired: held !== undefined, paused, needs, offlineSince, pending: held === undefined ? 0 : pending, behind }),
+    ...sentenceOf({ paired: held !== undefined, paused, needs, offlineSince, pending: held === undefined ? 0 : pending, held: held_by, behind }),
     backend_id: context.self.identity.backend_id,
     peer_id: held?.peer_id ?? null,
     hosted_url: held?.hosted_url ?? null,
     paused,
     offline_since: offlineSince ?? null,
     pending,
+    held_by: held_by ?? null,
     behind: behind ?? 0,
     journal_seq: context.journal.acknowledged(),
     relayed_seq: relayed.to,

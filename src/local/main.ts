@@ -2,11 +2,12 @@ import { Context, Duration, Effect, Exit, Layer, Option, SubscriptionRef } from 
 import { join } from "node:path"
 import { keepSearchable } from "../../projections/conversations/searchIndex.ts"
 import type { Projections } from "../../projections/runner.ts"
+import { lastDay } from "../../projections/telemetry/dashboard.ts"
 import type { Sqlite } from "../../projections/Sqlite.ts"
 import { Advisor } from "../../streams/Advisor.ts"
-import { Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
+import { EndedSessions, Keys, Nonces, Tickets, Tools } from "../../streams/Access.ts"
 import { Audit } from "../../streams/Audit.ts"
-import { CommandFailed, Companions, EventTail, LocalControl, Maintenance, Registrar, Syncing, Writer } from "../../streams/Backend.ts"
+import { CommandFailed, Companions, EventTail, LocalControl, Maintenance, Registrar, selfTenant, Syncing, Writer } from "../../streams/Backend.ts"
 import { Observing } from "../../streams/Observing.ts"
 import { Alerts } from "../../streams/alerts.ts"
 import { Limits } from "../../streams/RateLimits.ts"
@@ -50,7 +51,7 @@ import { pairedIn } from "./State.ts"
 /** Status asks for *offline* only after this: a renewed token costs the leaf about one second. */
 const offlineAfter = Duration.seconds(3)
 
-type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | Keys | Tools | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
+type Provided = Writer | Syncing | Companions | Registrar | EventTail | LocalControl | Maintenance | TelemetryStore | TelemetrySink | Limits | Tickets | Nonces | EndedSessions | Keys | Tools | Advisor | Audit | Sqlite | Projections | Observing | TenantData | Alerts
 
 /** A local backend, running as long as the layer lives. A part that fails stops all, loudly. */
 export const localBackend = (options: LocalOptions): Layer.Layer<Provided, LocalStartError> =>
@@ -83,7 +84,7 @@ const start = Effect.fn("localBackend")(function*(options: LocalOptions) {
   yield* supervise(options, "tools", tools.run)
   yield* supervise(options, "revocation", keepShutOut({ state: base.state, audit: base.audit.service, endTools: tools.endAll }))
   const seen = localObserving(observing)
-  const gauges = gaugesOf({ side: "local", version, observing: seen, alerts: alerting.port, quarantined: base.tables.quarantined, diskFreeBytes: () => SubscriptionRef.getUnsafe(base.disk).freeBytes })
+  const gauges = gaugesOf({ side: "local", version, observing: seen, alerts: alerting.port, quarantined: base.tables.quarantined, lastDay: base.ask(lastDay(selfTenant)), diskFreeBytes: () => SubscriptionRef.getUnsafe(base.disk).freeBytes })
   return services(base, options, Effect.suspend(() => askNow), { ...seen, gauges, checks: localChecks(base) }, alerting.port).pipe(Context.add(Tools, tools.service))
 })
 
@@ -122,6 +123,7 @@ const services = (base: Base, options: LocalOptions, askNow: Effect.Effect<void>
     Context.add(Keys, Keys.of({ list: listLocalKeys(base), rotate: (which) => rotateLocal(base, which) })),
     Context.add(Tickets, localTickets()),
     Context.add(Nonces, nonces()),
+    Context.add(EndedSessions, base.endedSessions),
     Context.add(TenantData, TenantData.of({
       userOf: () => Effect.sync(() => pairedIn(base.state)?.with.user_id ?? null),
       erase: () => eraseEverywhere(base),

@@ -29,7 +29,8 @@ const queuedMax = 10
 
 /** Note how far both ways are, so that it can be told how long something has waited. */
 const look = ({ journal, logRead, state }: ObservingContext, now: number): void => {
-  state.toSend.look(now, journal.acknowledged(), SubscriptionRef.getUnsafe(state.relayed).to)
+  const relayed = SubscriptionRef.getUnsafe(state.relayed).to
+  state.toSend.look(now, SubscriptionRef.getUnsafe(state.held) === undefined ? journal.acknowledged() : relayed, relayed)
   const heard = SubscriptionRef.getUnsafe(state.heard)
   if (heard !== undefined) state.toReceive.look(now, heard.tenantLastSeq, logRead())
 }
@@ -40,7 +41,7 @@ export const keepLooking = (context: ObservingContext): Effect.Effect<never> =>
 
 /**
  * Seconds: the age of the oldest thing that was not sent or not fetched. While the link is down nobody knows what is
- * over there, so it is at least as long as that. 0 where there is no other side.
+ * over there, so it is at least as long as that. 0 where there is no other side. What a setting keeps here does not wait.
  */
 export const lagSeconds = (context: ObservingContext, now: number): number => {
   const { state } = context

@@ -231,8 +231,8 @@ const act = Effect.fnUntraced(function*(context: LinkedContext, end: SessionEnd 
       yield* context.mirrorReached(end.settingsSeq).pipe(Effect.timeoutOption(mirrorPatience))
       return undefined
     case "stopped":
-      note(state, yield* Clock.currentTimeMillis, `the settings stop sending: ${end.why}`)
-      yield* awaitBump(state.settingsSeen)
+      yield* SubscriptionRef.set(state.held, end.why)
+      yield* awaitBump(state.settingsSeen).pipe(Effect.ensuring(SubscriptionRef.set(state.held, undefined)))
       return undefined
     case "logChanged":
       yield* context.logChanged(end.id, end.epoch)

@@ -8,6 +8,8 @@ export interface Facts {
   /** Since when the link has been down, if it is. */
   readonly offlineSince: string | undefined
   readonly pending: number
+  /** The setting that keeps it here. */
+  readonly held: string | undefined
   /** Messages of the tenant's log that the mirror lacks; `undefined`: not heard yet. */
   readonly behind: number | undefined
 }
@@ -18,6 +20,7 @@ export const sentenceOf = (facts: Facts): Pick<LocalStatus, "state" | "sentence"
   if (!facts.paired) return { state: "not_paired", sentence: "not paired: everything stays on this machine. `maestra local pair CODE` joins a hosted backend" }
   if (facts.paused) return { state: "paused", sentence: `paused${waiting(facts.pending)}` }
   if (facts.offlineSince !== undefined) return { state: "offline", sentence: `offline since ${facts.offlineSince}${waiting(facts.pending)}` }
+  if (facts.pending > 0 && facts.held !== undefined) return { state: "sending", sentence: `sending ${facts.pending}: kept here, because the privacy setting ${facts.held} is off` }
   if (facts.pending > 0) return { state: "sending", sentence: `sending ${facts.pending}` }
   if (facts.behind === undefined) return { state: "receiving", sentence: "asking the hosted backend how far it is" }
   if (facts.behind > 0) return { state: "receiving", sentence: `receiving ${facts.behind}` }

@@ -23,7 +23,9 @@ export const watch = Effect.fn("local.watchdog")(function*(state: State, movemen
   for (;;) {
     yield* Effect.sleep(lookEvery)
     const now = yield* Clock.currentTimeMillis
-    const seen = yield* movement
+    const { behind, mark: seenMark, pending: waiting } = yield* movement
+    // what a person keeps back is not stuck
+    const seen = { behind, mark: seenMark, pending: SubscriptionRef.getUnsafe(state.held) === undefined ? waiting : 0 }
     const idle = (seen.pending === 0 && seen.behind === 0) || !linkUp(state) || SubscriptionRef.getUnsafe(state.paused) || SubscriptionRef.getUnsafe(state.needs) !== undefined
     if (idle || seen.mark !== mark) {
       mark = seen.mark

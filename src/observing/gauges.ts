@@ -12,6 +12,8 @@ export interface GaugesOf {
   readonly observing: Pick<Observing["Service"], "all" | "presence">
   readonly alerts: Alerts["Service"]
   readonly quarantined: Effect.Effect<number>
+  /** What telemetry of the last day adds up to, of everybody here. */
+  readonly lastDay: Effect.Effect<{ readonly events: number; readonly latency_ms: number | null; readonly cost_usd: number }>
   /** null: the system does not say. */
   readonly diskFreeBytes: () => number | null
   readonly waitingBytes?: () => number
@@ -35,6 +37,10 @@ export const gaugesOf = Effect.fnUntraced(function*(of: GaugesOf): Effect.fn.Ret
     if (peer.last_sync !== null) say("maestra_peer_last_sync_timestamp_seconds", millisOf(peer.last_sync) / 1000, labels)
   }
   say("maestra_quarantined_places", yield* of.quarantined)
+  const day = yield* of.lastDay
+  say("maestra_telemetry_day_events", day.events)
+  if (day.latency_ms !== null) say("maestra_telemetry_day_latency_seconds", day.latency_ms / 1000)
+  say("maestra_telemetry_day_cost_usd", day.cost_usd)
   const free = of.diskFreeBytes()
   if (free !== null) say("maestra_disk_free_bytes", free)
   if (of.waitingBytes !== undefined) say("maestra_ingest_waiting_bytes", of.waitingBytes())

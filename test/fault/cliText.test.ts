@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import { prefixFor } from "../../src/cli/prefix.ts"
 import { renderProgress } from "../../src/cli/progress.ts"
 import { facts, things } from "../../src/cli/rows.ts"
-import { count, duration, oneLine, plain, plural, shellWord, table } from "../../src/cli/text.ts"
+import { broken, count, duration, oneLine, plain, plural, shellWord, table } from "../../src/cli/text.ts"
 import { size } from "../../streams/size.ts"
 
 // Goal: numbers, times and other people's words look the same everywhere and do no harm on a terminal or in a shell.
@@ -44,6 +44,14 @@ describe("other people's words", () => {
 })
 
 describe("tables", () => {
+  it("go on below their last column where a line ends, and are as they are where there is no room for that", () => {
+    const rows = [["fail", "clock", "45 s apart from hosted"], ["", "", "→ Set this machine's clock (turn time synchronisation on)."]]
+    expect(table(rows, 40)).toBe("fail  clock  45 s apart from hosted\n             → Set this machine's clock\n             (turn time synchronisation\n             on).")
+    for (const width of [34, 40, 80]) for (const line of table(rows, width).split("\n")) expect(line.length).toBeLessThanOrEqual(width)
+    expect(table(rows, 20)).toBe(table(rows))
+    expect(broken("one-word-that-is-longer-than-the-line and more", 20)).toEqual(["one-word-that-is-longer-than-the-line", "and more"])
+  })
+
   it("are aligned, with nothing behind the last word", () => {
     expect(table([["a", "bb", "c"], ["aaa", "b", ""]])).toBe("a    bb  c\naaa  b")
   })

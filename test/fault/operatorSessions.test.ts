@@ -9,7 +9,7 @@ import { adminTokens, openAdminTokens } from "../../src/hosted/adminTokens.ts"
 import { operatorSessions } from "../../src/hosted/operatorSessions.ts"
 import { makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
 import { newSecretKey } from "../../src/security/secretKey.ts"
-import { hostedBackend, openOperatorSession, renewOperatorSession } from "../../src/sdk/typescript/owner/index.ts"
+import { endOperatorSession, hostedBackend, openOperatorSession, renewOperatorSession } from "../../src/sdk/typescript/owner/index.ts"
 import { makeRig, problemOf, secret } from "../support/gatewayRig.ts"
 
 const hosted = makeRig({ side: "hosted" })
@@ -46,7 +46,16 @@ describe("sessions of operators", () => {
         await ask("DELETE", "/admin/tokens/grafana")
         for (const gone of [token, second, renewed]) assert.strictEqual((await ask("GET", "/status", undefined, as(gone))).status, 401)
         assert.strictEqual((await ask("GET", "/status", undefined, as(own))).status, 200)
+        // a page that is locked ends its own session and nobody else's, with the stream it has open; a token stays
+        const other = (await openOperatorSession({ url }, await codeOf(secret))).token
+        const stream = await fetch(`${url}/events`, { headers: as(own) })
+        assert.strictEqual((await endOperatorSession({ url, token: own })).status, "ended")
+        assert.strictEqual((await ask("GET", "/status", undefined, as(own))).status, 401)
+        await stream.text()
+        assert.strictEqual((await endOperatorSession({ url, token: secret })).status, "ended")
+        for (const good of [other, secret]) assert.strictEqual((await ask("GET", "/status", undefined, as(good))).status, 200)
         const audit = (await ask("GET", "/audit?limit=100")).text
+        assert.lengthOf(audit.match(/admin_session\.ended/g) ?? [], 1)
         assert.match(audit, /admin_session\.opened/)
         for (const held of [code, token, own, "grafana"]) assert.notInclude(audit, held)
       })
@@ -74,5 +83,7 @@ describe("sessions of operators", () => {
       yield* one.sessions.renew(own, token)
       assert.deepStrictEqual(one.holder(token, hours(15) - 1), own)
       assert.isUndefined(one.holder(token, hours(15)))
+      yield* two.sessions.end(token)
+      assert.isUndefined((yield* processOf).holder(token, hours(15) - 1))
     }))
 })

@@ -3,13 +3,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { OpenApi } from "effect/http-api"
+import { TestClock } from "effect/testing"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { HostedApi, LocalApi } from "../../src/gateway/http/api.ts"
 import { issueOwnerSession } from "../../src/gateway/http/ownerSession.ts"
 import {
-  type Access, advisorOf, companionCode, conversationsOf, hostedBackend, localBackend, type LogEvent, openOwnerSession, renewOperatorSession, renewOwnerSession, requestsTo, subscribeTo, upkeepOf
+  type Access, advisorOf, companionCode, conversationsOf, endOperatorSession, endOwnerSession, hostedBackend, localBackend, type LogEvent, openOwnerSession, renewOperatorSession, renewOwnerSession, requestsTo, subscribeTo, upkeepOf
 } from "../../src/sdk/typescript/owner/index.ts"
 import { defaultPlatform, type Platform } from "../../src/sdk/typescript/platform.ts"
 import { MaestraError } from "../../src/sdk/typescript/problems.ts"
+import { openEndedSessions } from "../../src/local/endedSessions.ts"
 import { makeRig, secret } from "../support/gatewayRig.ts"
 import { until } from "../support/world.ts"
 
@@ -34,6 +39,10 @@ const strangers = (asked: ReadonlyArray<string>, spec: OpenApi.OpenAPISpec) => {
   const endpoints = Object.entries(spec.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => new RegExp(`^${method.toUpperCase()} ${path.replace(/\{[^}]*\}/g, "[^/]+")}$`)))
   return asked.filter((one) => !endpoints.some((endpoint) => endpoint.test(one)))
 }
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "maestra-sessions-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })))
 
 const everyCall = (...parts: ReadonlyArray<object>) =>
   parts.flatMap((part) => Object.values(part)).filter((one): one is (...given: ReadonlyArray<unknown>) => Promise<unknown> => typeof one === "function")
@@ -71,11 +80,11 @@ describe("the owner's client", () => {
       }
       const mine: Access = { url: (yield* local).url, token: secret, fetch: fetching }
       const { conversations, listen: _, ...backend } = localBackend(mine, "web")
-      const own = everyCall(conversations, backend, upkeepOf(mine, { surface: "web" }), advisorOf(mine), { renew: () => renewOwnerSession(mine), code: () => companionCode(mine) })
+      const own = everyCall(conversations, backend, upkeepOf(mine, { surface: "web" }), advisorOf(mine), { renew: () => renewOwnerSession(mine), end: () => endOwnerSession(mine), code: () => companionCode(mine) })
       assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(own)), OpenApi.fromApi(LocalApi)), [])
       const theirs: Access = { ...mine, url: (yield* hosted).url }
       const { listen: __, ...operator } = hostedBackend(theirs)
-      assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(everyCall(operator, { renew: () => renewOperatorSession(theirs) }, upkeepOf(theirs, { surface: "web", tenant })))), OpenApi.fromApi(HostedApi)), [])
+      assert.deepStrictEqual(strangers(yield* Effect.promise(() => run(everyCall(operator, { renew: () => renewOperatorSession(theirs), end: () => endOperatorSession(theirs) }, upkeepOf(theirs, { surface: "web", tenant })))), OpenApi.fromApi(HostedApi)), [])
       assert.strictEqual((yield* Effect.promise(() => operator.enroll("ada"))).code, "a code")
       assert.deepStrictEqual((yield* Effect.promise(() => conversationsOf(requestsTo(theirs), { surface: "web", tenant }).list({ limit: 1 }))).items, [])
     }))
@@ -98,6 +107,42 @@ describe("the owner's client", () => {
         ]
         for (const one of bad) assert.strictEqual((await problemOf(statusWith(one))).status, 401, one)
       })
+    }))
+
+  it.live("a page that is locked ends its session: all its tokens, its open stream, and no other page's", () =>
+    Effect.gen(function*() {
+      const rig = yield* local
+      yield* Effect.promise(async () => {
+        const enter = () => openOwnerSession(rig, "good")
+        const [{ token: first }, { token: other }] = [await enter(), await enter()]
+        const { token } = await renewOwnerSession({ url: rig.url, token: first })
+        assert.notStrictEqual(token, first)
+        const stream = await fetch(`${rig.url}/events`, { headers: { authorization: `Bearer ${first}` } })
+        assert.strictEqual((await endOwnerSession({ url: rig.url, token })).status, "ended")
+        const statusWith = (token: string) => localBackend({ url: rig.url, token }, "web").status()
+        for (const gone of [first, token]) assert.strictEqual((await problemOf(statusWith(gone))).status, 401)
+        await stream.text()
+        // the local token is no session
+        await endOwnerSession({ url: rig.url, token: secret })
+        for (const good of [other, secret]) assert.strictEqual((await statusWith(good)).state, "not_paired")
+        assert.lengthOf((await rig.ask("GET", "/audit?limit=100")).text.match(/owner_session\.ended/g) ?? [], 1)
+      })
+    }))
+
+  it.effect("what was ended stays so after a restart, and is forgotten once no token of it can hold", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryFolder
+      const file = join(folder, "ended-sessions.json")
+      yield* (yield* openEndedSessions(folder)).end("one")
+      yield* TestClock.adjust("8 hours")
+      const again = yield* openEndedSessions(folder)
+      assert.deepStrictEqual([again.has("one"), again.has("two")], [true, false])
+      yield* TestClock.adjust("2 hours")
+      yield* again.end("two")
+      assert.deepStrictEqual([again.has("one"), again.has("two")], [false, true])
+      assert.notInclude(readFileSync(file, "utf8"), "one")
+      writeFileSync(file, "no list")
+      assert.include((yield* Effect.flip(openEndedSessions(folder))).hint, "Remove it")
     }))
 
   it.live("on hosted the admin token rules alone: a session of that make opens nothing", () =>

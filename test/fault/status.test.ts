@@ -3,7 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Facts, sentenceOf } from "../../src/local/status.ts"
 
-const calm: Facts = { paired: true, paused: false, needs: undefined, offlineSince: undefined, pending: 0, behind: 0 }
+const calm: Facts = { paired: true, paused: false, needs: undefined, offlineSince: undefined, pending: 0, held: undefined, behind: 0 }
 
 /** In the order in which they count. */
 const order: ReadonlyArray<readonly [state: ReturnType<typeof sentenceOf>["state"], facts: Partial<Facts>, sentence: RegExp]> = [
@@ -34,6 +34,11 @@ describe("the sentence of status", () => {
 
   it("never says `in step` before the hosted side has said how far it is", () => {
     assert.strictEqual(sentenceOf({ ...calm, behind: undefined }).state, "receiving")
+  })
+
+  it("says which setting keeps back what waits, and nothing of it where nothing does", () => {
+    assert.deepStrictEqual(sentenceOf({ ...calm, pending: 4, held: "sync_conversations" }), { state: "sending", sentence: "sending 4: kept here, because the privacy setting sync_conversations is off" })
+    assert.strictEqual(sentenceOf({ ...calm, held: "sync_conversations" }).sentence, "in step")
   })
 
   it("says what waits while nothing can be sent", () => {

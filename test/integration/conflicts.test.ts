@@ -118,6 +118,26 @@ describe("a deletion against an edit", () => {
       assert.deepStrictEqual(await conflictsOf(backend, id), [])
     }
   })
+
+  it("may stay a deletion: deleting once more settles it, as `conflicts` says, and no third deletion is taken", async () => {
+    const path = "/conversations/gone/messages"
+    const { message: { id } } = await done<Said>(a, "POST", path, { role: "user", content: "gone or not" })
+    await inStep()
+    link.cut("close")
+    await done(a, "PUT", `${path}/${id}`, { content: "not" })
+    await done(b, "POST", path, { role: "user", content: "beside it" })
+    await done(b, "DELETE", `${path}/${id}`)
+    link.mend()
+    await inStep()
+    assert.include((await a.cli("conflicts")).out, `keep what is shown, deleted: maestra delete gone ${id}`)
+    assert.strictEqual((await a.cli("delete", "gone", id)).code, 0)
+    await inStep()
+    for (const backend of [a, b, hosted]) {
+      assert.deepStrictEqual((await shown(backend, "gone", tenant)).messages.map(({ content }) => content), ["beside it"])
+      assert.deepStrictEqual(await conflictsOf(backend, id), [])
+    }
+    assert.strictEqual((await a.http("DELETE", `${path}/${id}`)).status, 404)
+  })
 })
 
 const forTenant = (backend: Backend, path: string) => backend.side === "hosted" ? `${path}?tenant=${tenant}` : path

@@ -49,6 +49,18 @@ describe("telemetry of a machine", () => {
     expect(sync).toMatchObject({ source_backend: "local", metadata: { commits: expect.any(Number) as number, events: expect.any(Number) as number }, latency_ms: expect.any(Number) as number })
   })
 
+  it("is in the metrics of both sides as what it came to in a day", { timeout }, async () => {
+    await emit([{ event_type: "dear", latency_ms: 500, cost_usd: 0.5 }, { event_type: "dear", cost_usd: 0.25 }])
+    await arrived(2, "&type=dear")
+    for (const side of [local, hosted]) {
+      const text = (await side.http("GET", "/metrics")).text
+      const valueOf = (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1] ?? NaN)
+      expect(valueOf("maestra_telemetry_day_cost_usd")).toBeCloseTo(0.75)
+      expect(valueOf("maestra_telemetry_day_events")).toBeGreaterThanOrEqual(2)
+      expect(valueOf("maestra_telemetry_day_latency_seconds")).toBeGreaterThan(0)
+    }
+  })
+
   it("leaves without what is private, and not at all where the settings say so; pause holds it", { timeout }, async () => {
     await emit([{ event_type: "private", event_id: "ada@example.org", metadata: { mail: "write to ada@example.org", phone: "+41 44 668 18 00" } }])
     await arrived(1, "&type=private")

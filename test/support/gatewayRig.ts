@@ -7,6 +7,8 @@ import { allProjections } from "../../projections/projections.ts"
 import { Projections } from "../../projections/runner.ts"
 import { Sqlite } from "../../projections/Sqlite.ts"
 import { serveHosted, serveLocal } from "../../src/gateway/http/server.ts"
+import { openEndedSessions } from "../../src/local/endedSessions.ts"
+import { EndedSessions } from "../../streams/Access.ts"
 import { type Knobs, makeKnobs, memoryBackend, type MemoryOptions } from "./memoryBackend.ts"
 
 /** The secret of the side: local token or admin token. */
@@ -48,7 +50,8 @@ export const makeRig = (options: MemoryOptions) =>
     const knobs = makeKnobs()
     const sqlite = Sqlite.layer({ path: join(folder, "projections.db") })
     const projections = Layer.provideMerge(Projections.layer(allProjections), sqlite)
-    const backend = Layer.provideMerge(memoryBackend(options, knobs), projections)
+    const ended = Layer.effect(EndedSessions, openEndedSessions(folder)).pipe(Layer.orDie)
+    const backend = Layer.provideMerge(Layer.mergeAll(memoryBackend(options, knobs), ended), projections)
     const gateway = options.side === "local"
       ? Layer.provideMerge(serveLocal({ port: 0, token: secret, allowedOrigins: [allowedOrigin] }), backend)
       : Layer.provideMerge(serveHosted({ port: 0, adminToken: secret, allowedOrigins: [allowedOrigin] }), backend)

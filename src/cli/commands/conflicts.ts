@@ -34,8 +34,14 @@ const page = ({ conflicts, next_cursor }: typeof Conflicts.Type, maestra: string
   const blocks = conflicts.map((conflict) => {
     const place = `${plain(conflict.conversation_id)} ${plain(conflict.message_id)}`
     const rows = table([["  shown", ...writeCells(conflict.shown)], ...conflict.losing.map((write) => ["  lost ", ...writeCells(write)])])
-    const loser = conflict.losing[0]
-    return `${place}\n${rows}${loser === undefined ? "" : `\n  bring it back: ${maestra} restore ${shellWord(conflict.conversation_id)} ${shellWord(conflict.message_id)} ${loser.event_id}`}`
+    const ways = [...conflict.losing.slice(0, 1).map((loser) => wayOf(conflict, loser, `bring it back: ${maestra}`)), wayOf(conflict, conflict.shown, `keep what is shown: ${maestra}`)]
+    return `${place}\n${rows}\n${ways.join("\n")}`
   })
   return blocks.join("\n\n") + (next_cursor === null ? "" : `\n\nmore: ${maestra} conflicts --cursor ${next_cursor}`)
+}
+
+/** How that write is made the one that stays, behind `words`. A deletion is no text to bring back: it is made again. */
+const wayOf = ({ conversation_id, message_id }: typeof Conflicts.Type["conflicts"][number], { content, event_id }: { readonly content?: string | null; readonly event_id: string }, words: string): string => {
+  const message = `${shellWord(conversation_id)} ${shellWord(message_id)}`
+  return content == null ? `  ${words} delete ${message}` : `  ${words} restore ${message} ${event_id}`
 }

@@ -1,7 +1,7 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { failed } from "../failure.ts"
-import { answer } from "../print.ts"
+import { answer, lineWidth } from "../print.ts"
 import { plural, table } from "../text.ts"
 import type { Check } from "../doctor/backends.ts"
 import { checkEverything } from "../doctor/everything.ts"
@@ -20,4 +20,4 @@ export const doctor = Command.make(
 ).pipe(Command.withDescription("Look at everything a backend needs, and say what to do"))
 
 const page = (checks: ReadonlyArray<Check>): string =>
-  table(checks.flatMap(({ level, name, detail, todo }) => [[level.padEnd(4), name, detail], ...(todo === undefined ? [] : [["", "", `→ ${todo}`]])]))
+  table(checks.flatMap(({ level, name, detail, todo }) => [[level.padEnd(4), name, detail], ...(todo === undefined ? [] : [["", "", `→ ${todo}`]])]), lineWidth())

@@ -6,7 +6,6 @@ import { Checks, Status } from "../answers.ts"
 import { type Backend, findIn, runningIn } from "../backend.ts"
 import { ask, send } from "../call.ts"
 import type { Side } from "../settings.ts"
-import { plural } from "../text.ts"
 
 /** One thing looked at. `todo` where there is something to do. */
 export interface Check {
@@ -71,14 +70,12 @@ const pairing = (status: Status): Check =>
     ? { level: "fail", name: "pairing", detail: status.sentence, todo: status.needs ?? "See `maestra status`." }
     : { level: "ok", name: "pairing", detail: `as ${status.peer_id ?? "?"} with ${status.hosted_url ?? "?"}` }
 
-const link = (status: Status): Check => {
-  const waiting = status.pending > 0 ? `; ${plural(status.pending, "event")} to send` : ""
-  return status.state === "offline"
-    ? { level: "warn", name: "link", detail: `${status.sentence}${waiting}`, todo: "Check the network and whether hosted runs; it comes back by itself." }
+const link = (status: Status): Check =>
+  status.state === "offline"
+    ? { level: "warn", name: "link", detail: status.sentence, todo: "Check the network and whether hosted runs; it comes back by itself." }
     : status.state === "paused"
-    ? { level: "warn", name: "link", detail: `paused${waiting}`, todo: "`maestra local resume`" }
+    ? { level: "warn", name: "link", detail: status.sentence, todo: "`maestra local resume`" }
     : { level: "ok", name: "link", detail: status.sentence }
-}
 
 /** Hosted's clock by its Date header: good to a second, and sessions are refused from a minute on. */
 const checkClock = (hostedUrl: string) =>

@@ -2,14 +2,14 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { Clock, Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError } from "effect/http-api"
-import type { AdminTokens } from "../../../streams/Access.ts"
-import { Registrar, selfTenant } from "../../../streams/Backend.ts"
+import type { AdminTokens, EndedSessions } from "../../../streams/Access.ts"
+import { type CommandFailed, Registrar, selfTenant } from "../../../streams/Backend.ts"
 import { Actor, Audit } from "../../../streams/Audit.ts"
 import { Limits } from "../../../streams/RateLimits.ts"
 import { opaqueId } from "../../security/opaqueId.ts"
 import { type Asking, Caller, Operator, Problems, Tenant } from "./caller.ts"
 import { limiting } from "./limiting.ts"
-import { isOwnerSession, issueOwnerSession, type OwnerSession, ownerSessionEnd } from "./ownerSession.ts"
+import { isOwnerSession, issueOwnerSession, type OwnerSession, readOwnerSession } from "./ownerSession.ts"
 import { privateLayer } from "./privateAccess.ts"
 import { actorOf, audited, auditRefusal } from "./refusals.ts"
 import { fromBackend, Problem, problem, toResponse } from "./problems.ts"
@@ -22,6 +22,8 @@ export interface Trust {
   readonly side: "local" | "hosted"
   /** Whose admin token or session that is, where there are others. */
   readonly holder: AdminTokens["Service"]["holder"]
+  /** Sessions of the owner that were ended, on local. */
+  readonly ended: EndedSessions["Service"]
 }
 
 /** Longer than any token that was ever issued; what is longer is not worth hashing. */
@@ -48,8 +50,8 @@ const identify = (trust: Trust, registrar: Registrar["Service"], bearer: string)
     if (bearer === "" || bearer.length > bearerMaxLength) return yield* noToken(trust.side)
     if (isSecret(trust.secret, bearer)) return trust.side === "local" ? owner : operator
     const held = trust.holder(bearer, yield* Clock.currentTimeMillis)
-    if (held !== undefined) return { ...operator, ...held, ...held.name === null ? {} : { by: opaqueId("operator", held.name) }, ended: heldUntil(trust.holder, bearer) }
-    if (trust.side === "local" && isOwnerSession(bearer)) return yield* ownerUntil(trust.secret, bearer)
+    if (held !== undefined) return { ...operator, ...held, ...held.name === null ? {} : { by: opaqueId("operator", held.name) }, ended: whileTrue((now) => trust.holder(bearer, now) !== undefined) }
+    if (trust.side === "local" && isOwnerSession(bearer)) return yield* ownerOf(trust, bearer)
     const { backendId, tenant } = yield* Effect.mapError(registrar.authenticate(bearer), fromBackend)
     return {
       kind: "device",
@@ -65,15 +67,21 @@ export class Doorkeeper extends Context.Service<Doorkeeper, {
   readonly identify: (bearer: string) => Effect.Effect<Asking, Problem>
   /** What somebody without any credential is told. */
   readonly refusal: Problem
-  /** A bearer token that may what this side's own secret may. */
-  readonly ownerSession: Effect.Effect<OwnerSession>
+  /** A bearer token that may what this side's own secret may; of the same session as `bearer`, where that is of one. */
+  readonly ownerSession: (bearer: string) => Effect.Effect<OwnerSession>
+  /** Ends the session `bearer` is of. False: it is the secret itself, which is of none, and stays. */
+  readonly endOwnerSession: (bearer: string) => Effect.Effect<boolean, CommandFailed>
 }>()("gateway/Doorkeeper") {}
 
 const doorkeeperLayer = (trust: Trust) =>
   Layer.effect(Doorkeeper, Effect.map(Effect.all([Registrar, Audit]), ([registrar, audit]) => Doorkeeper.of({
     identify: (bearer) => identify(trust, registrar, bearer).pipe(audited(audit)),
     refusal: noToken(trust.side),
-    ownerSession: Effect.map(Clock.currentTimeMillis, (now) => issueOwnerSession(Redacted.value(trust.secret), now))
+    ownerSession: (bearer) => Effect.map(Clock.currentTimeMillis, (now) => issueOwnerSession(Redacted.value(trust.secret), now, readOwnerSession(Redacted.value(trust.secret), bearer)?.session)),
+    endOwnerSession: (bearer) => {
+      const held = readOwnerSession(Redacted.value(trust.secret), bearer)
+      return held === undefined ? Effect.succeed(false) : Effect.as(trust.ended.end(held.session), true)
+    }
   })))
 
 /** A revoked token stops everything within a second; an expired one likewise. */
@@ -88,18 +96,19 @@ const tokenEnded = (registrar: Registrar["Service"], bearer: string): Effect.Eff
     Effect.ignore
   )
 
-const heldUntil = (holder: Trust["holder"], bearer: string): Effect.Effect<void> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => holder(bearer, now) === undefined ? Effect.void : Effect.fail("not yet")).pipe(Effect.retry(Schedule.spaced(recheckEvery)), Effect.ignore)
+/** Done as soon as it does not hold any more. `holds` is given the time, milliseconds since 1970. */
+const whileTrue = (holds: (now: number) => boolean): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => holds(now) ? Effect.fail("not yet") : Effect.void).pipe(Effect.retry(Schedule.spaced(recheckEvery)), Effect.ignore)
 
 const owner: Asking = { kind: "owner", tenant: selfTenant, via: undefined, ended: Effect.never }
 
 /** The owner by a session: everything without an end stops when it does. */
-const ownerUntil = (secret: Trust["secret"], bearer: string): Effect.Effect<Asking, Problem> =>
+const ownerOf = ({ ended, secret }: Trust, bearer: string): Effect.Effect<Asking, Problem> =>
   Effect.gen(function*() {
-    const now = yield* Clock.currentTimeMillis
-    const until = ownerSessionEnd(Redacted.value(secret), bearer)
-    if (until === undefined || until <= now) return yield* noToken("local")
-    return { ...owner, ended: Effect.sleep(Duration.millis(until - now)) }
+    const held = readOwnerSession(Redacted.value(secret), bearer)
+    const holds = (now: number): boolean => held !== undefined && now < held.end && !ended.has(held.session)
+    if (!holds(yield* Clock.currentTimeMillis)) return yield* noToken("local")
+    return { ...owner, ended: whileTrue(holds) }
   })
 
 const operator: Asking = { ...owner, kind: "operator", tenant: "", scope: "operate", name: null }

@@ -22,6 +22,9 @@ export interface Asking {
 
 export class Caller extends Context.Service<Caller, Asking>()("gateway/Caller") {}
 
+/** The bearer token a request came with, where an endpoint is about that token itself. */
+export const bearerOf = ({ headers }: { readonly headers: Readonly<Record<string, string | undefined>> }): string => (headers["authorization"] ?? "").replace(/^Bearer /i, "")
+
 const security = { bearer: HttpApiSecurity.bearer }
 
 /** Lets in whoever may touch one tenant's conversations; the operator only to read, with `?tenant=`. */

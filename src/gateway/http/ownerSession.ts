@@ -12,17 +12,20 @@ export interface OwnerSession {
 
 const macOf = (secret: string, body: string): Buffer => createHmac("sha256", secret).update(`maestra-owner-v1\0${body}`).digest()
 
-/** A token for the owner's browser. Nothing is kept of it: it holds as long as the local token does, at most eight hours. */
-export const issueOwnerSession = (secret: string, now: number): OwnerSession => {
-  const body = `${now + lifeMillis}.${randomBytes(16).toString("base64url")}`
+/**
+ * A token for the owner's browser: it holds as long as the local token does, at most eight hours, and no longer than its
+ * session, which keeps its name when it is renewed. `session`: 16 random bytes, base64url; no secret.
+ */
+export const issueOwnerSession = (secret: string, now: number, session = randomBytes(16).toString("base64url")): OwnerSession => {
+  const body = `${now + lifeMillis}.${session}`
   return { token: `owner.${body}.${macOf(secret, body).toString("base64url")}`, expires_at: isoTime(now + lifeMillis) }
 }
 
 /** Whether a bearer is meant to be one; session binding tokens have no dots. */
 export const isOwnerSession = (bearer: string): boolean => pattern.test(bearer)
 
-/** When a genuine one ends, milliseconds since 1970; `undefined`: it is not one of ours. */
-export const ownerSessionEnd = (secret: string, bearer: string): number | undefined => {
-  const [, until = "", nonce = "", mac = ""] = pattern.exec(bearer) ?? []
-  return timingSafeEqual(macOf(secret, `${until}.${nonce}`), Buffer.from(mac.padEnd(43, "A"), "base64url")) ? Number(until) : undefined
+/** Which session a genuine one is of, and when it ends, milliseconds since 1970; `undefined`: it is not one of ours. */
+export const readOwnerSession = (secret: string, bearer: string): { readonly session: string; readonly end: number } | undefined => {
+  const [, until = "", session = "", mac = ""] = pattern.exec(bearer) ?? []
+  return timingSafeEqual(macOf(secret, `${until}.${session}`), Buffer.from(mac.padEnd(43, "A"), "base64url")) ? { session, end: Number(until) } : undefined
 }

@@ -37,6 +37,7 @@ const scopes: Readonly<Record<string, AdminScope>> = {
   // it lets in whoever asks, with the scope it asks with
   "operatorSessions.operatorCode": "read",
   "operatorSessions.renewOperatorSession": "read",
+  "operatorSessions.endOperatorSession": "read",
   "tokens.createToken": "operate",
   "tokens.listTokens": "operate",
   "tokens.revokeToken": "operate"

@@ -3,7 +3,7 @@ import { Duration, Effect, Layer, Redacted } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { createServer } from "node:http"
-import { AdminTokens } from "../../../streams/Access.ts"
+import { AdminTokens, EndedSessions } from "../../../streams/Access.ts"
 import { Audit } from "../../../streams/Audit.ts"
 import { version } from "../../../streams/version.ts"
 import { Reads } from "../Reads.ts"
@@ -63,8 +63,8 @@ export interface HostedServerOptions {
 }
 
 /** The gateway of a local backend, on loopback only. Built, it serves; its scope is its life. */
-export const serveLocal = (options: LocalServerOptions) => {
-  const trust: Trust = { side: "local", secret: Redacted.make(options.token), holder: () => undefined }
+export const serveLocal = (options: LocalServerOptions) => Layer.unwrap(Effect.map(EndedSessions, (ended) => {
+  const trust: Trust = { side: "local", secret: Redacted.make(options.token), holder: () => undefined, ended }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(LocalApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(LocalApi, { path: "/docs" })).pipe(
     Layer.provide([...sharedHandlers, localOperations, localTools, localHandlers, companionHandlers, advisorHandlers, advisorKeyHandlers] as const)
   )
@@ -72,11 +72,11 @@ export const serveLocal = (options: LocalServerOptions) => {
     port: options.port,
     host: "127.0.0.1"
   })
-}
+}))
 
 /** The gateway of a hosted backend. Built, it serves; its scope is its life. */
 export const serveHosted = (options: HostedServerOptions) => Layer.unwrap(Effect.map(AdminTokens, ({ holder }) => {
-  const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken), holder }
+  const trust: Trust = { side: "hosted", secret: Redacted.make(options.adminToken), holder, ended: { has: () => false, end: () => Effect.void } }
   const routes = Layer.mergeAll(HttpApiBuilder.layer(HostedApi, { openapiPath: "/openapi.json" }), HttpApiScalar.layer(HostedApi, { path: "/docs" })).pipe(
     Layer.provide([...sharedHandlers, hostedOperations, hostedTools, hostedHandlers, tokenHandlers, operatorSessionHandlers] as const)
   )

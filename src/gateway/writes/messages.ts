@@ -35,14 +35,15 @@ export const messageWrites = Effect.map(means, (means) => ({
 
   edit: (common: Common, id: string, words: Words): Answer<typeof MessageWritten.Type> =>
     means.inTurn(common, "beside", Effect.gen(function*() {
-      const shown = yield* visible(means, common, id)
+      const shown = yield* there(means, common, id, ({ deleted }) => !deleted)
       const full = { role: words.role ?? shown.role ?? "", content: words.content, timestamp: words.timestamp ?? (yield* now) }
       return { full, written: yield* write(means, common, id, full, shown) }
     })).pipe(Effect.flatMap((done) => answer(means, common, id, done))),
 
+  /** One that is deleted and in conflict is deleted once more: that settles it. */
   remove: (common: Common, id: string): Answer<typeof Recorded.Type> =>
     means.inTurn(common, "beside", Effect.gen(function*() {
-      const shown = yield* visible(means, common, id)
+      const shown = yield* there(means, common, id, ({ conflicted, deleted }) => !deleted || conflicted)
       return yield* means.record(common, { type: "message.deleted", data: { message_id: id, base: shown.stamp } })
     })).pipe(Effect.flatMap((written) => means.plainAnswer(common, written))),
 
@@ -92,13 +93,13 @@ const appendOnce = (means: Means, common: Common, id: string, full: Full): Effec
     }
   })
 
-/** The message as a reader sees it, or 404. */
-const visible = (means: Means, common: Common, id: string) =>
+/** The write that is shown of a message, where it `counts`, or 404. */
+const there = (means: Means, common: Common, id: string, counts: (shown: Current) => boolean) =>
   Effect.gen(function*() {
     yield* means.visibleHead(common)
     const shown = yield* means.reads.current(common.tenant, common.conversation, id)
     if (shown === undefined) return yield* noMessage(id, readForIds)
-    if (shown.deleted) return yield* noMessage(id, "It was deleted; its history and `restore` still have it.")
+    if (!counts(shown)) return yield* noMessage(id, "It was deleted; its history and `restore` still have it.")
     return shown
   })
 

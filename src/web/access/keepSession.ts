@@ -8,6 +8,8 @@ const renewEveryMillis = 60 * 60 * 1000
 export const keepSession = async (renew: () => Promise<{ readonly token: string }>, signal: AbortSignal): Promise<void> => {
   while (!signal.aborted) {
     await pause(renewEveryMillis, signal)
-    if (!signal.aborted) await renew().then(({ token }) => enter(token), () => undefined)
+    if (signal.aborted) return
+    // whoever locks the page meanwhile is not let in again
+    await renew().then(({ token }) => signal.aborted ? undefined : enter(token), () => undefined)
   }
 }

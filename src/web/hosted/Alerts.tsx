@@ -7,7 +7,7 @@ import { Empty } from "../parts/Empty.tsx"
 import { Note } from "../parts/Note.tsx"
 import { Page, Section } from "../parts/Page.tsx"
 import { Said } from "../parts/Said.tsx"
-import { Asked } from "./Asked.tsx"
+import { Asked } from "../parts/Asked.tsx"
 import { EndSilence, SilenceAlert } from "./Silencing.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
@@ -38,9 +38,13 @@ const Firing = ({ alert }: { readonly alert: Alert }) => (
   <Note tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary} aside={alert.silenced_until === null ? <SilenceAlert alert={alert} /> : undefined}>
     <Said text={alert.todo} />
     <br />
-    <small>{alert.subject === "hosted" ? "This backend" : <a href={hrefOf("peers", alert.subject)}>{alert.subject}</a>} · since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
+    <small><About subject={alert.subject} /> · since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
   </Note>
 )
+
+/** A device has a page of its own; a person's log and this backend have none. */
+const About = ({ subject }: { readonly subject: string }) =>
+  subject === "hosted" ? <>This backend</> : subject.startsWith("peer_") ? <a href={hrefOf("peers", subject)}>{subject}</a> : <>{subject}</>
 
 const Silent = ({ silences }: { readonly silences: ReadonlyArray<Silence> }) => (
   <Section title="Silent" line="Nobody is told of these. They are listed all the same.">

@@ -1,6 +1,6 @@
 import { Ago } from "../parts/Ago.tsx"
 import { Page, Section } from "../parts/Page.tsx"
-import { Asked } from "./Asked.tsx"
+import { Asked } from "../parts/Asked.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 

@@ -1,17 +1,18 @@
 import { createContext, useContext } from "react"
 import { type QueryClient, useQuery } from "@tanstack/react-query"
-import { type Access, type HostedBackend, hostedBackend, renewOperatorSession } from "../../sdk/typescript/owner/index.ts"
+import { type Access, type HostedBackend, endOperatorSession, hostedBackend, renewOperatorSession } from "../../sdk/typescript/owner/index.ts"
 import { keepSession } from "../access/keepSession.ts"
 import { heldToken } from "../access/session.ts"
 
 /** The hosted backend that served this page, as its operator. */
 export interface Hosted extends HostedBackend {
   readonly renew: () => ReturnType<typeof renewOperatorSession>
+  readonly end: () => ReturnType<typeof endOperatorSession>
 }
 
 export const operated = (): Hosted => {
   const access: Access = { url: location.origin, get token() { return heldToken() } }
-  return { ...hostedBackend(access), renew: () => renewOperatorSession(access) }
+  return { ...hostedBackend(access), renew: () => renewOperatorSession(access), end: () => endOperatorSession(access) }
 }
 
 export const Operated = createContext<Hosted | undefined>(undefined)

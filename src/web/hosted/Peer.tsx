@@ -2,7 +2,7 @@ import { nowMillis, wholeTime } from "../live/time.ts"
 import { hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
-import { Asked } from "./Asked.tsx"
+import { Asked } from "../parts/Asked.tsx"
 import { Lag } from "./Lag.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
@@ -29,8 +29,8 @@ export const Peer = ({ id }: { readonly id: string }) => {
             <Figures>
               <Figure label="Lag" value={<Lag seconds={debug.sync_lag} askedAt={asked.dataUpdatedAt} />} {...(debug.sync_lag > 300 ? { tone: "alarm" as const } : {})} />
               <Figure label="Session" value={debug.sbt_status} line={sessionLine(debug.sbt_expires_in)} {...(debug.sbt_status === "valid" ? {} : { tone: "warm" as const })} />
-              <Figure label="Waiting" value={debug.offline_queue.length === 10 ? "10 or more" : debug.offline_queue.length} />
               <Figure label="Last sync" value={debug.last_successful_sync === null ? "Never" : <Ago at={debug.last_successful_sync} />} />
+              <Counted id={id} />
             </Figures>
             <Section title="Lately went wrong"><Rows label="Errors" heads={["When", "What"]} none="Nothing." rows={debug.recent_errors.map(({ at, what }, n) => [`${at} ${n}`, [<Ago key="at" at={at} />, what]])} /></Section>
             <Section title="Waits to be fetched"><Rows label="Queue" heads={["Event", "Since", "Bytes"]} none="Nothing." rows={debug.offline_queue.map(({ bytes, seq, time, type }) => [String(seq), [type ?? "unknown", <Ago key="at" at={time} />, bytes.toLocaleString("en")]])} /></Section>
@@ -40,5 +40,23 @@ export const Peer = ({ id }: { readonly id: string }) => {
         )}
       </Asked>
     </Page>
+  )
+}
+
+/** A figure that alerts, below this share. */
+const rateMin = 0.9
+const queueMax = 1000
+
+/** What it sent so far, and how that went. */
+const Counted = ({ id }: { readonly id: string }) => {
+  const found = useAsked(["metrics"], (backend) => backend.metrics()).data?.find(({ peer_id }) => peer_id === id)
+  if (found === undefined) return null
+  const { queue_depth: depth, sync_success_rate: rate, total_events: events, total_syncs: syncs } = found
+  return (
+    <>
+      <Figure label="Waits to be sent" value={depth.toLocaleString("en")} line="As the device told last" {...(depth > queueMax ? { tone: "warm" as const } : {})} />
+      <Figure label="Syncs that succeeded" value={`${(Math.floor(rate * 1000) / 10).toLocaleString("en")} %`} line="Of the last quarter of an hour" {...(rate < rateMin ? { tone: "alarm" as const } : {})} />
+      <Figure label="Sent so far" value={events.toLocaleString("en")} line={`${events === 1 ? "event" : "events"} in ${syncs === 1 ? "1 sync" : `${syncs.toLocaleString("en")} syncs`}`} />
+    </>
   )
 }

@@ -4,11 +4,11 @@ import { type FormEvent, lazy, Suspense, useState } from "react"
 import type { HostedPeer, PeerMetrics } from "../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../live/say.ts"
 import { wholeTime } from "../live/time.ts"
-import { hrefOf } from "../navigation/route.ts"
+import { focusMain, hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Confirm } from "../parts/Confirm.tsx"
 import { Page, Section } from "../parts/Page.tsx"
-import { Asked } from "./Asked.tsx"
+import { Asked } from "../parts/Asked.tsx"
 import { Lag } from "./Lag.tsx"
 import { useAsked, useHosted } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
@@ -54,6 +54,7 @@ const Revoke = ({ peer }: { readonly peer: HostedPeer }) => {
       setAsks(false)
       say(sentence)
       await queries.invalidateQueries()
+      focusMain()
     },
     onError: sayProblem
   })

@@ -3,7 +3,7 @@ import type { Check, HostedStatus } from "../../sdk/typescript/owner/index.ts"
 import { Note } from "../parts/Note.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
 import { Said } from "../parts/Said.tsx"
-import { Asked } from "./Asked.tsx"
+import { Asked } from "../parts/Asked.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
 

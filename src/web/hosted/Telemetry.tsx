@@ -4,9 +4,9 @@ import type { Dashboard, Figures as Sums } from "../../sdk/typescript/owner/inde
 import { nowMillis } from "../live/time.ts"
 import { Bars } from "../parts/Bars.tsx"
 import { GroupTable } from "../parts/GroupTable.tsx"
-import { barsOver, costOf, countOf, millisOf, type Span, spans } from "../parts/hours.ts"
+import { barsOver, costOf, countOf, meansOver, millisOf, type Span, spans } from "../parts/hours.ts"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
-import { Asked } from "./Asked.tsx"
+import { Asked } from "../parts/Asked.tsx"
 import { useAsked } from "./Operated.ts"
 
 /** What all devices count together. */
@@ -40,6 +40,7 @@ const Board = ({ board, span }: { readonly board: Dashboard; readonly span: Span
       </Figures>
       <Section title="Over time">
         <Bars title="Events" unit={countOf} bars={bars(({ events }) => events)} />
+        <Bars title="Mean latency" unit={millisOf} bars={meansOver(board.by_hour.flatMap(({ events, hour, latency_ms }) => latency_ms === null ? [] : [[hour, latency_ms, events] as const]), span, nowMillis())} />
         <Bars title="Cost" unit={costOf} bars={bars(({ cost_usd }) => cost_usd)} />
       </Section>
       <Section title="By device"><GroupTable head="Device" groups={board.by_peer.map((row) => groupOf(nameOf(row.peer_id), row))} /></Section>

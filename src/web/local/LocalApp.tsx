@@ -2,7 +2,7 @@ import { IconArrowsExchange, IconChartLine, IconDevices, IconGitMerge, IconMessa
 import { useQueryClient } from "@tanstack/react-query"
 import { lazy, Suspense, useEffect, useMemo, useState } from "react"
 import { MaestraError } from "../../sdk/typescript/problems.ts"
-import { leave } from "../access/session.ts"
+import { shutOut } from "../access/session.ts"
 import { useRoute } from "../navigation/route.ts"
 import { Catch } from "../parts/Catch.tsx"
 import { Loading } from "../parts/Loading.tsx"
@@ -14,8 +14,8 @@ import { ConversationIndex } from "./conversations/ConversationIndex.ts"
 import { Conversations } from "./conversations/Conversations.tsx"
 import { Indexed, useIndex } from "./conversations/indexed.ts"
 import { followEvents } from "./followEvents.ts"
-import { here, HereContext } from "./LocalBackend.ts"
-import { because, moods, useStatus } from "./status.ts"
+import { here, HereContext, useLocal } from "./LocalBackend.ts"
+import { because, moodOf, useStatus } from "./status.ts"
 
 const Conflicts = lazy(() => import("./conflicts/Conflicts.tsx"))
 const Sync = lazy(() => import("./sync/Sync.tsx"))
@@ -33,7 +33,7 @@ const LocalApp = () => {
   }, [])
   useEffect(() => {
     void index.load()
-    return followEvents(backend, { index, queries, onLive: setLive, onShut: leave })
+    return followEvents(backend, { index, queries, onLive: setLive, onShut: shutOut })
   }, [backend, index, queries])
   return (
     <HereContext value={backend}>
@@ -47,6 +47,7 @@ export default LocalApp
 
 const Screens = ({ live }: { readonly live: boolean }) => {
   const [at = "conversations", id, part] = useRoute()
+  const { end } = useLocal()
   const status = useStatus()
   const index = useIndex()
   // erased here or from another device: no event of it is left to tell
@@ -57,10 +58,10 @@ const Screens = ({ live }: { readonly live: boolean }) => {
   }, [empty, index])
   const gone = !live && status.error instanceof MaestraError && status.error.kind === "unreachable"
   const state = status.data === undefined || gone
-    ? <StatePill mood="waiting" word={gone ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : "…"} to="sync" />
-    : <StatePill {...moods[status.data.state]} line={because(status.data)} to="sync" />
+    ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : status.error?.message ?? "How it goes"} to="sync" />
+    : <StatePill {...moodOf(status.data)} line={because(status.data)} to="sync" />
   return (
-    <Shell places={placesOf(status.data?.conflicts ?? 0, wrong)} at={at} state={state} banner={gone ? <Unreachable side="local" /> : null}>
+    <Shell name="Maestra Sync" places={placesOf(status.data?.conflicts ?? 0, wrong)} at={at} state={state} end={end} banner={gone ? <Unreachable side="local" /> : null}>
       <Catch key={at}>
         <Suspense fallback={<Loading />}>{screenAt(at, id, part)}</Suspense>
       </Catch>

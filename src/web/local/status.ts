@@ -14,7 +14,7 @@ export const useStatus = () => {
 export type Mood = "well" | "busy" | "waiting" | "alarm"
 
 /** The states of DESIGN.md 5, as a person meets them. */
-export const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood; readonly word: string }>> = {
+const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood; readonly word: string }>> = {
   in_step: { mood: "well", word: "In step" },
   sending: { mood: "busy", word: "Sending" },
   receiving: { mood: "busy", word: "Receiving" },
@@ -26,8 +26,18 @@ export const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood;
 
 const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`
 
+/** The mood and the word of a machine as it stands; what a setting keeps here is on no way. */
+export const moodOf = ({ held_by, state }: LocalStatus): { readonly mood: Mood; readonly word: string } =>
+  state === "sending" && held_by !== null ? { mood: "waiting", word: "Kept here" } : moods[state]
+
+/** Settings that keep things here, as the Privacy screen calls them. */
+const settings: Readonly<Record<string, string>> = { sync_enabled: "Sync this account", sync_conversations: "Conversations" }
+
 /** What to do, where there is something and the figures do not say it. */
-export const cures: Partial<Readonly<Record<LocalStatus["state"], string>>> = {
+export const cureOf = ({ held_by, state }: LocalStatus): string | undefined =>
+  state === "sending" && held_by !== null ? "Turn that on, under Privacy, and it is sent." : cures[state]
+
+const cures: Partial<Readonly<Record<LocalStatus["state"], string>>> = {
   offline: "See whether the network is there and hosted runs. It comes back by itself; what you write until then is safe here.",
   paused: "You paused it. What waits is sent when you resume."
 }
@@ -36,7 +46,7 @@ export const cures: Partial<Readonly<Record<LocalStatus["state"], string>>> = {
 export const because = (status: LocalStatus): string => {
   switch (status.state) {
     case "in_step": return "Nothing waits, here or there"
-    case "sending": return `${count(status.pending, status.pending === 1 ? "change" : "changes")} on the way`
+    case "sending": return status.held_by !== null ? `${count(status.pending, status.pending === 1 ? "change stays" : "changes stay")} here while “${settings[status.held_by] ?? status.held_by}” is off` : `${count(status.pending, status.pending === 1 ? "change" : "changes")} on the way`
     case "receiving": return status.behind > 0 ? `${count(status.behind, status.behind === 1 ? "change" : "changes")} to come` : "Asking how far hosted is"
     case "offline":
     case "paused": return status.pending === 0 ? "Nothing waits" : `${count(status.pending, status.pending === 1 ? "change waits" : "changes wait")}`

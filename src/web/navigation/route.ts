@@ -29,9 +29,15 @@ const onChange = (changed: () => void) => {
 
 export const useRoute = (): Route => readRoute(useSyncExternalStore(onChange, () => location.hash))
 
+/** Where somebody goes on whose place in the page is gone: the screen itself. */
+export const focusMain = (): void => document.getElementById("main")?.focus()
+
 /** A one-time code that came with the address, taken out of it at once: it stays in no history and no bookmark. */
 export const takeCode = (): string | undefined => {
   const code = /^#code=([^&]+)/.exec(location.hash)?.[1]
-  if (code !== undefined) history.replaceState(null, "", "/#/")
+  if (code === undefined) return undefined
+  history.replaceState(null, "", "/#/")
+  // which tells nobody by itself
+  dispatchEvent(new HashChangeEvent("hashchange"))
   return code
 }

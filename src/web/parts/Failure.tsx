@@ -1,7 +1,7 @@
 import { Button, Center, Stack, Text, Title } from "@mantine/core"
 import { IconPlugConnectedX } from "@tabler/icons-react"
 import { MaestraError } from "../../sdk/typescript/problems.ts"
-import { Said } from "./Said.tsx"
+import { SaidProblem } from "./Said.tsx"
 
 /** Something could not be read: what, what to do, and a way to try again. */
 export const Failure = ({ again, error, whole = false }: { readonly error: Error; readonly again: () => void; readonly whole?: boolean }) => {
@@ -11,7 +11,7 @@ export const Failure = ({ again, error, whole = false }: { readonly error: Error
       <Stack gap="xs" align="center" maw={420} ta="center" role="alert">
         <IconPlugConnectedX size={36} stroke={1.4} aria-hidden />
         <Title order={2}>{unreachable ? "The backend does not answer" : "That did not work"}</Title>
-        <Text c="dimmed" size="sm">{error.message}. {error instanceof MaestraError ? <Said text={error.hint} /> : null}</Text>
+        <Text c="dimmed" size="sm"><SaidProblem error={error} /></Text>
         <Button mt="sm" variant="default" onClick={again}>Try again</Button>
       </Stack>
     </Center>

@@ -1,5 +1,13 @@
+import { MaestraError } from "../../sdk/typescript/problems.ts"
+
 /** A sentence of the backend's, with what is typed (`in backticks`) set as such. */
 export const Said = ({ text }: { readonly text: string }) => (
   // places in one sentence are its keys
   <>{text.split("`").map((part, at) => at % 2 === 1 ? <code key={at}>{part}</code> : <span key={at}>{part}</span>)}</>
 )
+
+/** What went wrong, and what to do about it where that is known. */
+export const SaidProblem = ({ error }: { readonly error: Error }) => <Said text={error instanceof MaestraError ? `${sentence(error.message)} ${error.hint}` : sentence(error.message)} />
+
+/** Problems of backends are sentences, others are not. */
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`

@@ -40,6 +40,13 @@ export const barsOver = (rows: ReadonlyArray<readonly [hour: string, value: numb
   return values.map((value, at) => ({ label: format.format(since + at * span.step * hourMillis), value }))
 }
 
+/** Means over the steps of a span, from hours, their means, and how much each counts. A step without any is 0. */
+export const meansOver = (rows: ReadonlyArray<readonly [hour: string, mean: number, weight: number]>, span: Span, now: number): ReadonlyArray<Bar> => {
+  const weights = barsOver(rows.map(([hour, , weight]) => [hour, weight] as const), span, now)
+  return barsOver(rows.map(([hour, mean, weight]) => [hour, mean * weight] as const), span, now)
+    .map(({ label, value }, at) => ({ label, value: value === 0 ? 0 : value / weights[at]!.value }))
+}
+
 export interface Group {
   readonly name: string
   readonly events: number

@@ -1,8 +1,8 @@
 import { ActionIcon, Group, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core"
 import { IconLogout, IconMoon, IconSun } from "@tabler/icons-react"
-import type { ComponentType, ReactNode } from "react"
-import { leave } from "../access/session.ts"
-import { hrefOf } from "../navigation/route.ts"
+import { type ComponentType, type ReactNode, useEffect } from "react"
+import { lock } from "../access/session.ts"
+import { focusMain, hrefOf } from "../navigation/route.ts"
 import { Mark } from "./Mark.tsx"
 import classes from "./Shell.module.css"
 
@@ -17,34 +17,45 @@ export interface Place {
 }
 
 interface ShellProps {
+  /** The name of the whole app, as tabs and windows show it. */
+  readonly name: string
   readonly places: ReadonlyArray<Place>
   readonly at: string
   /** Whether all is well, always in sight. */
   readonly state: ReactNode
   readonly banner: ReactNode
+  /** Ends this page's session at its backend. */
+  readonly end: () => Promise<unknown>
   readonly children: ReactNode
 }
 
 /** The frame: where one can go, how things stand, and the screen. On a phone the places are at the bottom. */
-export const Shell = ({ at, banner, children, places, state }: ShellProps) => (
-  <div className={classes["shell"]}>
-    <a className="skip" href="#main" onClick={focusMain}>Skip to the content</a>
-    <header className={classes["side"]}>
-      <div className={classes["brand"]}><Mark /></div>
-      <div className={classes["state"]}>{state}</div>
-      <nav className={classes["places"]} aria-label="Places">
-        {places.map((place) => <PlaceLink key={place.path} place={place} here={place.path === at} />)}
-      </nav>
-      <Group className={classes["tools"] ?? ""} gap={4}><SchemeSwitch /><Leave /></Group>
-    </header>
-    <main id="main" tabIndex={-1} className={classes["main"]}>{banner}{children}</main>
-  </div>
-)
+export const Shell = ({ at, banner, children, end, name, places, state }: ShellProps) => {
+  const label = places.find(({ path }) => path === at)?.label
+  useEffect(() => {
+    document.title = label === undefined ? name : `${label} · ${name}`
+    return () => { document.title = name }
+  }, [label, name])
+  return (
+    <div className={classes["shell"]}>
+      <a className="skip" href="#main" onClick={skip}>Skip to the content</a>
+      <header className={classes["side"]}>
+        <div className={classes["brand"]}><Mark /></div>
+        <div className={classes["state"]}>{state}</div>
+        <nav className={classes["places"]} aria-label="Places">
+          {places.map((place) => <PlaceLink key={place.path} place={place} here={place.path === at} />)}
+        </nav>
+        <Group className={classes["tools"] ?? ""} gap={4}><SchemeSwitch /><Leave end={end} /></Group>
+      </header>
+      <main id="main" tabIndex={-1} className={classes["main"]}>{banner}{children}</main>
+    </div>
+  )
+}
 
 /** The address's fragment is the route, so the jump is made by hand. */
-const focusMain = (event: { readonly preventDefault: () => void }) => {
+const skip = (event: { readonly preventDefault: () => void }) => {
   event.preventDefault()
-  document.getElementById("main")?.focus()
+  focusMain()
 }
 
 const PlaceLink = ({ here, place: { count = 0, icon: Icon, label, path, short = label } }: { readonly place: Place; readonly here: boolean }) => (
@@ -68,8 +79,8 @@ const SchemeSwitch = () => {
   )
 }
 
-const Leave = () => (
+const Leave = ({ end }: Pick<ShellProps, "end">) => (
   <Tooltip label="Lock this page">
-    <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Lock this page" onClick={leave}><IconLogout size={18} stroke={1.6} /></ActionIcon>
+    <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Lock this page" onClick={() => void lock(end)}><IconLogout size={18} stroke={1.6} /></ActionIcon>
   </Tooltip>
 )

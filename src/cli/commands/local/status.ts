@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import { FiringAlerts, Status } from "../../answers.ts"
 import { type Backend, find } from "../../backend.ts"
 import { ask } from "../../call.ts"
-import { answer } from "../../print.ts"
-import { count, plain, plural, table, time } from "../../text.ts"
+import { answer, lineWidth } from "../../print.ts"
+import { broken, count, plain, plural, table, time } from "../../text.ts"
 
 /** Ask a local backend how it is, and say so. */
 export const localStatus = Effect.fnUntraced(function*(backend: Backend) {
@@ -31,7 +31,7 @@ export const askAlerts = (backend: Backend) =>
 /** What fires, and what to do about it. */
 export const alarms = ({ alerts }: typeof FiringAlerts.Type): string => {
   const firing = alerts.filter(({ status }) => status === "firing")
-  return firing.length === 0 ? "" : `\n\n${firing.map(({ summary, todo }) => `! ${plain(summary)}\n  ${plain(todo)}`).join("\n")}`
+  return firing.length === 0 ? "" : `\n\n${table(firing.flatMap(({ summary, todo }) => [["!", plain(summary)], ["", plain(todo)]]), lineWidth())}`
 }
 
 const page = (status: Status, url: string): string => {
@@ -46,5 +46,5 @@ const page = (status: Status, url: string): string => {
   if (status.conflicts > 0) rows.push(["conflicts", `${count(status.conflicts)}; see \`maestra conflicts\``])
   if (status.quarantined > 0) rows.push(["quarantined", `${plural(status.quarantined, "commit")}; see \`maestra verify\``])
   if (status.set_aside > 0) rows.push(["set aside", `${plural(status.set_aside, "event")} hosted does not take; see \`maestra debug\``])
-  return `${plain(status.sentence)}\n\n${table(rows.map(([name = "", value = ""]) => [`  ${name}`, value]))}`
+  return `${broken(plain(status.sentence), lineWidth()).join("\n")}\n\n${table(rows.map(([name = "", value = ""]) => [`  ${name}`, value]), lineWidth())}`
 }

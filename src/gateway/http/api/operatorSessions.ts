@@ -19,5 +19,7 @@ export class OperatorSessions extends HttpApiGroup.make("operatorSessions").add(
     error: refusals(401, 409, 413, 429, 503)
   }),
   /** Eight hours more, so that a page that stays open stays in. */
-  HttpApiEndpoint.post("renewOperatorSession", "/operator-sessions/renew", { success: Session, error: refusals(409, 503) }).middleware(Operator)
+  HttpApiEndpoint.post("renewOperatorSession", "/operator-sessions/renew", { success: Session, error: refusals(409, 503) }).middleware(Operator),
+  /** The session that asks opens nothing any more, on any process, nor do its open streams go on. */
+  HttpApiEndpoint.post("endOperatorSession", "/operator-sessions/end", { success: Schema.Struct({ status: Schema.Literal("ended") }), error: refusals(503) }).middleware(Operator)
 ) {}

@@ -36,5 +36,7 @@ export class Companions extends HttpApiGroup.make("companions").add(
     error: refusals(401, 413, 429)
   }),
   /** Another one before this one ends, so that a page that stays open stays in. */
-  HttpApiEndpoint.post("renewOwnerSession", "/owner-sessions/renew", { success: OwnerSession }).middleware(Operator)
+  HttpApiEndpoint.post("renewOwnerSession", "/owner-sessions/renew", { success: OwnerSession }).middleware(Operator),
+  /** The session that asks opens nothing any more, nor do its open streams go on. The local token stays. */
+  HttpApiEndpoint.post("endOwnerSession", "/owner-sessions/end", { success: Schema.Struct({ status: Schema.Literal("ended") }), error: refusals(503) }).middleware(Operator)
 ) {}

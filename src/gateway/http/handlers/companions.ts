@@ -1,20 +1,27 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { Audit } from "../../../../streams/Audit.ts"
 import { Companions } from "../../../../streams/Backend.ts"
 import { Doorkeeper } from "../access.ts"
 import { Api } from "../api.ts"
 import { invalid, jsonOf, required } from "../body.ts"
+import { bearerOf } from "../caller.ts"
 import { checkCode, makeCodeTries } from "../codeTries.ts"
 import type { OwnerSession } from "../ownerSession.ts"
 import { refused } from "../problems.ts"
 import { json } from "../respond.ts"
 
-/** One-time codes for companions, and the keys they are exchanged for. */
+/** One-time codes for companions and the keys they are exchanged for, and the sessions of the owner's pages. */
 export const companionHandlers = HttpApiBuilder.group(Api, "companions", Effect.fn(function*(handlers) {
   const companions = yield* Companions
   const tries = makeCodeTries()
   const door = yield* Doorkeeper
-  return handlers.handle("renewOwnerSession", () => Effect.map(door.ownerSession, (session) => json<OwnerSession>(session))).handleRaw("code", ({ request }) =>
+  const audit = yield* Audit
+  return handlers.handle("renewOwnerSession", ({ request }) => Effect.map(door.ownerSession(bearerOf(request)), (session) => json<OwnerSession>(session))).handle("endOwnerSession", ({ request }) =>
+    Effect.gen(function*() {
+      if (yield* refused(door.endOwnerSession(bearerOf(request)))) yield* audit.record({ type: "owner_session.ended", data: {} })
+      return json<{ readonly status: "ended" }>({ status: "ended" })
+    })).handleRaw("code", ({ request }) =>
     Effect.gen(function*() {
       const { owner = false } = yield* jsonOf(request)
       if (typeof owner !== "boolean") return yield* invalid("owner", "owner is not true or false.", "Leave it out, or send true.")
@@ -34,6 +41,6 @@ export const companionHandlers = HttpApiBuilder.group(Api, "companions", Effect.
         yield* tries(request)
         const code = yield* required(yield* jsonOf(request), "code", checkCode)
         yield* refused(companions.redeem(code))
-        return json<OwnerSession>(yield* door.ownerSession)
+        return json<OwnerSession>(yield* door.ownerSession(""))
       }))
 }))

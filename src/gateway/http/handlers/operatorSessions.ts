@@ -5,7 +5,7 @@ import { Audit } from "../../../../streams/Audit.ts"
 import { opaqueId } from "../../../security/opaqueId.ts"
 import { Api } from "../api.ts"
 import { jsonOf, required } from "../body.ts"
-import { Caller } from "../caller.ts"
+import { bearerOf, Caller } from "../caller.ts"
 import { checkCode, makeCodeTries } from "../codeTries.ts"
 import { refused } from "../problems.ts"
 import { json } from "../respond.ts"
@@ -22,8 +22,11 @@ export const operatorSessionHandlers = HttpApiBuilder.group(Api, "operatorSessio
       return json(yield* refused(sessions.code(yield* holder)), { status: 201 })
     })).handle("renewOperatorSession", ({ request }) =>
       Effect.gen(function*() {
-        const bearer = (request.headers["authorization"] ?? "").replace(/^Bearer /i, "")
-        return json<OperatorSession>(yield* refused(sessions.renew(yield* holder, bearer)))
+        return json<OperatorSession>(yield* refused(sessions.renew(yield* holder, bearerOf(request))))
+      })).handle("endOperatorSession", ({ request }) =>
+      Effect.gen(function*() {
+        if (yield* refused(sessions.end(bearerOf(request)))) yield* audit.record({ type: "admin_session.ended", data: {} })
+        return json<{ readonly status: "ended" }>({ status: "ended" })
       })).handleRaw("operatorSession", ({ request }) =>
         Effect.gen(function*() {
           yield* tries(request)

@@ -99,6 +99,8 @@ export interface LocalStatus {
   readonly paused: boolean
   readonly offline_since: string | null
   readonly pending: number
+  /** The privacy setting that keeps back what waits to be sent. */
+  readonly held_by: string | null
   readonly behind: number
   readonly journal_seq: number
   readonly relayed_seq: number

@@ -9,7 +9,8 @@ export interface Conversations {
   /** Messages and titles that hold every word, each as a word or the beginning of one; what was written last first. `behind`: some writes are not searched yet. */
   readonly search: (words: string, page: { readonly limit: number; readonly cursor?: string }, signal?: AbortSignal) => Promise<Page<Hit> & { readonly behind: boolean }>
   readonly get: (id: string, signal?: AbortSignal) => Promise<Conversation>
-  readonly create: (title: string) => Promise<Conversation>
+  /** `id`: the same again writes nothing twice. */
+  readonly create: (title: string, id?: string) => Promise<Conversation>
   readonly rename: (id: string, title: string) => Promise<Conversation>
   readonly remove: (id: string) => Promise<void>
   /** `id`: the same again writes nothing twice. */
@@ -42,7 +43,7 @@ export const conversationsOf = (request: Request, { surface, tenant }: { readonl
       return { items: hits, next: next_cursor, behind }
     },
     get: (id, signal) => request("GET", at(id), { query: { tenant }, ...(signal === undefined ? {} : { signal }) }),
-    create: (title) => request("POST", "/conversations", { body: { ...(title === "" ? {} : { title }), surface } }),
+    create: (title, id) => request("POST", "/conversations", { body: { ...(title === "" ? {} : { title }), ...(id === undefined ? {} : { conversation_id: id }), surface } }),
     rename: (id, title) => request("PATCH", at(id), { body: { title, surface } }),
     remove: async (id) => void await request("DELETE", at(id), { query: { surface } }),
     append: async (id, message) => (await request<Written>("POST", `${at(id)}/messages`, { body: { ...message, surface } })).message,

@@ -19,6 +19,7 @@ export interface HostedPeer {
 
 export interface PeerMetrics {
   readonly peer_id: string
+  readonly backend_id: string
   readonly last_sync: string | null
   readonly sync_lag_seconds: number
   readonly queue_depth: number

@@ -24,3 +24,9 @@ export const openOperatorSession = async ({ fetch: fetching = defaultPlatform.fe
 
 /** Eight hours more; where the page has a token, a session in its place. */
 export const renewOperatorSession = (access: Access): Promise<OwnerSession> => requestsTo(access)("POST", "/operator-sessions/renew")
+
+/** The owner's page is locked: this session opens nothing any more at its backend. The local token is no session, and stays. */
+export const endOwnerSession = (access: Access): Promise<{ readonly status: "ended" }> => requestsTo(access)("POST", "/owner-sessions/end")
+
+/** The same for an operator's page, on every hosted process. */
+export const endOperatorSession = (access: Access): Promise<{ readonly status: "ended" }> => requestsTo(access)("POST", "/operator-sessions/end")

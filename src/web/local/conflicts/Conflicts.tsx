@@ -1,11 +1,11 @@
-import { Button, Skeleton } from "@mantine/core"
+import { Button } from "@mantine/core"
 import { IconGitMerge } from "@tabler/icons-react"
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import type { Conflict, Write } from "../../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../../live/say.ts"
-import { hrefOf } from "../../navigation/route.ts"
+import { focusMain, hrefOf } from "../../navigation/route.ts"
+import { Asked } from "../../parts/Asked.tsx"
 import { Empty } from "../../parts/Empty.tsx"
-import { Failure } from "../../parts/Failure.tsx"
 import { MessageText } from "../../parts/MessageText.tsx"
 import { Page } from "../../parts/Page.tsx"
 import { titleOf } from "../conversations/ConversationRow.tsx"
@@ -24,14 +24,13 @@ const Conflicts = () => {
     initialPageParam: "",
     getNextPageParam: ({ next }) => next
   })
-  const all = data?.pages.flatMap(({ items }) => items)
   return (
     <Page title="Conflicts" line="Where two devices changed the same message without knowing of each other, the later one is shown everywhere. The other is never lost: choose here which one stays." wide>
-      {all === undefined
-        ? error === null ? <Skeleton height={220} radius="lg" /> : <Failure error={error} again={() => void refetch()} />
-        : all.length === 0
-        ? <Empty icon={<IconGitMerge size={28} stroke={1.5} />} title="Nobody disagrees">When two devices change the same message while apart, both versions appear here.</Empty>
-        : all.map((conflict) => <Sides key={`${conflict.conversation_id} ${conflict.message_id}`} conflict={conflict} />)}
+      <Asked of={{ data: data?.pages.flatMap(({ items }) => items), error, refetch }}>
+        {(all) => all.length === 0
+          ? <Empty icon={<IconGitMerge size={28} stroke={1.5} />} title="Nobody disagrees">When two devices change the same message while apart, both versions appear here.</Empty>
+          : all.map((conflict) => <Sides key={`${conflict.conversation_id} ${conflict.message_id}`} conflict={conflict} />)}
+      </Asked>
       {hasNextPage ? <Button variant="default" loading={isFetchingNextPage} onClick={() => void fetchNextPage()}>Show more</Button> : null}
     </Page>
   )
@@ -42,21 +41,26 @@ const Sides = ({ conflict: { conversation_id, losing, message_id, shown } }: { r
   const backend = useLocal()
   const queries = useQueryClient()
   const about = useQuery({ queryKey: ["conversation", conversation_id], queryFn: () => backend.conversations.get(conversation_id) })
-  const restore = useMutation({
-    mutationFn: (event: string) => backend.conversations.restore(conversation_id, message_id, event),
+  const settle = useMutation({
+    // a deletion says nothing that could be written again: it is made again
+    mutationFn: async ({ content, event_id }: Write) => {
+      if (content === null) await backend.conversations.removeMessage(conversation_id, message_id)
+      else await backend.conversations.restore(conversation_id, message_id, event_id)
+    },
     onSuccess: async () => {
-      say("Settled, on every device.")
+      say("Settled here, and on your other devices as they hear of it.")
       await queries.invalidateQueries()
+      focusMain()
     },
     onError: sayProblem
   })
-  const choose = (write: Write) => ({ write, busy: restore.isPending && restore.variables === write.event_id, onChoose: () => restore.mutate(write.event_id) })
+  const choose = (write: Write) => ({ write, busy: settle.isPending && settle.variables.event_id === write.event_id, onChoose: () => settle.mutate(write) })
   return (
     <article className={classes["conflict"]}>
       <h2 className={classes["title"]}><a href={hrefOf("conversations", conversation_id)} dir="auto">{about.data === undefined ? conversation_id : titleOf(about.data)}</a></h2>
       <div className={classes["sides"]}>
-        <Side {...choose(shown)} label="Shown now" act="Keep this one" current />
-        {losing.map((write) => <Side key={write.event_id} {...choose(write)} label="The other version" act="Use this one" />)}
+        <Side {...choose(shown)} label="Shown now" act={shown.content === null ? "Keep it deleted" : "Keep this one"} current />
+        {losing.map((write) => <Side key={write.event_id} {...choose(write)} label="The other version" act={write.content === null ? "Delete it" : "Use this one"} />)}
       </div>
     </article>
   )
@@ -74,7 +78,7 @@ interface SideProps {
 const Side = ({ act, busy, current = false, label, onChoose, write }: SideProps) => (
   <section className={classes["side"]} data-current={current || undefined} aria-label={label}>
     <header className={classes["head"]}><span className={classes["label"]}>{label}</span><WrittenBy write={write} /></header>
-    <div className={classes["text"]}>{write.content === null ? <p className={classes["gone"]}>Deleted there</p> : <MessageText text={write.content} />}</div>
-    {write.content === null && !current ? null : <Button size="xs" variant={current ? "default" : "filled"} loading={busy} onClick={onChoose} disabled={write.content === null}>{act}</Button>}
+    <div className={classes["text"]}>{write.content === null ? <p className={classes["gone"]}>{current ? "Deleted" : "Deleted there"}</p> : <MessageText text={write.content} />}</div>
+    <Button size="xs" variant={current ? "default" : "filled"} loading={busy} onClick={onChoose}>{act}</Button>
   </section>
 )

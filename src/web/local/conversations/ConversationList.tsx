@@ -2,13 +2,12 @@ import { Button, CloseButton, Skeleton, TextInput } from "@mantine/core"
 import { IconMessagePlus, IconMoodEmpty, IconSearch } from "@tabler/icons-react"
 import { type KeyboardEvent, useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react"
 import type { ConversationSummary, Hit } from "../../../sdk/typescript/owner/index.ts"
-import { go } from "../../navigation/route.ts"
 import { useNow } from "../../live/time.ts"
 import { Empty } from "../../parts/Empty.tsx"
 import { Failure } from "../../parts/Failure.tsx"
 import { type Run, topOf } from "../../parts/rows.ts"
 import { useRowWindow } from "../../parts/useRowWindow.ts"
-import { matching } from "./ConversationIndex.ts"
+import { type Listed, matching } from "./ConversationIndex.ts"
 import classes from "./ConversationList.module.css"
 import { ConversationRow, rowHeight } from "./ConversationRow.tsx"
 import { hitHeight, HitRow } from "./HitRow.tsx"
@@ -37,7 +36,8 @@ export const ConversationList = ({ message, reading }: { readonly reading: strin
           type="search" aria-label="Search conversations" placeholder="Search titles and messages" value={search} leftSection={<IconSearch size={16} stroke={1.7} />}
           rightSection={search === "" ? null : <CloseButton size="sm" aria-label="Clear the search" onClick={() => setSearch("")} />}
           onChange={(event) => setSearch(event.currentTarget.value)} />
-        <p className={classes["count"]} role="status">{searches ? foundOf(found.length, said) : countOf(items.length, state === "reading")}</p>
+        <p className={classes["count"]} role="status">{searches ? foundOf(found.length, said) : countOf(items.length, state)}</p>
+        {state === "failed" && items.length > 0 ? <Button size="compact-xs" variant="default" onClick={() => void index.load()}>Read the rest again</Button> : null}
       </div>
       {state === "failed" && items.length === 0
         ? <Failure error={error!} again={() => void index.load()} />
@@ -54,7 +54,8 @@ export const ConversationList = ({ message, reading }: { readonly reading: strin
 }
 
 const number = (n: number) => n.toLocaleString("en")
-const countOf = (all: number, reading: boolean): string => reading && all === 0 ? "Reading…" : `${all === 1 ? "1 conversation" : `${number(all)} conversations`}${reading ? " so far" : ""}`
+const countOf = (all: number, state: Listed["state"]): string => state === "reading" && all === 0 ? "Reading…" : `${all === 1 ? "1 conversation" : `${number(all)} conversations`}${endings[state]}`
+const endings = { reading: " so far", whole: "", failed: "; the rest could not be read" }
 
 /** How much was found, and what is still missing from it. */
 const foundOf = (titles: number, { behind, hits, more, waits }: ReturnType<typeof useHits>): string =>
@@ -102,11 +103,14 @@ const Rows = ({ hits, items, message, reading, search }: RowsProps) => {
   }, [search])
   const move = (event: KeyboardEvent) => {
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0
-    if (step === 0 || items.length === 0) return
+    if (step === 0) return
     event.preventDefault()
-    const at = Math.min(items.length - 1, Math.max(0, items.findIndex(({ conversation_id }) => conversation_id === reading) + step))
-    go("conversations", items[at]!.conversation_id)
-    bringIntoSight(scroller.current, topOf(runs, at), rowHeight)
+    const to = placeOf(event.target) + step
+    // over the line above messages
+    const at = Math.min(all - 1, Math.max(0, lines === 1 && to === items.length ? to + step : to))
+    bringIntoSight(scroller.current, topOf(runs, at), at < items.length ? rowHeight : hitHeight)
+    // a few rows beyond what is in sight are in the page, so the next one is
+    scroller.current?.querySelector<HTMLElement>(`li[aria-posinset="${at + 1}"] a`)?.focus({ preventScroll: true })
   }
   const rowOf = (at: number) => {
     const item = items[at]
@@ -126,6 +130,9 @@ const Rows = ({ hits, items, message, reading, search }: RowsProps) => {
     </div>
   )
 }
+
+/** The row somebody is in, from 0. */
+const placeOf = (element: EventTarget): number => element instanceof Element ? Number(element.closest("li")?.getAttribute("aria-posinset") ?? 0) - 1 : -1
 
 /** As little as is needed to see it whole. */
 const bringIntoSight = (scroller: HTMLElement | null, top: number, height: number): void => {

@@ -2,9 +2,8 @@ import { Badge, Button, Drawer, Group, Stack, Text } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import type { Write, Message } from "../../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../../live/say.ts"
+import { Asked } from "../../parts/Asked.tsx"
 import { Ago } from "../../parts/Ago.tsx"
-import { Failure } from "../../parts/Failure.tsx"
-import { Loading } from "../../parts/Loading.tsx"
 import { MessageText } from "../../parts/MessageText.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import classes from "./HistoryDrawer.module.css"
@@ -25,7 +24,7 @@ export const HistoryDrawer = ({ close, conversation, message }: HistoryProps) =>
 const Writes = ({ close, conversation, message }: { readonly conversation: string; readonly message: string; readonly close: () => void }) => {
   const backend = useLocal()
   const queries = useQueryClient()
-  const { data, error, refetch } = useQuery({ queryKey: ["history", conversation, message], queryFn: () => backend.conversations.history(conversation, message) })
+  const asked = useQuery({ queryKey: ["history", conversation, message], queryFn: () => backend.conversations.history(conversation, message) })
   const restore = useMutation({
     mutationFn: (event: string) => backend.conversations.restore(conversation, message, event),
     onSuccess: async () => {
@@ -35,27 +34,33 @@ const Writes = ({ close, conversation, message }: { readonly conversation: strin
     },
     onError: sayProblem
   })
-  if (data === undefined) return error === null ? <Loading /> : <Failure error={error} again={() => void refetch()} />
   return (
-    <Stack component="ol" gap="sm" className={classes["writes"] ?? ""}>
-      {data.map((write) => (
-        <li key={write.event_id} className={classes["write"]} data-current={write.current || undefined}>
-          <Group gap="xs" mb={4} wrap="nowrap">
-            <Text size="sm" fw={600}>{kinds[write.type] ?? write.type}</Text>
-            <WrittenBy write={write} />
-            <span className={classes["end"]}>
-              {write.current
-                ? <Badge variant="light">Shown now</Badge>
-                : write.content === null ? null : <Button size="compact-xs" variant="default" loading={restore.isPending && restore.variables === write.event_id} onClick={() => restore.mutate(write.event_id)}>Restore</Button>}
-            </span>
-          </Group>
-          {write.withheld === undefined ? null : <Text size="xs" c="dimmed">Stays on this machine: {write.withheld}</Text>}
-          {write.content === null ? null : <MessageText text={write.content} />}
-        </li>
-      ))}
-    </Stack>
+    <Asked of={asked}>
+      {(writes) => (
+        <Stack component="ol" gap="sm" className={classes["writes"] ?? ""}>
+          {writes.map((write) => (
+            <li key={write.event_id} className={classes["write"]} data-current={write.current || undefined}>
+              <Group gap="xs" mb={4} wrap="nowrap">
+                <Text size="sm" fw={600}>{kinds[write.type] ?? write.type}</Text>
+                <WrittenBy write={write} />
+                <span className={classes["end"]}>
+                  {write.current
+                    ? <Badge variant="light">Shown now</Badge>
+                    : write.content === null ? null : <Button size="compact-xs" variant="default" loading={restore.isPending && restore.variables === write.event_id} onClick={() => restore.mutate(write.event_id)}>Restore</Button>}
+                </span>
+              </Group>
+              {write.withheld === undefined ? null : <Text size="xs" c="dimmed">Stays on this machine: {reasons[write.withheld] ?? write.withheld}.</Text>}
+              {write.content === null ? null : <MessageText text={write.content} />}
+            </li>
+          ))}
+        </Stack>
+      )}
+    </Asked>
   )
 }
+
+/** Why a write does not leave. */
+const reasons: Readonly<Record<string, string>> = { surface: "what is written on this surface does not leave, as Privacy says" }
 
 const kinds: Readonly<Record<string, string>> = { "message.appended": "Written", "message.edited": "Edited", "message.deleted": "Deleted" }
 

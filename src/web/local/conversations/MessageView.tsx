@@ -1,10 +1,11 @@
 import { ActionIcon, Button, Group, Menu, Textarea } from "@mantine/core"
 import { IconDots, IconGitMerge, IconHistory, IconPencil, IconTrash } from "@tabler/icons-react"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
-import { type KeyboardEvent, memo, useState } from "react"
+import { type KeyboardEvent, memo, type RefObject, useRef, useState } from "react"
 import type { Message } from "../../../sdk/typescript/owner/index.ts"
+import { type Draft, dropDraft, setDraft, useDraft } from "../../live/drafts.ts"
 import { sayProblem } from "../../live/say.ts"
-import { hrefOf } from "../../navigation/route.ts"
+import { focusMain, hrefOf } from "../../navigation/route.ts"
 import { Ago } from "../../parts/Ago.tsx"
 import { Confirm } from "../../parts/Confirm.tsx"
 import { MessageText } from "../../parts/MessageText.tsx"
@@ -23,7 +24,20 @@ const roles: Readonly<Record<string, string>> = { user: "You", assistant: "Assis
 
 /** One message: who, when, from where, how far it has come, and what it says. */
 export const MessageView = memo(({ conversation, message, onHistory }: MessageProps) => {
-  const [edits, setEdits] = useState(false)
+  const place = `edit ${conversation} ${message.id}`
+  const draft = useDraft(place)
+  const more = useRef<HTMLButtonElement>(null)
+  /** Whether the field is there because the reader just asked for it, and not because it came back into sight. */
+  const [asked, setAsked] = useState(false)
+  const begin = () => {
+    setAsked(true)
+    setDraft(place, { text: message.content, version: message.version })
+  }
+  const close = () => {
+    setAsked(false)
+    dropDraft(place)
+    more.current?.focus()
+  }
   return (
     <article className={classes["message"]} data-role={message.role}>
       <header className={classes["head"]}>
@@ -32,10 +46,10 @@ export const MessageView = memo(({ conversation, message, onHistory }: MessagePr
         {message.shared?.content === undefined ? null : <SharedForm text={message.shared.content} what="message" />}
         <span className={classes["end"]}>
           <TierMark tier={message.tier} />
-          <Actions conversation={conversation} message={message} onEdit={() => setEdits(true)} onHistory={() => onHistory(message)} />
+          <Actions conversation={conversation} message={message} more={more} onEdit={begin} onHistory={() => onHistory(message)} />
         </span>
       </header>
-      {edits ? <Edit conversation={conversation} message={message} close={() => setEdits(false)} /> : <MessageText text={message.content} />}
+      {draft === undefined ? <MessageText text={message.content} /> : <Edit conversation={conversation} message={message} draft={draft} write={(text) => setDraft(place, { ...draft, text })} close={close} focused={asked} />}
       {message.conflicted === true
         ? <a className={classes["conflict"]} href={hrefOf("conflicts")}><IconGitMerge size={15} aria-hidden /> Two devices changed this. See both.</a>
         : null}
@@ -44,19 +58,23 @@ export const MessageView = memo(({ conversation, message, onHistory }: MessagePr
 })
 MessageView.displayName = "MessageView"
 
-const Actions = ({ conversation, message, onEdit, onHistory }: { readonly conversation: string; readonly message: Message; readonly onEdit: () => void; readonly onHistory: () => void }) => {
+const Actions = ({ conversation, message, more, onEdit, onHistory }: { readonly conversation: string; readonly message: Message; readonly more: RefObject<HTMLButtonElement | null>; readonly onEdit: () => void; readonly onHistory: () => void }) => {
   const backend = useLocal()
   const queries = useQueryClient()
   const [removes, setRemoves] = useState(false)
   const remove = useMutation({
     mutationFn: () => backend.conversations.removeMessage(conversation, message.id),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ["conversation"] }),
+    onSuccess: async () => {
+      setRemoves(false)
+      await queries.invalidateQueries({ queryKey: ["conversation"] })
+      focusMain()
+    },
     onError: sayProblem
   })
   return (
     <>
       <Menu position="bottom-end" withinPortal>
-        <Menu.Target><ActionIcon variant="subtle" color="gray" size="md" aria-label="More about this message"><IconDots size={17} /></ActionIcon></Menu.Target>
+        <Menu.Target><ActionIcon ref={more} variant="subtle" color="gray" size="md" aria-label="More about this message"><IconDots size={17} /></ActionIcon></Menu.Target>
         <Menu.Dropdown>
           <Menu.Item leftSection={<IconPencil size={16} />} onClick={onEdit}>Edit</Menu.Item>
           <Menu.Item leftSection={<IconHistory size={16} />} onClick={onHistory}>History</Menu.Item>
@@ -70,28 +88,41 @@ const Actions = ({ conversation, message, onEdit, onHistory }: { readonly conver
   )
 }
 
-const Edit = ({ close, conversation, message }: { readonly conversation: string; readonly message: Message; readonly close: () => void }) => {
+interface EditProps {
+  readonly conversation: string
+  readonly message: Message
+  readonly draft: Draft
+  readonly write: (text: string) => void
+  readonly close: () => void
+  readonly focused: boolean
+}
+
+const Edit = ({ close, conversation, draft, focused, message, write }: EditProps) => {
   const backend = useLocal()
   const queries = useQueryClient()
-  const [content, setContent] = useState(message.content)
   const edit = useMutation({
-    mutationFn: () => backend.conversations.edit(conversation, message.id, content),
+    mutationFn: () => backend.conversations.edit(conversation, message.id, draft.text),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: ["conversation"] })
       close()
     },
     onError: sayProblem
   })
+  const save = () => {
+    if (draft.text !== message.content && !edit.isPending) edit.mutate()
+  }
   const keys = (event: KeyboardEvent) => {
+    if (event.nativeEvent.isComposing) return
     if (event.key === "Escape") close()
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) edit.mutate()
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save()
   }
   return (
     <>
-      <Textarea aria-label="Edit the message" value={content} autosize minRows={2} maxRows={24} onKeyDown={keys} onChange={(event) => setContent(event.currentTarget.value)} autoFocus />
+      <Textarea aria-label="Edit the message" value={draft.text} autosize minRows={2} maxRows={24} onKeyDown={keys} onChange={(event) => write(event.currentTarget.value)} autoFocus={focused} />
+      {draft.version === message.version ? null : <p className={classes["meanwhile"]} role="status">Somebody changed this message while you were writing. Saving replaces what they wrote; the history keeps it.</p>}
       <Group gap="xs" mt="xs" justify="flex-end">
         <Button size="xs" variant="default" onClick={close}>Cancel</Button>
-        <Button size="xs" loading={edit.isPending} disabled={content === message.content} onClick={() => edit.mutate()}>Save</Button>
+        <Button size="xs" loading={edit.isPending} disabled={draft.text === message.content} onClick={save}>Save</Button>
       </Group>
     </>
   )

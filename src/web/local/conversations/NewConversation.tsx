@@ -1,6 +1,6 @@
 import { Button, Group, Modal, Stack, Textarea, TextInput } from "@mantine/core"
 import { useMutation } from "@tanstack/react-query"
-import { type FormEvent, useState } from "react"
+import { type FormEvent, useRef, useState } from "react"
 import { sayProblem } from "../../live/say.ts"
 import { go } from "../../navigation/route.ts"
 import { useLocal } from "../LocalBackend.ts"
@@ -10,13 +10,19 @@ export const NewConversation = ({ close, opened }: { readonly opened: boolean; r
   const backend = useLocal()
   const [title, setTitle] = useState("")
   const [content, setContent] = useState("")
+  /** What was tried last and did not come through whole: the same goes again under the same ids, and is written once. */
+  const tried = useRef({ conversation: "", message: "", about: "" })
   const begin = useMutation({
     mutationFn: async () => {
-      const { conversation_id } = await backend.conversations.create(title.trim())
-      if (content !== "") await backend.conversations.append(conversation_id, { id: crypto.randomUUID(), role: "user", content })
-      return conversation_id
+      const about = JSON.stringify([title.trim(), content])
+      if (tried.current.about !== about) tried.current = { conversation: crypto.randomUUID(), message: crypto.randomUUID(), about }
+      const { conversation, message } = tried.current
+      await backend.conversations.create(title.trim(), conversation)
+      if (content !== "") await backend.conversations.append(conversation, { id: message, role: "user", content })
+      return conversation
     },
     onSuccess: (id) => {
+      tried.current = { conversation: "", message: "", about: "" }
       setTitle("")
       setContent("")
       close()

@@ -4,7 +4,7 @@ import { useMutation } from "@tanstack/react-query"
 import { type FormEvent, useState } from "react"
 import type { Conversation } from "../../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../../live/say.ts"
-import { go, hrefOf } from "../../navigation/route.ts"
+import { focusMain, go, hrefOf } from "../../navigation/route.ts"
 import { Confirm } from "../../parts/Confirm.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import { titleOf } from "./ConversationRow.tsx"
@@ -64,7 +64,8 @@ const Remove = ({ close, conversation, opened }: { readonly opened: boolean; rea
     onSuccess: () => {
       close()
       go("conversations")
-      say("Deleted, here and on every device.")
+      focusMain()
+      say("Deleted here, and on your other devices as they hear of it.")
     },
     onError: sayProblem
   })

@@ -1,12 +1,13 @@
-import { Badge, Button, Skeleton, Tooltip } from "@mantine/core"
+import { Badge, Button, Tooltip } from "@mantine/core"
 import { IconDeviceLaptop, IconDeviceMobile, IconPuzzle, IconServer, IconShieldCheck } from "@tabler/icons-react"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import { useState } from "react"
 import type { LocalPeer, LocalStatus } from "../../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../../live/say.ts"
+import { focusMain } from "../../navigation/route.ts"
 import { Ago } from "../../parts/Ago.tsx"
+import { Asked } from "../../parts/Asked.tsx"
 import { Confirm } from "../../parts/Confirm.tsx"
-import { Failure } from "../../parts/Failure.tsx"
 import { Page, Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import { useStatus } from "../status.ts"
@@ -17,8 +18,9 @@ import { CompanionCode } from "./CompanionCode.tsx"
 
 /** Whose machines these are: this one, and all that read and write along. */
 const Devices = () => {
-  const status = useStatus().data
-  if (status === undefined) return <Page title="Devices"><Skeleton height={200} radius="lg" /></Page>
+  const asked = useStatus()
+  const status = asked.data
+  if (status === undefined) return <Page title="Devices"><Asked of={asked}>{() => null}</Asked></Page>
   return (
     <Page title="Devices" line={status.state === "not_paired" ? "This machine works alone. Paired with a hosted backend, all your devices show the same." : "Every device that reads and writes your conversations. One you do not know does not belong here: have it revoked at the hosted backend."}>
       {status.state === "not_paired" ? <Pairing /> : <><Known own={status} /><CompanionCode /><Keys /><Unpair status={status} /></>}
@@ -29,13 +31,16 @@ export default Devices
 
 const Known = ({ own }: { readonly own: LocalStatus }) => {
   const backend = useLocal()
-  const { data, error, refetch } = useQuery({ queryKey: ["peers"], queryFn: () => backend.peers(), refetchInterval: 10_000 })
-  if (data === undefined) return error === null ? <Skeleton height={160} radius="lg" /> : <Failure error={error} again={() => void refetch()} />
-    const here = (device: LocalPeer) => device.peer_id === own.peer_id ? 0 : device.revoked === null ? 1 : 2
+  const asked = useQuery({ queryKey: ["peers"], queryFn: () => backend.peers(), refetchInterval: 10_000 })
+  const here = (device: LocalPeer) => device.peer_id === own.peer_id ? 0 : device.revoked === null ? 1 : 2
   return (
-    <ul className={classes["devices"]}>
-      {[...data].sort((a, b) => here(a) - here(b)).map((device) => <Row key={device.peer_id} device={device} own={device.peer_id === own.peer_id} />)}
-    </ul>
+    <Asked of={asked} height={160}>
+      {(devices) => (
+        <ul className={classes["devices"]}>
+          {[...devices].sort((a, b) => here(a) - here(b)).map((device) => <Row key={device.peer_id} device={device} own={device.peer_id === own.peer_id} />)}
+        </ul>
+      )}
+    </Asked>
   )
 }
 
@@ -92,13 +97,14 @@ const Unpair = ({ status }: { readonly status: LocalStatus }) => {
       setAsks(false)
       say(sentence)
       await queries.invalidateQueries()
+      focusMain()
     },
     onError: sayProblem
   })
   return (
     <Section title="Leave" line={`Paired with ${status.hosted_url ?? "hosted"}.`} aside={<Button variant="default" size="xs" onClick={() => setAsks(true)}>Unpair this machine</Button>}>
       <Confirm opened={asks} close={() => setAsks(false)} title="Unpair this machine?" act="Unpair" danger busy={unpair.isPending} onAct={() => unpair.mutate()}>
-        Nothing leaves or arrives any more. Everything written stays here. {status.pending === 0 ? "" : `${status.pending} changes have not been sent yet.`}
+        Nothing leaves or arrives any more. Everything written stays here. {status.pending === 0 ? "" : `${status.pending === 1 ? "1 change has" : `${status.pending.toLocaleString("en")} changes have`} not been sent yet.`}
       </Confirm>
     </Section>
   )

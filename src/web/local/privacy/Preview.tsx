@@ -10,11 +10,11 @@ const example = "Write to ada@example.org or call +44 20 7946 0958.\nMy card is 
 const useRules = () => useQuery({ queryKey: ["rules"], queryFn: () => import("../../../privacy/redact.ts"), staleTime: Infinity })
 
 /** Type something, and see what would leave. Nothing of it is kept or sent. */
-export const Preview = ({ redacts }: { readonly redacts: boolean }) => {
+export const Preview = ({ redacts, region }: { readonly redacts: boolean; readonly region: string | null }) => {
   const [text, setText] = useState(example)
   const rules = useRules().data
   const wanted = useDeferredValue(text)
-  const found = redacts && rules !== undefined ? rules.redact(wanted).spans : []
+  const found = redacts && rules !== undefined ? rules.redact(wanted, { defaultRegion: region ?? undefined }).spans : []
   return (
     <Section title="Try it" line={redacts ? "What you type stays on this page." : "Redaction is off: everything leaves as it was written."}>
       <div className={classes["preview"]}>

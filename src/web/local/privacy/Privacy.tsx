@@ -1,14 +1,15 @@
-import { Skeleton, Switch } from "@mantine/core"
+import { Switch } from "@mantine/core"
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query"
 import type { PrivacySettings } from "../../../sdk/typescript/owner/index.ts"
 import { sayProblem } from "../../live/say.ts"
-import { Failure } from "../../parts/Failure.tsx"
+import { Asked } from "../../parts/Asked.tsx"
 import { Page, Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import { Erase } from "./Erase.tsx"
 import { Export } from "./Export.tsx"
 import { Preview } from "./Preview.tsx"
 import classes from "./Privacy.module.css"
+import { Region } from "./Region.tsx"
 import { Retention } from "./Retention.tsx"
 import { Surfaces } from "./Surfaces.tsx"
 
@@ -18,24 +19,32 @@ export type Change = (change: Partial<PrivacySettings>) => void
 const Privacy = () => {
   const backend = useLocal()
   const queries = useQueryClient()
-  const { data, error, refetch } = useQuery({ queryKey: ["privacy"], queryFn: () => backend.privacy() })
+  const asked = useQuery({ queryKey: ["privacy"], queryFn: () => backend.privacy() })
   const change = useMutation({
     mutationFn: (fields: Partial<PrivacySettings>) => backend.changePrivacy(fields),
     onSuccess: (settings) => queries.setQueryData(["privacy"], settings),
     onError: sayProblem
   })
-  const settings = data === undefined ? undefined : { ...data, ...(change.isPending ? change.variables : {}) }
   return (
     <Page title="Privacy" line="Decided on this machine, before anything is sealed and sent. Your own copy always keeps what you wrote. Where devices disagree, the stricter setting wins.">
-      {settings === undefined
-        ? error === null ? <Skeleton height={320} radius="lg" /> : <Failure error={error} again={() => void refetch()} />
-        : <><Leaves settings={settings} change={change.mutate} /><Preview redacts={settings.redact_pii} /><Kept settings={settings} change={change.mutate} /></>}
+      <Asked of={asked} height={320}>
+        {(held) => <Settings settings={change.isPending ? { ...held, ...change.variables } : held} change={change.mutate} />}
+      </Asked>
       <Export />
       <Erase />
     </Page>
   )
 }
 export default Privacy
+
+const Settings = ({ change, settings }: Settled) => (
+  <>
+    <Leaves settings={settings} change={change} />
+    <Preview redacts={settings.redact_pii} region={settings.default_region} />
+    <Surfaces allowed={settings.allowed_surfaces} change={change} />
+    <Retention settings={settings} change={change} />
+  </>
+)
 
 interface Settled {
   readonly settings: PrivacySettings
@@ -56,12 +65,6 @@ const Leaves = ({ change, settings }: Settled) => (
         <Switch key={field} label={label} description={line} checked={settings[field]} onChange={(event) => change({ [field]: event.currentTarget.checked })} />
       ))}
     </div>
+    <Region region={settings.default_region} change={change} />
   </Section>
-)
-
-const Kept = ({ change, settings }: Settled) => (
-  <>
-    <Surfaces allowed={settings.allowed_surfaces} change={change} />
-    <Retention days={settings.retention_days} change={change} />
-  </>
 )

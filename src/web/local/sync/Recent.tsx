@@ -2,6 +2,7 @@ import { Table } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
 import { hrefOf } from "../../navigation/route.ts"
 import { Ago } from "../../parts/Ago.tsx"
+import { Asked } from "../../parts/Asked.tsx"
 import { Section } from "../../parts/Page.tsx"
 import { useLocal } from "../LocalBackend.ts"
 
@@ -36,19 +37,22 @@ const hour = 3600
 /** The link, the session, and what went wrong lately. */
 export const Recent = () => {
   const backend = useLocal()
-  const { data } = useQuery({ queryKey: ["debug"], queryFn: () => backend.debug(), refetchInterval: askEveryMillis })
-  if (data === undefined) return null
-  const { network_status: link, offline_queue: queue = [], recent_errors: errors = [], sbt_expires_in: left, sbt_status: session } = data as Facts
+  const asked = useQuery({ queryKey: ["debug"], queryFn: () => backend.debug(), refetchInterval: askEveryMillis })
+  return <Asked of={asked}>{(facts) => <Told facts={facts} />}</Asked>
+}
+
+const Told = ({ facts }: { readonly facts: Facts }) => {
+  const { network_status: link, offline_queue: queue = [], recent_errors: errors = [], sbt_expires_in: left, sbt_status: session } = facts
   return (
     <>
       {queue.length === 0 ? null : <Waiting queue={queue} />}
-      <Section title="Behind it">
-        <Table.ScrollContainer minWidth={320} type="native" tabIndex={0} role="region" aria-label="Behind it">
+      <Section title="The link and what went wrong">
+        <Table.ScrollContainer minWidth={320} type="native" tabIndex={0} role="region" aria-label="The link and what went wrong">
           <Table verticalSpacing="xs">
             <Table.Tbody>
               {link === undefined ? null : <Fact name="Link to hosted">{link.link === "up" ? "Up" : "Down"} since <Ago at={link.since} />{link.reason === undefined ? "" : `: ${link.reason}`}</Fact>}
               {session === undefined ? null : <Fact name="Session">{session.charAt(0).toUpperCase()}{session.slice(1)}{session === "expired" ? ", renewed by itself as soon as hosted answers" : typeof left === "number" && left > 0 ? `, renewed within ${left > hour ? `${Math.round(left / hour)} hours` : `${Math.round(left / 60)} minutes`}` : ""}</Fact>}
-              {errors.slice(0, 10).map(({ at, what }) => <Fact key={`${at} ${what}`} name={<Ago at={at} />}>{sentences[what] ?? what}</Fact>)}
+              {errors.slice(0, 10).map(({ at, what }, n) => <Fact key={`${at} ${n}`} name={<Ago at={at} />}>{sentences[what] ?? what}</Fact>)}
               {errors.length === 0 ? <Fact name="Lately">Nothing went wrong</Fact> : null}
             </Table.Tbody>
           </Table>

@@ -1,4 +1,4 @@
-import { Button, Skeleton, Switch } from "@mantine/core"
+import { Button, Switch } from "@mantine/core"
 import { IconRefresh } from "@tabler/icons-react"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
 import type { LocalStatus } from "../../../sdk/typescript/owner/index.ts"
@@ -6,21 +6,22 @@ import { say, sayProblem } from "../../live/say.ts"
 import { wholeTime } from "../../live/time.ts"
 import { hrefOf } from "../../navigation/route.ts"
 import { Ago } from "../../parts/Ago.tsx"
-import { Failure } from "../../parts/Failure.tsx"
+import { Asked } from "../../parts/Asked.tsx"
 import { Note } from "../../parts/Note.tsx"
 import { Figure, Figures, Page } from "../../parts/Page.tsx"
 import { Said } from "../../parts/Said.tsx"
 import { useAlerts } from "../alerts.ts"
 import { useLocal } from "../LocalBackend.ts"
-import { because, cures, moods, useStatus } from "../status.ts"
+import { because, cureOf, moodOf, useStatus } from "../status.ts"
 import { Recent } from "./Recent.tsx"
 import classes from "./Sync.module.css"
 import { Way } from "./Way.tsx"
 
 /** Is it in step, and if not, why not and what to do. */
 const Sync = () => {
-  const { data, error, refetch } = useStatus()
-  if (data === undefined) return <Page title="Sync">{error === null ? <Skeleton height={260} radius="lg" /> : <Failure error={error} again={() => void refetch()} />}</Page>
+  const asked = useStatus()
+  const { data } = asked
+  if (data === undefined) return <Page title="Sync"><Asked of={asked} height={260}>{() => null}</Asked></Page>
   return (
     <Page title="Sync" actions={data.state === "not_paired" ? undefined : <Resync />}>
       <Standing status={data} />
@@ -38,12 +39,12 @@ const Sync = () => {
 export default Sync
 
 const Standing = ({ status }: { readonly status: LocalStatus }) => (
-  <section className={classes["standing"]} data-mood={moods[status.state].mood} aria-label="How things stand">
+  <section className={classes["standing"]} data-mood={moodOf(status).mood} aria-label="How things stand">
     <div className={classes["words"]}>
-      <h2 className={classes["word"]}>{moods[status.state].word}</h2>
+      <h2 className={classes["word"]}>{moodOf(status).word}</h2>
       <p className={classes["why"]}><Said text={because(status)} /></p>
       {status.state === "offline" && status.offline_since !== null ? <p className={classes["sentence"]}>Since <Ago at={status.offline_since} /></p> : null}
-      {cures[status.state] === undefined ? null : <p className={classes["sentence"]}>{cures[status.state]}</p>}
+      {cureOf(status) === undefined ? null : <p className={classes["sentence"]}>{cureOf(status)}</p>}
       {status.state === "not_paired" ? <Button component="a" href={hrefOf("devices")} size="sm" mt="sm">Pair this machine</Button> : null}
     </div>
     <Way status={status} />

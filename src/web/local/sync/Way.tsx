@@ -3,8 +3,8 @@ import type { LocalStatus } from "../../../sdk/typescript/owner/index.ts"
 import classes from "./Way.module.css"
 
 /** From this machine to hosted and on to the other devices, and where it stops. */
-export const Way = ({ status: { behind, hosted_url, paused, pending, state } }: { readonly status: LocalStatus }) => {
-  const cut = paused || state === "offline" || state === "not_paired" || state === "needs_you"
+export const Way = ({ status: { behind, held_by, hosted_url, paused, pending, state } }: { readonly status: LocalStatus }) => {
+  const cut = paused || state === "offline" || state === "not_paired" || state === "needs_you" || (held_by !== null && pending > 0)
   const link = cut ? "cut" : pending > 0 || behind > 0 ? "moving" : "still"
   const host = hosted_url === null ? "Not paired" : new URL(hosted_url).host
   return (

@@ -1,13 +1,13 @@
-import { SegmentedControl, Skeleton } from "@mantine/core"
+import { SegmentedControl } from "@mantine/core"
 import { IconChartLine } from "@tabler/icons-react"
 import { useQuery } from "@tanstack/react-query"
 import { useState } from "react"
 import { nowMillis } from "../../live/time.ts"
+import { Asked } from "../../parts/Asked.tsx"
 import { Bars } from "../../parts/Bars.tsx"
 import { Empty } from "../../parts/Empty.tsx"
-import { Failure } from "../../parts/Failure.tsx"
 import { GroupTable } from "../../parts/GroupTable.tsx"
-import { barsOf, costOf, countOf, groupsOf, sinceOf, spans } from "../../parts/hours.ts"
+import { barsOf, costOf, countOf, groupsOf, millisOf, sinceOf, spans } from "../../parts/hours.ts"
 import { Figure, Figures, Page, Section } from "../../parts/Page.tsx"
 import { readHours } from "../../parts/readHours.ts"
 import { useLocal } from "../LocalBackend.ts"
@@ -17,7 +17,7 @@ const Telemetry = () => {
   const backend = useLocal()
   const [name, setName] = useState(spans[0]!.name)
   const span = spans.find((each) => each.name === name) ?? spans[0]!
-  const { data, error, refetch } = useQuery({
+  const asked = useQuery({
     queryKey: ["hours", name],
     queryFn: async () => {
       const now = nowMillis()
@@ -27,11 +27,11 @@ const Telemetry = () => {
   })
   return (
     <Page title="Telemetry" line="Counted on this machine. Never what was said, only that and how long." actions={<SegmentedControl aria-label="Time span" value={name} onChange={setName} data={spans.map((each) => each.name)} />}>
-      {data === undefined
-        ? error === null ? <Skeleton height={320} radius="lg" /> : <Failure error={error} again={() => void refetch()} />
-        : data.rows.length === 0
-        ? <Empty icon={<IconChartLine size={28} stroke={1.5} />} title="Nothing counted yet">Syncing and asking the advisor fill this, and so does <code>npx maestra telemetry emit</code>.</Empty>
-        : <Counted rows={data.rows} now={data.now} span={span} />}
+      <Asked of={asked} height={320}>
+        {({ now, rows }) => rows.length === 0
+          ? <Empty icon={<IconChartLine size={28} stroke={1.5} />} title="Nothing counted yet">Syncing and asking the advisor fill this, and so does <code>npx maestra telemetry emit</code>.</Empty>
+          : <Counted rows={rows} now={now} span={span} />}
+      </Asked>
     </Page>
   )
 }
@@ -42,10 +42,12 @@ type Rows = Awaited<ReturnType<typeof readHours>>
 const Counted = ({ now, rows, span }: { readonly rows: Rows; readonly now: number; readonly span: typeof spans[number] }) => {
   const sum = (valueOf: (row: Rows[number]) => number) => rows.reduce((all, row) => all + valueOf(row), 0)
   const cost = sum((row) => row.cost_usd)
+  const latency = groupsOf(rows, () => "all")[0]?.latency ?? null
   return (
     <>
       <Figures>
         <Figure label="Events" value={countOf(sum((row) => row.events))} />
+        <Figure label="Mean latency" value={millisOf(latency)} />
         <Figure label="Tokens" value={countOf(sum((row) => row.tokens_used))} />
         <Figure label="Cost" value={costOf(cost)} />
       </Figures>

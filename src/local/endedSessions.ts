@@ -1,0 +1,39 @@
+import { Clock, Effect, Schema } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { EndedSessions } from "../../streams/Access.ts"
+import { CommandFailed } from "../../streams/Backend.ts"
+import { Time } from "../../streams/ids.ts"
+import { isoTime, millisOf } from "../../streams/time.ts"
+import { replaceFile } from "../security/replaceFile.ts"
+
+/** The list of ended sessions cannot be read or written. Nothing is lost; a session that should have ended may go on until its time is over. */
+export class EndedSessionsUnreadable extends Schema.TaggedError<EndedSessionsUnreadable>()("EndedSessionsUnreadable", { file: Schema.String, hint: Schema.String }) {}
+
+/** Longer than any session can live. An ended one is renewed no more, so its name is of no use to anybody after this. Milliseconds. */
+const keptMillis = 9 * 60 * 60 * 1000
+
+/** A session's name, which opens nothing, and until when it is kept. */
+const List = Schema.fromJsonString(Schema.Array(Schema.Struct({ session: Schema.String, until: Time })))
+
+/** In `ended-sessions.json` of the data directory: what was locked stays locked after a restart. */
+export const openEndedSessions = Effect.fn("openEndedSessions")(function*(dataDir: string): Effect.fn.Return<EndedSessions["Service"], EndedSessionsUnreadable> {
+  const file = join(dataDir, "ended-sessions.json")
+  const unreadable = () => new EndedSessionsUnreadable({ file, hint: `${file} is damaged or cannot be written. Remove it; to end every page's session at once remove local/token too, and start again.` })
+  const text = yield* Effect.tryPromise({
+    try: () => readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => { if (cause.code === "ENOENT") return "[]"; throw cause }),
+    catch: unreadable
+  })
+  let held = yield* Schema.decodeEffect(List)(text).pipe(Effect.mapError(unreadable))
+  return {
+    has: (session) => held.some((ended) => ended.session === session),
+    end: (session) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        held = [...held.filter(({ until }) => now < millisOf(until)), { session, until: isoTime(now + keptMillis) }]
+        return Effect.tryPromise({
+          try: () => replaceFile(file, `${JSON.stringify(held)}\n`),
+          catch: () => new CommandFailed({ status: 503, type: "try-again", hint: unreadable().hint })
+        })
+      })
+  }
+})
