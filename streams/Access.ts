@@ -144,13 +144,16 @@ export class OperatorSessions extends Context.Service<OperatorSessions, {
   readonly renew: (holder: AdminHolder, bearer: string) => Effect.Effect<OperatorSession, CommandFailed>
   /** Forget the session `bearer` is, on every process. False: it is a token, which stays. */
   readonly end: (bearer: string) => Effect.Effect<boolean, CommandFailed>
+  /** Forget every session and code that this holder's token, or a session of it, asked for. */
+  readonly endAll: (holder: AdminHolder) => Effect.Effect<void, CommandFailed>
 }>()("streams/OperatorSessions") {}
 
 /** Sessions of a local backend's owner that were ended before their time. */
 export class EndedSessions extends Context.Service<EndedSessions, {
-  readonly has: (session: string) => boolean
-  /** No bearer of this session opens anything from now on, also after a restart. */
-  readonly end: (session: string) => Effect.Effect<void, CommandFailed>
+  /** Whether a bearer of this session, issued then (milliseconds since 1970), was ended. */
+  readonly has: (session: string, issued: number) => boolean
+  /** No bearer of this session opens anything from now on, also after a restart. `undefined`: of any that was issued by now. */
+  readonly end: (session: string | undefined) => Effect.Effect<void, CommandFailed>
 }>()("streams/EndedSessions") {}
 
 /** A bearer for a page, shown this once. */

@@ -69,6 +69,7 @@ export const operatorSessions = (record: SharedRecord<KeptTokens>, publicUrl: st
       if (!bearer.startsWith(sessionPrefix)) return Effect.succeed(false)
       const hash = hashOf(bearer)
       return Effect.as(change((openings) => Result.succeed(openings.filter((opening) => opening.hash !== hash))), true)
-    }
+    },
+    endAll: ({ name }) => Effect.asVoid(change((openings) => Result.succeed(openings.filter((opening) => opening.name !== name))))
   }
 }

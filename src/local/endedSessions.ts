@@ -13,8 +13,8 @@ export class EndedSessionsUnreadable extends Schema.TaggedError<EndedSessionsUnr
 /** Longer than any session can live. An ended one is renewed no more, so its name is of no use to anybody after this. Milliseconds. */
 const keptMillis = 9 * 60 * 60 * 1000
 
-/** A session's name, which opens nothing, and until when it is kept. */
-const List = Schema.fromJsonString(Schema.Array(Schema.Struct({ session: Schema.String, until: Time })))
+/** A session's name, which opens nothing, and when it ended; `null`: all that there were. */
+const List = Schema.fromJsonString(Schema.Array(Schema.Struct({ session: Schema.NullOr(Schema.String), at: Time })))
 
 /** In `ended-sessions.json` of the data directory: what was locked stays locked after a restart. */
 export const openEndedSessions = Effect.fn("openEndedSessions")(function*(dataDir: string): Effect.fn.Return<EndedSessions["Service"], EndedSessionsUnreadable> {
@@ -26,10 +26,10 @@ export const openEndedSessions = Effect.fn("openEndedSessions")(function*(dataDi
   })
   let held = yield* Schema.decodeEffect(List)(text).pipe(Effect.mapError(unreadable))
   return {
-    has: (session) => held.some((ended) => ended.session === session),
+    has: (session, issued) => held.some((ended) => ended.session === null ? issued <= millisOf(ended.at) : ended.session === session),
     end: (session) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        held = [...held.filter(({ until }) => now < millisOf(until)), { session, until: isoTime(now + keptMillis) }]
+        held = [...held.filter(({ at }) => now < millisOf(at) + keptMillis), { session: session ?? null, at: isoTime(now) }]
         return Effect.tryPromise({
           try: () => replaceFile(file, `${JSON.stringify(held)}\n`),
           catch: () => new CommandFailed({ status: 503, type: "try-again", hint: unreadable().hint })

@@ -54,8 +54,16 @@ describe("sessions of operators", () => {
         await stream.text()
         assert.strictEqual((await endOperatorSession({ url, token: secret })).status, "ended")
         for (const good of [other, secret]) assert.strictEqual((await ask("GET", "/status", undefined, as(good))).status, 200)
+        // `maestra hosted lock`: every page of one's own token, and no other token's
+        const carol = await tokenOf("carol", "read")
+        const hers = (await openOperatorSession({ url }, await codeOf(carol))).token
+        const unused = await codeOf(secret)
+        await ask("POST", "/operator-sessions/end?all=true")
+        assert.strictEqual((await ask("GET", "/status", undefined, as(other))).status, 401)
+        assert.strictEqual(problemOf(await ask("POST", "/operator-sessions", { code: unused })), "401 wrong-code")
+        for (const good of [hers, carol, secret]) assert.strictEqual((await ask("GET", "/status", undefined, as(good))).status, 200)
         const audit = (await ask("GET", "/audit?limit=100")).text
-        assert.lengthOf(audit.match(/admin_session\.ended/g) ?? [], 1)
+        assert.lengthOf(audit.match(/admin_session\.ended/g) ?? [], 2)
         assert.match(audit, /admin_session\.opened/)
         for (const held of [code, token, own, "grafana"]) assert.notInclude(audit, held)
       })

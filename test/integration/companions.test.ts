@@ -243,19 +243,6 @@ describe("a companion of a local backend", () => {
     assert.strictEqual((await app.status()).pending, 0)
   })
 
-  it("what a setting keeps on this machine is told with that setting, and is no lag", async () => {
-    await done(local, "PUT", "/privacy-settings", { sync_conversations: false })
-    await done(local, "POST", "/conversations/kept/messages", { id: "1", role: "user", content: "here" })
-    const about = async () => (await done<{ readonly sentence: string; readonly held_by: string | null }>(local, "GET", "/status"))
-    await until(async () => (await about()).held_by === "sync_conversations", 20_000)
-    assert.strictEqual((await about()).sentence, "sending 1: kept here, because the privacy setting sync_conversations is off")
-    const { peers } = await done<{ readonly peers: ReadonlyArray<{ readonly sync_lag_seconds: number; readonly queue_depth: number }> }>(local, "GET", "/sync/metrics")
-    assert.deepStrictEqual([peers[0]?.sync_lag_seconds, peers[0]?.queue_depth], [0, 1])
-    await done(local, "PUT", "/privacy-settings", { sync_conversations: true })
-    await inStep()
-    assert.isNull((await about()).held_by)
-  })
-
   it("two tabs over one storage make one chain, and lose nothing", async () => {
     const storage = memoryStorage()
     const vault = keychainVault(memoryKeychain())

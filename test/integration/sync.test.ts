@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { readSent } from "../../src/sdk/typescript/serverSentEvents.ts"
 import { type Conflicts, done, isHidden, makePaired, type Said, shown, type Shown } from "../support/linked.ts"
-import { agreed, type Backend, type Digest, digestOf, type World } from "../support/world.ts"
+import { agreed, type Backend, type Digest, digestOf, until, type World } from "../support/world.ts"
 
 const oasst = fileURLToPath(new URL("../../../shared/data/conv/oasst_trees.jsonl.gz", import.meta.url))
 
@@ -48,6 +48,19 @@ describe("written on one, on all", () => {
     await done(b, "POST", "/conversations/groceries/messages", { id: said.message.id, role: "user", content: "buy milk again" })
     each(await everywhere("groceries"), (seen) => assert.deepStrictEqual(read(seen), [["user", "buy milk again"], ["assistant", "noted"]]))
     for (const local of [a, b]) assert.deepStrictEqual((await done<Conflicts>(local, "GET", "/conflicts")).conflicts, [])
+  })
+
+  it("what a setting keeps on a machine is told with that setting, is no lag, and leaves when it may", async () => {
+    await done(a, "PUT", "/privacy-settings", { sync_conversations: false })
+    await done(a, "POST", "/conversations/kept/messages", { role: "user", content: "here" })
+    const about = () => done<{ readonly sentence: string; readonly held_by: string | null }>(a, "GET", "/status")
+    await until(async () => (await about()).held_by === "sync_conversations", 20_000)
+    assert.strictEqual((await about()).sentence, "sending 1: kept here, because the privacy setting sync_conversations is off")
+    const { peers } = await done<{ readonly peers: ReadonlyArray<{ readonly sync_lag_seconds: number; readonly queue_depth: number }> }>(a, "GET", "/sync/metrics")
+    assert.deepStrictEqual([peers[0]?.sync_lag_seconds, peers[0]?.queue_depth], [0, 1])
+    await done(a, "PUT", "/privacy-settings", { sync_conversations: true })
+    each(await everywhere("kept"), (seen) => assert.deepStrictEqual(read(seen), [["user", "here"]]))
+    assert.isNull((await about()).held_by)
   })
 
   it("a title, a new title, and the conversation gone and back", async () => {

@@ -4,6 +4,7 @@ import { certs } from "./hosted/certs.ts"
 import { cluster } from "./hosted/cluster.ts"
 import { enroll } from "./hosted/enroll.ts"
 import { expire } from "./hosted/expire.ts"
+import { lock } from "./lock.ts"
 import { open } from "./hosted/open.ts"
 import { peers } from "./hosted/peers.ts"
 import { rekey } from "./hosted/rekey.ts"
@@ -16,5 +17,5 @@ import { up } from "./hosted/up.ts"
 /** `hosted …`: operating a hosted backend, on its own machine. */
 export const hosted = Command.make("hosted").pipe(
   Command.withDescription("Operate a hosted backend, on its own machine"),
-  Command.withSubcommands([up, open, enroll, peers, revoke, tokens, certs, rekey, status, expire, cluster, backup, restore])
+  Command.withSubcommands([up, open, lock("hosted"), enroll, peers, revoke, tokens, certs, rekey, status, expire, cluster, backup, restore])
 )

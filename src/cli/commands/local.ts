@@ -1,5 +1,6 @@
 import * as Command from "effect/cli/Command"
 import { confirm } from "./local/confirm.ts"
+import { lock } from "./lock.ts"
 import { open } from "./local/open.ts"
 import { pair } from "./local/pair.ts"
 import { pause } from "./local/pause.ts"
@@ -12,5 +13,5 @@ import { up } from "./local/up.ts"
 /** `local …`: the backend on this machine. */
 export const local = Command.make("local").pipe(
   Command.withDescription("The backend on this machine"),
-  Command.withSubcommands([up, pair, unpair, status, pause, resume, peers, confirm, open])
+  Command.withSubcommands([up, pair, unpair, status, pause, resume, peers, confirm, open, lock("local")])
 )

@@ -69,8 +69,8 @@ export class Doorkeeper extends Context.Service<Doorkeeper, {
   readonly refusal: Problem
   /** A bearer token that may what this side's own secret may; of the same session as `bearer`, where that is of one. */
   readonly ownerSession: (bearer: string) => Effect.Effect<OwnerSession>
-  /** Ends the session `bearer` is of. False: it is the secret itself, which is of none, and stays. */
-  readonly endOwnerSession: (bearer: string) => Effect.Effect<boolean, CommandFailed>
+  /** Ends the session `bearer` is of, or every one. False: it is the secret itself, which is of none, and stays. */
+  readonly endOwnerSession: (bearer: string | undefined) => Effect.Effect<boolean, CommandFailed>
 }>()("gateway/Doorkeeper") {}
 
 const doorkeeperLayer = (trust: Trust) =>
@@ -79,8 +79,8 @@ const doorkeeperLayer = (trust: Trust) =>
     refusal: noToken(trust.side),
     ownerSession: (bearer) => Effect.map(Clock.currentTimeMillis, (now) => issueOwnerSession(Redacted.value(trust.secret), now, readOwnerSession(Redacted.value(trust.secret), bearer)?.session)),
     endOwnerSession: (bearer) => {
-      const held = readOwnerSession(Redacted.value(trust.secret), bearer)
-      return held === undefined ? Effect.succeed(false) : Effect.as(trust.ended.end(held.session), true)
+      const held = bearer === undefined ? undefined : readOwnerSession(Redacted.value(trust.secret), bearer)
+      return bearer !== undefined && held === undefined ? Effect.succeed(false) : Effect.as(trust.ended.end(held?.session), true)
     }
   })))
 
@@ -106,7 +106,7 @@ const owner: Asking = { kind: "owner", tenant: selfTenant, via: undefined, ended
 const ownerOf = ({ ended, secret }: Trust, bearer: string): Effect.Effect<Asking, Problem> =>
   Effect.gen(function*() {
     const held = readOwnerSession(Redacted.value(secret), bearer)
-    const holds = (now: number): boolean => held !== undefined && now < held.end && !ended.has(held.session)
+    const holds = (now: number): boolean => held !== undefined && now < held.end && !ended.has(held.session, held.issued)
     if (!holds(yield* Clock.currentTimeMillis)) return yield* noToken("local")
     return { ...owner, ended: whileTrue(holds) }
   })

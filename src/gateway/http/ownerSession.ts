@@ -24,8 +24,8 @@ export const issueOwnerSession = (secret: string, now: number, session = randomB
 /** Whether a bearer is meant to be one; session binding tokens have no dots. */
 export const isOwnerSession = (bearer: string): boolean => pattern.test(bearer)
 
-/** Which session a genuine one is of, and when it ends, milliseconds since 1970; `undefined`: it is not one of ours. */
-export const readOwnerSession = (secret: string, bearer: string): { readonly session: string; readonly end: number } | undefined => {
+/** Which session a genuine one is of, since when and until when it holds, milliseconds since 1970; `undefined`: it is not one of ours. */
+export const readOwnerSession = (secret: string, bearer: string): { readonly session: string; readonly issued: number; readonly end: number } | undefined => {
   const [, until = "", session = "", mac = ""] = pattern.exec(bearer) ?? []
-  return timingSafeEqual(macOf(secret, `${until}.${session}`), Buffer.from(mac.padEnd(43, "A"), "base64url")) ? { session, end: Number(until) } : undefined
+  return timingSafeEqual(macOf(secret, `${until}.${session}`), Buffer.from(mac.padEnd(43, "A"), "base64url")) ? { session, issued: Number(until) - lifeMillis, end: Number(until) } : undefined
 }

@@ -257,3 +257,7 @@ export const AuditAnswer = Schema.Struct({
 }).annotate({ identifier: "Audit" })
 
 export const Facts = Schema.Record(Schema.String, Schema.Unknown)
+
+/** What a page's session that is ended answers, and which. */
+export const SessionEnded = Schema.Struct({ status: Schema.Literal("ended") }).annotate({ identifier: "SessionEnded" })
+export const endQuery = { all: Schema.optionalKey(Schema.Literal("true")).annotate({ description: "every page's, and not only the one that asks" }) }

@@ -4,6 +4,7 @@ import { useState } from "react"
 import type { Alert, Silence } from "../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../live/say.ts"
 import { wholeTime } from "../live/time.ts"
+import { focusMain } from "../navigation/route.ts"
 import { Confirm } from "../parts/Confirm.tsx"
 import { useHosted } from "./Operated.ts"
 
@@ -44,6 +45,9 @@ export const SilenceAlert = ({ alert: { kind, subject, summary } }: { readonly a
 }
 
 export const EndSilence = ({ silence: { kind, subject } }: { readonly silence: Silence }) => {
-  const silence = useSilence(() => say("It is told again."))
+  const silence = useSilence(() => {
+    say("It is told again.")
+    focusMain()
+  })
   return <Button size="compact-sm" variant="default" loading={silence.isPending} aria-label={`Tell again of ${kind ?? "any kind"} about ${subject ?? "anything"}`} onClick={() => silence.mutate({ about: { kind, subject }, minutes: 0 })}>Tell again</Button>
 }

@@ -3,6 +3,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { OperatorSession } from "../../../../streams/Access.ts"
 import { Operator } from "../caller.ts"
 import { refusals } from "../problems.ts"
+import { endQuery, SessionEnded } from "../wire.ts"
 
 const Session = OperatorSession.annotate({ identifier: "OperatorSession" })
 
@@ -20,6 +21,6 @@ export class OperatorSessions extends HttpApiGroup.make("operatorSessions").add(
   }),
   /** Eight hours more, so that a page that stays open stays in. */
   HttpApiEndpoint.post("renewOperatorSession", "/operator-sessions/renew", { success: Session, error: refusals(409, 503) }).middleware(Operator),
-  /** The session that asks opens nothing any more, on any process, nor do its open streams go on. */
-  HttpApiEndpoint.post("endOperatorSession", "/operator-sessions/end", { success: Schema.Struct({ status: Schema.Literal("ended") }), error: refusals(503) }).middleware(Operator)
+  /** The session that asks opens nothing any more, on any process, nor do its open streams go on. `all`: nor any other that its token let in. */
+  HttpApiEndpoint.post("endOperatorSession", "/operator-sessions/end", { query: endQuery, success: SessionEnded, error: refusals(503) }).middleware(Operator)
 ) {}

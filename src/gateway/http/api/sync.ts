@@ -3,7 +3,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import { CompanionKey } from "../../../../streams/Backend.ts"
 import { Operator, Tenant } from "../caller.ts"
 import { refusals } from "../problems.ts"
-import { Synced, SyncPayload } from "../wire.ts"
+import { endQuery, SessionEnded, Synced, SyncPayload } from "../wire.ts"
 
 /** What registered peers that run no leaf node speak: docs/PROTOCOL.md. */
 export class Sync extends HttpApiGroup.make("sync").add(
@@ -37,6 +37,6 @@ export class Companions extends HttpApiGroup.make("companions").add(
   }),
   /** Another one before this one ends, so that a page that stays open stays in. */
   HttpApiEndpoint.post("renewOwnerSession", "/owner-sessions/renew", { success: OwnerSession }).middleware(Operator),
-  /** The session that asks opens nothing any more, nor do its open streams go on. The local token stays. */
-  HttpApiEndpoint.post("endOwnerSession", "/owner-sessions/end", { success: Schema.Struct({ status: Schema.Literal("ended") }), error: refusals(503) }).middleware(Operator)
+  /** The session that asks opens nothing any more, nor do its open streams go on. `all`: nor any other. The local token stays. */
+  HttpApiEndpoint.post("endOwnerSession", "/owner-sessions/end", { query: endQuery, success: SessionEnded, error: refusals(503) }).middleware(Operator)
 ) {}

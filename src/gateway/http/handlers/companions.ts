@@ -10,6 +10,7 @@ import { checkCode, makeCodeTries } from "../codeTries.ts"
 import type { OwnerSession } from "../ownerSession.ts"
 import { refused } from "../problems.ts"
 import { json } from "../respond.ts"
+import type { SessionEnded } from "../wire.ts"
 
 /** One-time codes for companions and the keys they are exchanged for, and the sessions of the owner's pages. */
 export const companionHandlers = HttpApiBuilder.group(Api, "companions", Effect.fn(function*(handlers) {
@@ -17,10 +18,10 @@ export const companionHandlers = HttpApiBuilder.group(Api, "companions", Effect.
   const tries = makeCodeTries()
   const door = yield* Doorkeeper
   const audit = yield* Audit
-  return handlers.handle("renewOwnerSession", ({ request }) => Effect.map(door.ownerSession(bearerOf(request)), (session) => json<OwnerSession>(session))).handle("endOwnerSession", ({ request }) =>
+  return handlers.handle("renewOwnerSession", ({ request }) => Effect.map(door.ownerSession(bearerOf(request)), (session) => json<OwnerSession>(session))).handle("endOwnerSession", ({ query, request }) =>
     Effect.gen(function*() {
-      if (yield* refused(door.endOwnerSession(bearerOf(request)))) yield* audit.record({ type: "owner_session.ended", data: {} })
-      return json<{ readonly status: "ended" }>({ status: "ended" })
+      if (yield* refused(door.endOwnerSession(query.all === undefined ? bearerOf(request) : undefined))) yield* audit.record({ type: "owner_session.ended", data: {} })
+      return json<typeof SessionEnded.Type>({ status: "ended" })
     })).handleRaw("code", ({ request }) =>
     Effect.gen(function*() {
       const { owner = false } = yield* jsonOf(request)

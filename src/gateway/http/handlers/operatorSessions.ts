@@ -9,6 +9,7 @@ import { bearerOf, Caller } from "../caller.ts"
 import { checkCode, makeCodeTries } from "../codeTries.ts"
 import { refused } from "../problems.ts"
 import { json } from "../respond.ts"
+import type { SessionEnded } from "../wire.ts"
 
 const holder = Effect.map(Caller, ({ name = null, scope = "read" }): AdminHolder => ({ name, scope }))
 
@@ -23,10 +24,11 @@ export const operatorSessionHandlers = HttpApiBuilder.group(Api, "operatorSessio
     })).handle("renewOperatorSession", ({ request }) =>
       Effect.gen(function*() {
         return json<OperatorSession>(yield* refused(sessions.renew(yield* holder, bearerOf(request))))
-      })).handle("endOperatorSession", ({ request }) =>
+      })).handle("endOperatorSession", ({ query, request }) =>
       Effect.gen(function*() {
-        if (yield* refused(sessions.end(bearerOf(request)))) yield* audit.record({ type: "admin_session.ended", data: {} })
-        return json<{ readonly status: "ended" }>({ status: "ended" })
+        const ended = query.all === undefined ? yield* refused(sessions.end(bearerOf(request))) : yield* refused(Effect.as(sessions.endAll(yield* holder), true))
+        if (ended) yield* audit.record({ type: "admin_session.ended", data: {} })
+        return json<typeof SessionEnded.Type>({ status: "ended" })
       })).handleRaw("operatorSession", ({ request }) =>
         Effect.gen(function*() {
           yield* tries(request)

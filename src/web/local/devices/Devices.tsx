@@ -19,11 +19,11 @@ import { CompanionCode } from "./CompanionCode.tsx"
 /** Whose machines these are: this one, and all that read and write along. */
 const Devices = () => {
   const asked = useStatus()
-  const status = asked.data
-  if (status === undefined) return <Page title="Devices"><Asked of={asked}>{() => null}</Asked></Page>
   return (
-    <Page title="Devices" line={status.state === "not_paired" ? "This machine works alone. Paired with a hosted backend, all your devices show the same." : "Every device that reads and writes your conversations. One you do not know does not belong here: have it revoked at the hosted backend."}>
-      {status.state === "not_paired" ? <Pairing /> : <><Known own={status} /><CompanionCode /><Keys /><Unpair status={status} /></>}
+    <Page title="Devices" {...(asked.data === undefined ? {} : { line: asked.data.state === "not_paired" ? "This machine works alone. Paired with a hosted backend, all your devices show the same." : "Every device that reads and writes your conversations. One you do not know does not belong here: have it revoked at the hosted backend." })}>
+      <Asked of={asked} height={200}>
+        {(status) => status.state === "not_paired" ? <Pairing /> : <><Known own={status} /><CompanionCode /><Keys /><Unpair status={status} /></>}
+      </Asked>
     </Page>
   )
 }

@@ -20,23 +20,27 @@ import { Way } from "./Way.tsx"
 /** Is it in step, and if not, why not and what to do. */
 const Sync = () => {
   const asked = useStatus()
-  const { data } = asked
-  if (data === undefined) return <Page title="Sync"><Asked of={asked} height={260}>{() => null}</Asked></Page>
   return (
-    <Page title="Sync" actions={data.state === "not_paired" ? undefined : <Resync />}>
-      <Standing status={data} />
-      <Figures>
-        <Figure label="To send" value={data.pending.toLocaleString("en")} line={data.pending === 0 ? "Nothing waits here" : "Safe here until it is sent"} {...(data.pending > 1000 ? { tone: "warm" as const } : {})} />
-        <Figure label="To receive" value={data.behind.toLocaleString("en")} line={data.behind === 0 ? "Nothing waits there" : "Waits at hosted"} />
-        <Figure label="Last sent" value={data.last_sync === null ? "Never" : <Ago at={data.last_sync} />} />
-        <Figure label="Held here" value={data.messages.toLocaleString("en")} line={`${data.messages === 1 ? "message" : "messages"} in ${data.conversations === 1 ? "1 conversation" : `${data.conversations.toLocaleString("en")} conversations`}`} />
-      </Figures>
-      <Wrong status={data} />
-      <Recent />
+    <Page title="Sync" actions={asked.data === undefined || asked.data.state === "not_paired" ? undefined : <Resync />}>
+      <Asked of={asked} height={260}>{(status) => <Told status={status} />}</Asked>
     </Page>
   )
 }
 export default Sync
+
+const Told = ({ status }: { readonly status: LocalStatus }) => (
+  <>
+    <Standing status={status} />
+    <Figures>
+      <Figure label="To send" value={status.pending.toLocaleString("en")} line={status.pending === 0 ? "Nothing waits here" : status.held_by === null ? "Safe here until it is sent" : "Safe here"} {...(status.pending > 1000 ? { tone: "warm" as const } : {})} />
+      <Figure label="To receive" value={status.behind.toLocaleString("en")} line={status.behind === 0 ? "Nothing waits there" : "Waits at hosted"} />
+      <Figure label="Last sent" value={status.last_sync === null ? "Never" : <Ago at={status.last_sync} />} />
+      <Figure label="Held here" value={status.messages.toLocaleString("en")} line={`${status.messages === 1 ? "message" : "messages"} in ${status.conversations === 1 ? "1 conversation" : `${status.conversations.toLocaleString("en")} conversations`}`} />
+    </Figures>
+    <Wrong status={status} />
+    <Recent />
+  </>
+)
 
 const Standing = ({ status }: { readonly status: LocalStatus }) => (
   <section className={classes["standing"]} data-mood={moodOf(status).mood} aria-label="How things stand">
