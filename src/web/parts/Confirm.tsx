@@ -11,12 +11,14 @@ interface ConfirmProps {
   readonly danger?: boolean
   readonly busy?: boolean
   readonly disabled?: boolean
+  /** False: `close` sees to where the keyboard goes on, because what it was opened from is gone by then: an item of a menu. */
+  readonly returnFocus?: boolean
   readonly children: ReactNode
 }
 
 /** Before something that cannot be taken back by a click. */
-export const Confirm = ({ act, busy = false, children, close, danger = false, disabled = false, onAct, opened, title }: ConfirmProps) => (
-  <Modal opened={opened} onClose={close} title={title} centered closeButtonProps={{ "aria-label": "Close" }}>
+export const Confirm = ({ act, busy = false, children, close, danger = false, disabled = false, onAct, opened, returnFocus = true, title }: ConfirmProps) => (
+  <Modal opened={opened} onClose={close} returnFocus={returnFocus} title={title} centered closeButtonProps={{ "aria-label": "Close" }}>
     <Text size="sm" c="dimmed" component="div">{children}</Text>
     <Group justify="flex-end" gap="sm" mt="lg">
       <Button variant="default" onClick={close}>Cancel</Button>

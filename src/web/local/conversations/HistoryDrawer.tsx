@@ -16,7 +16,7 @@ interface HistoryProps {
 
 /** Everything that was ever written of one message, newest first, each a click away from being shown again. */
 export const HistoryDrawer = ({ close, conversation, message }: HistoryProps) => (
-  <Drawer opened={message !== undefined} onClose={close} position="right" size="lg" title="History" closeButtonProps={{ "aria-label": "Close" }}>
+  <Drawer opened={message !== undefined} onClose={close} returnFocus={false} position="right" size="lg" title="History" closeButtonProps={{ "aria-label": "Close" }}>
     {message === undefined ? null : <Writes conversation={conversation} message={message.id} close={close} />}
   </Drawer>
 )

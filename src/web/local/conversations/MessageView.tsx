@@ -17,7 +17,8 @@ import { TierMark } from "./TierMark.tsx"
 interface MessageProps {
   readonly conversation: string
   readonly message: Message
-  readonly onHistory: (message: Message) => void
+  /** `from`: where the reader is when it is closed again. */
+  readonly onHistory: (message: Message, from: HTMLElement | null) => void
 }
 
 const roles: Readonly<Record<string, string>> = { user: "You", assistant: "Assistant", system: "System" }
@@ -46,7 +47,7 @@ export const MessageView = memo(({ conversation, message, onHistory }: MessagePr
         {message.shared?.content === undefined ? null : <SharedForm text={message.shared.content} what="message" />}
         <span className={classes["end"]}>
           <TierMark tier={message.tier} />
-          <Actions conversation={conversation} message={message} more={more} onEdit={begin} onHistory={() => onHistory(message)} />
+          <Actions conversation={conversation} message={message} more={more} onEdit={begin} onHistory={() => onHistory(message, more.current)} />
         </span>
       </header>
       {draft === undefined ? <MessageText text={message.content} /> : <Edit conversation={conversation} message={message} draft={draft} write={(text) => setDraft(place, { ...draft, text })} close={close} focused={asked} />}
@@ -62,6 +63,10 @@ const Actions = ({ conversation, message, more, onEdit, onHistory }: { readonly 
   const backend = useLocal()
   const queries = useQueryClient()
   const [removes, setRemoves] = useState(false)
+  const leave = () => {
+    setRemoves(false)
+    more.current?.focus()
+  }
   const remove = useMutation({
     mutationFn: () => backend.conversations.removeMessage(conversation, message.id),
     onSuccess: async () => {
@@ -81,7 +86,7 @@ const Actions = ({ conversation, message, more, onEdit, onHistory }: { readonly 
           <Menu.Item leftSection={<IconTrash size={16} />} color="red" onClick={() => setRemoves(true)}>Delete</Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <Confirm opened={removes} close={() => setRemoves(false)} title="Delete this message?" act="Delete" danger busy={remove.isPending} onAct={() => remove.mutate()}>
+      <Confirm opened={removes} close={leave} returnFocus={false} title="Delete this message?" act="Delete" danger busy={remove.isPending} onAct={() => remove.mutate()}>
         It goes from all your devices. Its history stays, and can be restored from there.
       </Confirm>
     </>

@@ -15,12 +15,21 @@ const guess = 110
 /** Messages in reading order, the end in sight, or the one that was looked for. */
 export const Messages = ({ conversation: { conversation_id: id, messages }, sought }: { readonly conversation: Conversation; readonly sought: string | undefined }) => {
   const [looksInto, setLooksInto] = useState<Message | undefined>(undefined)
+  const from = useRef<HTMLElement | null>(null)
+  const look = useCallback((message: Message, at: HTMLElement | null) => {
+    from.current = at
+    setLooksInto(message)
+  }, [])
+  const close = () => {
+    setLooksInto(undefined)
+    from.current?.focus()
+  }
   return (
     <>
       {messages.length === 0
         ? <div className={classes["messages"]}><Empty icon={<IconPencil size={28} stroke={1.5} />} title="No messages">Write the first one below.</Empty></div>
-        : <Rows id={id} messages={messages} sought={sought} onHistory={setLooksInto} />}
-      <HistoryDrawer conversation={id} message={looksInto} close={() => setLooksInto(undefined)} />
+        : <Rows id={id} messages={messages} sought={sought} onHistory={look} />}
+      <HistoryDrawer conversation={id} message={looksInto} close={close} />
     </>
   )
 }
@@ -29,7 +38,7 @@ interface RowsProps {
   readonly id: string
   readonly messages: ReadonlyArray<Message>
   readonly sought: string | undefined
-  readonly onHistory: (message: Message) => void
+  readonly onHistory: (message: Message, from: HTMLElement | null) => void
 }
 
 const Rows = ({ id, messages, onHistory, sought }: RowsProps) => {

@@ -1,7 +1,7 @@
 import { ActionIcon, Button, Group, Menu, Modal, TextInput } from "@mantine/core"
 import { IconArrowLeft, IconDots, IconPencil, IconTrash } from "@tabler/icons-react"
 import { useMutation } from "@tanstack/react-query"
-import { type FormEvent, useState } from "react"
+import { type FormEvent, useRef, useState } from "react"
 import type { Conversation } from "../../../sdk/typescript/owner/index.ts"
 import { say, sayProblem } from "../../live/say.ts"
 import { focusMain, go, hrefOf } from "../../navigation/route.ts"
@@ -15,6 +15,12 @@ import classes from "./Reading.module.css"
 export const ReadingHead = ({ conversation }: { readonly conversation: Conversation }) => {
   const [asks, setAsks] = useState<"rename" | "remove" | undefined>(undefined)
   const title = titleOf(conversation)
+  const more = useRef<HTMLButtonElement>(null)
+  // the menu that a dialog was opened from is gone by then, its button is not
+  const close = () => {
+    setAsks(undefined)
+    more.current?.focus()
+  }
   return (
     <header className={classes["head"]}>
       <ActionIcon component="a" href={hrefOf("conversations")} className={classes["back"] ?? ""} variant="subtle" color="gray" size="lg" aria-label="Back to all conversations"><IconArrowLeft size={20} /></ActionIcon>
@@ -27,14 +33,14 @@ export const ReadingHead = ({ conversation }: { readonly conversation: Conversat
         </p>
       </div>
       <Menu position="bottom-end" withinPortal>
-        <Menu.Target><ActionIcon variant="subtle" color="gray" size="lg" aria-label="More about this conversation"><IconDots size={20} /></ActionIcon></Menu.Target>
+        <Menu.Target><ActionIcon ref={more} variant="subtle" color="gray" size="lg" aria-label="More about this conversation"><IconDots size={20} /></ActionIcon></Menu.Target>
         <Menu.Dropdown>
           <Menu.Item leftSection={<IconPencil size={16} />} onClick={() => setAsks("rename")}>Rename</Menu.Item>
           <Menu.Item leftSection={<IconTrash size={16} />} color="red" onClick={() => setAsks("remove")}>Delete</Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      {asks === "rename" ? <Rename conversation={conversation} close={() => setAsks(undefined)} /> : null}
-      <Remove opened={asks === "remove"} conversation={conversation} close={() => setAsks(undefined)} />
+      {asks === "rename" ? <Rename conversation={conversation} close={close} /> : null}
+      <Remove opened={asks === "remove"} conversation={conversation} close={close} />
     </header>
   )
 }
@@ -48,7 +54,7 @@ const Rename = ({ close, conversation }: { readonly conversation: Conversation; 
     rename.mutate()
   }
   return (
-    <Modal opened onClose={close} title="Rename" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={close} returnFocus={false} title="Rename" closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit}>
         <TextInput label="Title" value={title} onChange={(event) => setTitle(event.currentTarget.value)} data-autofocus />
         <Group justify="flex-end" mt="md"><Button type="submit" loading={rename.isPending}>Rename</Button></Group>
@@ -70,7 +76,7 @@ const Remove = ({ close, conversation, opened }: { readonly opened: boolean; rea
     onError: sayProblem
   })
   return (
-    <Confirm opened={opened} close={close} title="Delete this conversation?" act="Delete" danger busy={remove.isPending} onAct={() => remove.mutate()}>
+    <Confirm opened={opened} close={close} returnFocus={false} title="Delete this conversation?" act="Delete" danger busy={remove.isPending} onAct={() => remove.mutate()}>
       It goes from the lists of all your devices. Writing into it again brings it back.
     </Confirm>
   )
