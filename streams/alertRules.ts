@@ -12,7 +12,9 @@ export interface AlertRule {
   readonly todo: string
 }
 
-const seconds = (value: number) => `${Math.round(value)} s`
+/** As a person would say it: `45 s`, `12 min`, `9 h`, `3 days`. */
+const span = (seconds: number): string =>
+  seconds < 120 ? `${Math.round(seconds)} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`
 const percent = (value: number) => `${(value * 100).toFixed(1)} %`
 
 /** Every alert there is. Thresholds are settings: `--alerts sync_lag=600,queue_depth=5000,disk_low=off`. */
@@ -22,7 +24,7 @@ export const alertRules = {
     threshold: 300,
     unit: "seconds",
     severity: "warning",
-    summary: (subject, value) => `${subject} is not in step: something has waited for ${seconds(value)}`,
+    summary: (subject, value) => `${subject} is not in step: something has waited for ${span(value)}`,
     todo: "See `maestra debug` on that machine: network, pause, or a person is needed. Nothing is lost; it catches up by itself."
   },
   queue_depth: {
@@ -62,8 +64,8 @@ export const alertRules = {
     threshold: 30,
     unit: "seconds",
     severity: "warning",
-    summary: (subject, value) => `the clock of ${subject} is ${seconds(value)} away from the other side's`,
-    todo: "Turn time synchronisation on. From 60 s on sessions are refused, and new writes win or lose by the wrong time."
+    summary: (subject, value) => `the clock of ${subject} is ${span(value)} away from the other side's`,
+    todo: "Turn time synchronisation on where the clock is wrong (on Linux `timedatectl set-ntp true`). From 60 s on sessions are refused, and new writes win or lose by the wrong time."
   },
   disk_low: {
     raisedWhen: "below",

@@ -147,7 +147,7 @@ const signingKeys = (known: Device | undefined, peer: string, identity: Identity
   return Result.succeed({ keys, handovers: steps, inGrace: false })
 }
 
-const otherKey = refuse(409, "other-key", "This backend is registered with another key. A new key needs a rotation signed by the old one; a lost key needs `maestra hosted revoke` and a new pairing code.")
+const otherKey = refuse(409, "other-key", "This backend is registered with another key. A new key needs a rotation signed by the old one. Where the old one is lost this device cannot come back: have it revoked, `maestra export` what is here, and pair a new data directory (MAESTRA_DATA_DIR) with a new code.")
 
 const replicate = Effect.fnUntraced(function*(context: RegistrarContext, record: TenantRecord, peer: string, transportKey: string, identity: Identity, token: SessionToken) {
   const { tenant } = record

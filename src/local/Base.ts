@@ -84,10 +84,12 @@ const openIdentity = Effect.fnUntraced(function*(options: LocalOptions) {
 })
 
 /** Its nats-server, running, and the streams in it. */
-const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId: string) {
+const openServer = Effect.fnUntraced(function*(options: LocalOptions, instanceId: string, isPaired: boolean) {
   const binary = yield* findServer({ say: options.onProgress })
   const runDir = join(options.dataDir, "nats")
   const leaf = yield* openLeafConfig({ directory: runDir, instanceId, port: options.natsPort, plainAllowed: options.plainAllowed === true, ...(options.caFile === undefined ? {} : { caFile: options.caFile }) })
+  // a pairing that was lost, or forgotten just before a crash: nothing is linked with what it left
+  if (!isPaired && (yield* leaf.status).paired) yield* leaf.unpair
   const server = yield* startServer({ binary: binary.path, configFile: leaf.configFile, runDir })
   const dial = (inboxPrefix: string, name: string) =>
     connectToOwn(server, { auth: leaf.agent, name, inboxPrefix })
@@ -170,7 +172,7 @@ export const openBase = Effect.fn("openBase")(function*(options: LocalOptions) {
   const identity = yield* openIdentity(options)
   const audit = yield* localAudit(options.auditFile)
   const known = yield* identity.store.load
-  const server = yield* openServer(options, identity.instanceId)
+  const server = yield* openServer(options, identity.instanceId, Option.isSome(known))
   const { paused } = yield* server.leaf.status
   const parts = yield* openParts(
     { ...server, source: identity.source, known, paused, journalsStore: journalsFile(options.dataDir) },

@@ -66,7 +66,7 @@ export interface PairingStore {
 export const makePairingStore = (options: { readonly dataDir: string; readonly backendId: string; readonly keystore: Keystore["Service"] }): PairingStore => {
   const file = join(options.dataDir, "pairing.json")
   const name = account(options.backendId, "pairing")
-  const unreadable = new PairingUnreadable({ where: file, hint: `${file} or its secrets in the keystore are damaged or gone. Your conversations are not affected: \`maestra local unpair\`, then pair again with a new code.` })
+  const unreadable = new PairingUnreadable({ where: file, hint: `${file} or its secrets in the keystore are damaged or gone. Your conversations are not affected: move the file away, start again, and pair with a new code.` })
   const onFile = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: () => unreadable })
   return {
     load: Effect.gen(function*() {

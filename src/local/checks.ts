@@ -23,7 +23,7 @@ export const localChecks = (base: Pick<Base, "agent" | "cursor" | "journalShape"
       checks.push({ level: "warn", name: "session", detail: `ended at ${expires}`, todo: "It renews by itself as soon as hosted answers; if hosted does, see whether a clock is wrong." })
     }
     const needs = SubscriptionRef.getUnsafe(state.needs)
-    if (needs !== undefined) checks.push({ level: "fail", name: "sending", detail: `stopped: ${needs}`, todo: "Do what it says, then `maestra local resume`." })
+    if (needs !== undefined) checks.push({ level: "fail", name: "sending", detail: `stopped: ${needs}`, todo: "Do what it says; where this machine goes on as it is, `maestra local resume` then." })
     const skew = state.skewMillis
     if (skew !== undefined && Math.abs(skew) > skewWarnMillis) {
       checks.push({ level: "fail", name: "clock of this machine", detail: `${Math.round(Math.abs(skew) / 1000)} s ${skew > 0 ? "ahead of" : "behind"} hosted`, todo: "Set this machine's clock (turn time synchronisation on)." })

@@ -18,6 +18,9 @@ export type Action =
   /** A person must decide. Everything is kept. `revoked`: this machine was shut out over there. */
   | { readonly _tag: "stop"; readonly needs: string; readonly revoked?: true }
 
+/** What a machine says that was shut out, however it heard of it. */
+export const revokedNeeds = "this machine was revoked on the hosted side; your conversations stay here. It cannot join again as it is: `maestra export` them, start with a new data directory (MAESTRA_DATA_DIR), pair that with a new code, and `maestra import` them"
+
 type Table = { readonly [Name in VerdictName]: (verdict: Extract<Verdict, { verdict: Name }>) => Action }
 
 const table: Table = {
@@ -27,7 +30,7 @@ const table: Table = {
   expired: () => ({ _tag: "renew" }),
   withheld: ({ settings_seq }) => ({ _tag: "regate", settingsSeq: settings_seq }),
   chain_mismatch: ({ head }) => ({ _tag: "reconcile", head }),
-  revoked: () => ({ _tag: "stop", revoked: true, needs: "this machine was revoked on the hosted side; your conversations stay here. It cannot join again as it is: `maestra export` them, start with a new data directory (MAESTRA_DATA_DIR), pair that with a new code, and `maestra import` them" }),
+  revoked: () => ({ _tag: "stop", revoked: true, needs: revokedNeeds }),
   unknown_peer: () => ({ _tag: "stop", needs: "the hosted side does not know this machine; pair it again with `maestra local pair CODE`" }),
   bad_signature: () => ({ _tag: "stop", needs: "the hosted side does not accept this machine's key. If keys were restored or copied, put back those it was paired with and `maestra local resume`; otherwise have it revoked, and pair a new data directory (MAESTRA_DATA_DIR)" }),
   invalid: ({ event_id, why }) =>

@@ -14,6 +14,7 @@ import { refusalOfUrl } from "../security/plainText.ts"
 import { decodePairingCode } from "../security/pairingCode.ts"
 import { dataKeyBytes } from "../security/sealing.ts"
 import { type Paired, type PairingSecrets, type PairingStore, withNextSecret } from "./Pairing.ts"
+import { revokedNeeds } from "./onVerdict.ts"
 import { type HostedUnreachable, identifyHosted, registerWith } from "./register.ts"
 import { awaitRef, bump, needPerson, note, type State, unlessPaused } from "./State.ts"
 
@@ -166,7 +167,8 @@ export const registerAgain = Effect.fnUntraced(function*(context: RegistrationCo
   // a hosted side that will have no new key goes on with the old one
   if (next !== undefined && result.failure._tag === "CommandFailed" && result.failure.status === 409) yield* context.self.abandon.pipe(Effect.ignore)
   else if (result.failure._tag === "CommandFailed" && isFinal(result.failure)) {
-    yield* needPerson(context.state, result.failure.hint, result.failure.type === "revoked")
+    const isRevoked = result.failure.type === "revoked"
+    yield* needPerson(context.state, isRevoked ? revokedNeeds : result.failure.hint, isRevoked)
     yield* context.audit.service.count({ type: "registration.refused", by: "hosted", data: { reason: result.failure.type } })
     return result
   }

@@ -17,8 +17,12 @@ const sentences: Readonly<Record<string, (error: PartError, tables: string) => s
   MasterKeyMalformed: (error) => `the master key in ${field(error, "where")} is not one`,
   MasterKeyMissing: () => "what is stored here was sealed under a master key that is not here",
   KeychainLocked: () => "the keychain of this system is locked",
+  PrivateKeyMissing: () => "this machine's private keys are gone",
+  IdentityMismatch: (error) => `the identity in ${field(error, "file")} does not fit: ${field(error, "why")}`,
+  IdentityUnreadable: (error) => `${field(error, "where")} cannot be read: ${field(error, "why")}`,
+  PairingUnreadable: () => "what it is paired by is damaged or gone",
   NoKeystore: () => "its keys are in a keychain that cannot be opened, and no passphrase is set"
 }
 
 /** Why a start failed, for a person. What nobody foresaw goes by its name. */
-export const whyOf = (error: PartError, tables: string): string => sentences[error._tag]?.(error, tables) ?? error._tag
+export const whyOf = (error: PartError, tables: string): string => sentences[error._tag]?.(error, tables) ?? (field(error, "file") === "" ? error._tag : `${field(error, "file")} cannot be used`)

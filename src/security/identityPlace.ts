@@ -1,4 +1,5 @@
 import { readFile, rm } from "node:fs/promises"
+import { dirname } from "node:path"
 import { DateTime, Effect, Option, Redacted, Result, Schema } from "effect"
 import { Identity } from "../../streams/events/peer.ts"
 import { Time } from "../../streams/ids.ts"
@@ -145,17 +146,18 @@ export const keptKey = Effect.fnUntraced(function*({ backendId, file }: Identity
     const elsewhere = keystore.kind === "file"
       ? "If they were kept in the OS keychain, start without MAESTRA_KEYSTORE_PASSPHRASE."
       : "If they were kept in an encrypted file, set MAESTRA_KEYSTORE_PASSPHRASE."
-    return yield* new PrivateKeyMissing({
-      file,
-      account: name,
-      hint: `The private keys of ${file} are not in the ${keystore.kind}. ${elsewhere} If they are lost, revoke this device, move ${file} away and pair again.`
-    })
+    return yield* new PrivateKeyMissing({ file, account: name, hint: `The private keys of ${file} are not in the ${keystore.kind}. ${elsewhere} ${lostKeys(dirname(file))}` })
   }
   const pair = yield* generateKeys
   const createdAt = yield* now
   yield* keystore.set(name, storedKey(pair, createdAt))
   return { pair, createdAt } satisfies Kept
 })
+
+/** What is left to do where they are nowhere: it cannot come back as the device it was, and what was written here goes along. */
+export const lostKeys = (dataDir: string): string =>
+  `If they are lost, put a copy back; where there is none, have this device revoked, move identity.json and pairing.json out of ${dataDir} and start: it runs alone, with everything that was written here. ` +
+  "`maestra export --out FILE`, then start with a new data directory (MAESTRA_DATA_DIR), pair that with a new code, and `maestra import FILE` there."
 
 const storedKey = ({ privatePem }: KeyPair, createdAt: string) =>
   Redacted.make(JSON.stringify({ v: 1, created_at: createdAt, private_key: Redacted.value(privatePem) }))

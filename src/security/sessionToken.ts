@@ -42,7 +42,7 @@ const hints: Record<TokenRefused["reason"], string> = {
   "other-backends": "This token is for another pair of backends. Start the session with this one.",
   "wrong-mac": "The token was changed, or made with another device's secret. Pair this device again if it goes on.",
   "too-long": "A session lasts at most 8 hours. Make a token that ends earlier.",
-  "from-the-future": "The token was made in the future. Set the clocks of both machines.",
+  "from-the-future": "The clock of the machine that asks is more than a minute ahead of this one's. Turn time synchronisation on, on both, and try again.",
   expired: "The session has ended. Start it again."
 }
 const refuse = (reason: TokenRefused["reason"]): Result.Result<never, TokenRefused> => Result.fail(new TokenRefused({ reason, hint: hints[reason] }))

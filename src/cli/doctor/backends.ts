@@ -67,7 +67,7 @@ const checkPairing = (dir: string) =>
 
 const pairing = (status: Status): Check =>
   status.state === "needs_you"
-    ? { level: "fail", name: "pairing", detail: status.sentence, todo: status.needs ?? "See `maestra status`." }
+    ? { level: "fail", name: "pairing", detail: "needs you", todo: status.needs ?? "See `maestra status`." }
     : { level: "ok", name: "pairing", detail: `as ${status.peer_id ?? "?"} with ${status.hosted_url ?? "?"}` }
 
 const link = (status: Status): Check =>
@@ -75,6 +75,8 @@ const link = (status: Status): Check =>
     ? { level: "warn", name: "link", detail: status.sentence, todo: "Check the network and whether hosted runs; it comes back by itself." }
     : status.state === "paused"
     ? { level: "warn", name: "link", detail: status.sentence, todo: "`maestra local resume`" }
+    : status.state === "needs_you"
+    ? { level: "warn", name: "link", detail: "nothing is sent until that is done" }
     : { level: "ok", name: "link", detail: status.sentence }
 
 /** Hosted's clock by its Date header: good to a second, and sessions are refused from a minute on. */

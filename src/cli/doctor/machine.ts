@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { accessSync, constants, existsSync, statSync } from "node:fs"
 import { statfs } from "node:fs/promises"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { freePort } from "../serving/ports.ts"
 import { size } from "../../../streams/size.ts"
 import { runningIn } from "../backend.ts"
@@ -87,7 +87,11 @@ const checkKeystore = Effect.fnUntraced(function*(dir: string) {
     return unreadable
   }
   if (Option.isSome(read.value)) {
-    const check: Check = { level: "ok", name: "keys", detail: "an encrypted file, opened with MAESTRA_KEYSTORE_PASSPHRASE" }
+    const { lostKeys } = yield* Effect.promise(() => import("../../security/identityPlace.ts"))
+    const isLost = existsSync(join(dir, "identity.json")) && !existsSync(join(dir, "keystore.json"))
+    const check: Check = isLost
+      ? { level: "fail", name: "keys", detail: `${join(dir, "keystore.json")} is gone, and this machine's keys with it`, todo: `If they are in the OS keychain, start without MAESTRA_KEYSTORE_PASSPHRASE. ${lostKeys(dir)}` }
+      : { level: "ok", name: "keys", detail: "an encrypted file, opened with MAESTRA_KEYSTORE_PASSPHRASE" }
     return check
   }
   const opened = yield* Effect.exit(openKeychain())

@@ -34,11 +34,11 @@ export const Alerts = () => {
   )
 }
 
-const Firing = ({ alert }: { readonly alert: Alert }) => (
+export const Firing = ({ alert }: { readonly alert: Alert }) => (
   <Note tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary} aside={alert.silenced_until === null ? <SilenceAlert alert={alert} /> : undefined}>
     <Said text={alert.todo} />
     <br />
-    <small><About subject={alert.subject} /> · since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
+    <small><About subject={alert.subject} /> · raised <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
   </Note>
 )
 

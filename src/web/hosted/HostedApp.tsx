@@ -5,6 +5,7 @@ import { MaestraError } from "../../sdk/typescript/problems.ts"
 import { shutOut } from "../access/session.ts"
 import { useRoute } from "../navigation/route.ts"
 import { Catch } from "../parts/Catch.tsx"
+import { sentenceOf } from "../parts/Said.tsx"
 import { type Place, Shell } from "../shell/Shell.tsx"
 import { StatePill } from "../shell/StatePill.tsx"
 import { Unreachable } from "../shell/Unreachable.tsx"
@@ -41,7 +42,7 @@ const Screens = ({ live }: { readonly live: boolean }) => {
   const state = status.data === undefined || gone
     ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line={gone ? "What you see was read before" : status.error?.message ?? "How it goes"} to="streams" />
     : firing.length > 0
-    ? <StatePill mood={critical ? "alarm" : "waiting"} word={firing.length === 1 ? "One alert" : `${firing.length} alerts`} line={firing[0]!.summary} to="alerts" />
+    ? <StatePill mood={critical ? "alarm" : "waiting"} word={firing.length === 1 ? "One alert" : `${firing.length} alerts`} line={sentenceOf(firing[0]!.summary)} to="alerts" />
     : <StatePill mood="well" word="All well" line={`${counted(status.data.peers, "device", "devices")}, ${counted(status.data.tenants.length, "person", "people")}`} to="peers" />
   return (
     <Shell name="Maestra Sync, hosted" places={placesOf(firing.length)} at={at} state={state} end={end} banner={gone ? <Unreachable side="hosted" /> : null}>

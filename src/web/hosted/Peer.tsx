@@ -3,6 +3,8 @@ import { hrefOf } from "../navigation/route.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
 import { Asked } from "../parts/Asked.tsx"
+import { sentenceOf } from "../parts/Said.tsx"
+import { Firing } from "./Alerts.tsx"
 import { Lag } from "./Lag.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
@@ -26,9 +28,10 @@ export const Peer = ({ id }: { readonly id: string }) => {
       <Asked of={asked}>
         {(debug) => (
           <>
+            <Wrong id={id} />
             <Figures>
               <Figure label="Lag" value={<Lag seconds={debug.sync_lag} askedAt={asked.dataUpdatedAt} />} {...(debug.sync_lag > 300 ? { tone: "alarm" as const } : {})} />
-              <Figure label="Session" value={debug.sbt_status} line={sessionLine(debug.sbt_expires_in)} {...(debug.sbt_status === "valid" ? {} : { tone: "warm" as const })} />
+              <Figure label="Session" value={sentenceOf(debug.sbt_status)} line={sessionLine(debug.sbt_expires_in)} {...(debug.sbt_status === "valid" ? {} : { tone: "warm" as const })} />
               <Figure label="Last sync" value={debug.last_successful_sync === null ? "Never" : <Ago at={debug.last_successful_sync} />} />
               <Counted id={id} />
             </Figures>
@@ -42,6 +45,10 @@ export const Peer = ({ id }: { readonly id: string }) => {
     </Page>
   )
 }
+
+/** What fires about this device, first: it is why somebody looks at it. */
+const Wrong = ({ id }: { readonly id: string }) =>
+  <>{useAsked(["alerts"], (backend) => backend.alerts()).data?.alerts.filter(({ status, subject }) => status === "firing" && subject === id).map((alert) => <Firing key={alert.id} alert={alert} />)}</>
 
 /** A figure that alerts, below this share. */
 const rateMin = 0.9

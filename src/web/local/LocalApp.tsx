@@ -5,6 +5,7 @@ import { MaestraError } from "../../sdk/typescript/problems.ts"
 import { shutOut } from "../access/session.ts"
 import { useRoute } from "../navigation/route.ts"
 import { Catch } from "../parts/Catch.tsx"
+import { sentenceOf } from "../parts/Said.tsx"
 import { Loading } from "../parts/Loading.tsx"
 import { type Place, Shell } from "../shell/Shell.tsx"
 import { StatePill } from "../shell/StatePill.tsx"
@@ -52,16 +53,16 @@ const Screens = ({ live }: { readonly live: boolean }) => {
   const index = useIndex()
   // erased here or from another device: no event of it is left to tell
   const empty = status.data?.conversations === 0
-  const wrong = useAlerts().length
+  const alerts = useAlerts()
   useEffect(() => {
     if (empty && index.listed().items.length > 0) void index.load()
   }, [empty, index])
   const gone = !live && status.error instanceof MaestraError && status.error.kind === "unreachable"
   const state = status.data === undefined || gone
     ? <StatePill mood="waiting" word={status.isError ? "No answer" : "Asking"} line={gone ? "The backend on this machine is not running" : status.error?.message ?? "How it goes"} to="sync" />
-    : <StatePill {...moodOf(status.data)} line={because(status.data)} to="sync" />
+    : <StatePill {...moodOf(status.data)} {...(status.data.state === "in_step" && alerts[0] !== undefined ? { mood: "waiting", line: sentenceOf(alerts[0].summary) } : { line: because(status.data) })} to="sync" />
   return (
-    <Shell name="Maestra Sync" places={placesOf(status.data?.conflicts ?? 0, wrong)} at={at} state={state} end={end} banner={gone ? <Unreachable side="local" /> : null}>
+    <Shell name="Maestra Sync" places={placesOf(status.data?.conflicts ?? 0, alerts.length)} at={at} state={state} end={end} banner={gone ? <Unreachable side="local" /> : null}>
       <Catch key={at}>
         <Suspense fallback={<Loading />}>{screenAt(at, id, part)}</Suspense>
       </Catch>

@@ -10,4 +10,7 @@ export const Said = ({ text }: { readonly text: string }) => (
 export const SaidProblem = ({ error }: { readonly error: Error }) => <Said text={error instanceof MaestraError ? `${sentence(error.message)} ${error.hint}` : sentence(error.message)} />
 
 /** Problems of backends are sentences, others are not. */
-const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`
+const sentence = (text: string): string => `${sentenceOf(text)}${/[.!?…]$/.test(text) ? "" : "."}`
+
+/** Begins as a sentence does. */
+export const sentenceOf = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`

@@ -10,7 +10,7 @@ import { broken, count, plain, plural, table, time } from "../../text.ts"
 export const localStatus = Effect.fnUntraced(function*(backend: Backend) {
   const { raw, value } = yield* ask(backend, Status, { method: "GET", path: "/status" })
   const wrong = yield* askAlerts(backend)
-  yield* answer(raw, () => page(value, backend.url) + alarms(wrong))
+  yield* answer(raw, () => page(value, backend.url) + alarms(wrong, value.peer_id))
 })
 
 /** `local status`, the same as `status`. */
@@ -28,9 +28,9 @@ export const askAlerts = (backend: Backend) =>
     Effect.map(({ value }) => value),
     Effect.orElseSucceed((): typeof FiringAlerts.Type => ({ alerts: [] })))
 
-/** What fires, and what to do about it. */
-export const alarms = ({ alerts }: typeof FiringAlerts.Type): string => {
-  const firing = alerts.filter(({ status }) => status === "firing")
+/** What fires, and what to do about it. `own`: the peer id of this machine, which is called that. */
+export const alarms = ({ alerts }: typeof FiringAlerts.Type, own: string | null = null): string => {
+  const firing = alerts.filter(({ status }) => status === "firing").map(({ summary, todo }) => ({ summary: own === null ? summary : summary.replaceAll(own, "this machine"), todo }))
   return firing.length === 0 ? "" : `\n\n${table(firing.flatMap(({ summary, todo }) => [["!", plain(summary)], ["", plain(todo)]]), lineWidth())}`
 }
 

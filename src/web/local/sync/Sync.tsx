@@ -30,6 +30,7 @@ export default Sync
 
 const Told = ({ status }: { readonly status: LocalStatus }) => (
   <>
+    <Wrong status={status} />
     <Standing status={status} />
     <Figures>
       <Figure label="To send" value={status.pending.toLocaleString("en")} line={status.pending === 0 ? "Nothing waits here" : status.held_by === null ? "Safe here until it is sent" : "Safe here"} {...(status.pending > 1000 ? { tone: "warm" as const } : {})} />
@@ -37,7 +38,6 @@ const Told = ({ status }: { readonly status: LocalStatus }) => (
       <Figure label="Last sent" value={status.last_sync === null ? "Never" : <Ago at={status.last_sync} />} />
       <Figure label="Held here" value={status.messages.toLocaleString("en")} line={`${status.messages === 1 ? "message" : "messages"} in ${status.conversations === 1 ? "1 conversation" : `${status.conversations.toLocaleString("en")} conversations`}`} />
     </Figures>
-    <Wrong status={status} />
     <Recent />
   </>
 )
@@ -87,11 +87,11 @@ const Wrong = ({ status }: { readonly status: LocalStatus }) => {
   const alerts = useAlerts()
   return (
     <>
-      {alerts.map((alert) => (
+      {alerts.filter(({ kind }) => !(kind === "peer_stopped" && status.state === "needs_you")).map((alert) => (
         <Note key={alert.id} tone={alert.severity === "critical" ? "alarm" : "warm"} title={alert.summary}>
           <Said text={alert.todo} />
           <br />
-          <small>Since <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
+          <small>Raised <Ago at={alert.raised_at} />{alert.silenced_until === null ? "" : ` · silent until ${wholeTime(alert.silenced_until)}`}</small>
         </Note>
       ))}
       <SetAside status={status} told={alerts.map(({ kind }) => kind)} />
