@@ -170,7 +170,7 @@ describe("a revoked device", () => {
     expect(clock.ended["tool on that machine"]).toBeLessThan(shutWithinMs + answered)
     // told what happened, everywhere a person looks
     const shown = await mine.cli("status")
-    expect([shown.code, shown.out]).toEqual([0, expect.stringMatching(/needs you: .*was revoked.*stays on it/)])
+    expect([shown.code, shown.out]).toEqual([0, expect.stringMatching(/needs you: .*was revoked.*stay here/)])
     if (watched !== undefined) {
       await watched.page.getByText(/This machine was revoked on the hosted side/).first().waitFor()
       expect(watched.wrongs).toEqual([])
