@@ -4,7 +4,7 @@ import { existsSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { done, shown, statusOf } from "../support/linked.ts"
-import { agreed, type Backend, main, makeWorld, patience, run, until, type World } from "../support/world.ts"
+import { agreed, type Backend, maestra, makeWorld, patience, run, until, type World } from "../support/world.ts"
 
 let world: World
 let hosted: Backend
@@ -12,7 +12,7 @@ let a: Backend
 let tenant: string
 let peer: string
 const code = async () => (await done<{ readonly code: string }>(hosted, "POST", "/enroll", { user: "ada" })).code
-const started = () => run([process.execPath, main, "local", "up", "--port", "0"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: a.home })
+const started = () => run([...maestra, "local", "up", "--port", "0"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: a.home })
 
 describe("a machine without its keys", () => {
   beforeAll(async () => {
@@ -57,7 +57,7 @@ describe("a machine without its keys", () => {
     // the same device with another key: refused, with the same words
     assert.match((await a.cli("local", "pair", await code())).err, /revoked|cannot come back/)
     await a.stop()
-  })
+  }, 120_000 * patience)
 
   it("goes on as a new one, with what was never sent", async () => {
     const fresh = await world.local("fresh")
