@@ -12,7 +12,7 @@ let a: Backend
 let tenant: string
 let peer: string
 const code = async () => (await done<{ readonly code: string }>(hosted, "POST", "/enroll", { user: "ada" })).code
-const started = () => run([...maestra, "local", "up", "--port", "0"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: a.home })
+const started = () => run([maestra, "local", "up", "--port", "0"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: a.home })
 
 describe("a machine without its keys", () => {
   beforeAll(async () => {
