@@ -70,4 +70,10 @@ describe("a command to paste", () => {
     expect(prefixFor(".maestra-demo/laptop")).toBe("MAESTRA_DATA_DIR=.maestra-demo/laptop npx maestra")
     expect(prefixFor("/else where")).toBe("MAESTRA_DATA_DIR='/else where' npx maestra")
   })
+
+  it("works outside the checkout too, where npx would look for a stranger's package", () => {
+    const program = shellWord(join(process.cwd(), "src/cli/maestra.sh"))
+    expect(prefixFor("", "/")).toBe(program)
+    expect(prefixFor("data", "/srv")).toBe(`MAESTRA_DATA_DIR=/srv/data ${program}`)
+  })
 })
