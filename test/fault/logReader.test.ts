@@ -4,6 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { subjects } from "../../streams/subjects.ts"
 import { keyId, type KeyPair } from "../../src/security/keys.ts"
+import { openEnvelope } from "../../src/security/envelopes.ts"
+import { LogAudit } from "../../src/security/LogAudit.ts"
 import { type LogMessage, LogReader } from "../../src/security/LogReader.ts"
 import { newDataKey } from "../../src/security/sealing.ts"
 import { signRotation } from "../../src/security/proofs.ts"
@@ -266,5 +268,22 @@ describe("an announced purge", () => {
     log.commit(log.hosted, [log.event(log.hosted, { type: "tenant.erased", data: { erased_at: "2026-11-22T10:00:00.000Z", before_seq: 15 } }, log.tenant)])
     assert.deepStrictEqual(log.read(log.messages.slice(-2)).named, [])
     assert.deepStrictEqual(log.read().named, [])
+  })
+})
+
+describe("an audit", () => {
+  it("lists what this program is too old for, and calls only what is spoiled damage", async () => {
+    const { ada, log } = await honest()
+    const said = log.said(ada, "c3", "from the future")
+    const newer = { ...(JSON.parse(Buffer.from(said.data).toString()) as Readonly<Record<string, unknown>>), dataschema: "maestra:message.appended:2" }
+    log.commit(ada, [{ ...said, data: Buffer.from(JSON.stringify(newer)) }])
+    const audited = (messages: ReadonlyArray<LogMessage>) => {
+      const audit = new LogAudit(log.newReader().keys, { open: (_, envelope) => openEnvelope(envelope, () => log.key), isOwn: () => false })
+      audit.read(messages)
+      const { ok, problems } = audit.result()
+      return { ok, named: problems.map(({ what }) => what) }
+    }
+    assert.deepStrictEqual(audited(log.messages), { ok: true, named: ["parked"] })
+    assert.deepStrictEqual(audited(changed(log.messages, 5, ({ data }) => ({ data: flipped(data, 40) }))), { ok: false, named: ["quarantined", "parked", "uncovered"] })
   })
 })

@@ -18,11 +18,12 @@ export const verify = Command.make(
     const { result, seconds } = yield* follow(backend, "verifying", { method: "POST", path: "/verify" })
     const verified = yield* Schema.decodeUnknownEffect(Verified)(result).pipe(Effect.mapError(() => notUnderstood))
     yield* answer(result, () => sentence(verified, seconds))
-    if (verified.ok) return
     for (const problem of verified.problems) yield* note(`sequence ${count(problem.seq)}: ${problem.what}${problem.detail === undefined ? "" : ` — ${oneLine(problem.detail, 200)}`}`)
+    if (verified.ok) return
+    const damaged = verified.problems.filter(({ what }) => what !== "parked").length
     return yield* failed(
       "log-damaged",
-      `${plural(verified.problems.length, "place")} of the log ${verified.problems.length === 1 ? "does" : "do"} not hold; readers leave out what is damaged and go on`,
+      `${plural(damaged, "place")} of the log ${damaged === 1 ? "does" : "do"} not hold; readers leave out what is damaged and go on`,
       "`maestra resync` fetches a damaged local copy again; on hosted, restore the log from a backup."
     )
   })
