@@ -3,21 +3,21 @@
  *
  * Fills a real local backend, opens its page in Chromium and looks at every task of the page's main thread while the list
  * is read in, scrolled, dragged from end to end, and searched letter by letter; then scrolls and drags as many plain rows
- * in an otherwise empty page, which is the floor on this machine. `npm run jank`; exit code 1 where scrolling or searching
- * takes the main thread 50 ms of processor time at a stretch. `--conversations N` for another number, `--traces FOLDER`
- * keeps the traces, for DevTools.
+ * in an otherwise empty page, which is the floor on this machine. `npm run jank -- --help` tells the flags.
  */
 import type { Browser, Locator, Page } from "playwright-core"
-import { isMissing, startBrowser } from "../support/browser.ts"
+import { isMissing, startChromium } from "../support/browser.ts"
 import { done } from "../support/linked.ts"
 import { buildWeb } from "../support/webPage.ts"
+import { flagsOf, misused, say, stopsOnSignals, tell } from "../support/script.ts"
 import { makeWorld } from "../support/world.ts"
 import { type Task, traced } from "./mainThread.ts"
 
-const valueOf = (flag: string): string | undefined => process.argv.includes(flag) ? process.argv[process.argv.indexOf(flag) + 1] : undefined
-
-const conversations = Number(valueOf("--conversations") ?? 10_000)
-const traces = valueOf("--traces")
+const { conversations, out, traces } = flagsOf("jank", "How smoothly a long list scrolls and searches in the web app. Exit code 1 where that takes the page's main thread 50 ms of processor time at a stretch.", {
+  conversations: { default: 10_000, value: "N", says: "in the list" },
+  traces: { default: null, value: "FOLDER", says: "keep the traces there, for DevTools" },
+  out: { default: null, value: "FILE", says: "write the result there too" }
+})
 const messagesEach = 4
 /** Conversations in one request of the import. */
 const linesAtOnce = 2000
@@ -122,16 +122,19 @@ const inTheApp = async (browser: Browser, page: Page, url: string): Promise<Read
 
 const rounded = (millis: number): string => millis.toFixed(millis < 10 ? 1 : 0)
 
-const say = ({ longTasks, name, seconds, tasks, worstFrame }: Phase) => {
+const row = ({ longTasks, name, seconds, tasks, worstFrame }: Phase) => {
   const longest = tasks.reduce((most, task) => task.own > most.own ? task : most, { own: 0, wall: 0, parts: { script: 0, layout: 0, paint: 0 } })
   const most = Math.max(0, ...tasks.map(({ wall }) => wall))
   const own = tasks.reduce((all, task) => all + task.own, 0)
   const { layout, paint, script } = longest.parts
-  console.log(`| ${[name, seconds.toFixed(1), longTasks, rounded(most), tasks.filter((task) => task.own >= longFrom).length, rounded(longest.own), `${rounded(script)}, ${rounded(layout)}, ${rounded(paint)}`, `${(own / seconds / 10).toFixed(0)} %`, worstFrame].join(" | ")} |`)
+  return { name, seconds, long_tasks: longTasks, longest_ms: most, long_by_own: tasks.filter((task) => task.own >= longFrom).length, longest_own_ms: longest.own, script_layout_paint_ms: [script, layout, paint], busy_percent: own / seconds / 10, worst_frame_ms: worstFrame }
 }
+const line = (told: ReturnType<typeof row>) =>
+  `| ${[told.name, told.seconds.toFixed(1), told.long_tasks, rounded(told.longest_ms), told.long_by_own, rounded(told.longest_own_ms), told.script_layout_paint_ms.map(rounded).join(", "), `${told.busy_percent.toFixed(0)} %`, told.worst_frame_ms].join(" | ")} |`
 
-if (isMissing("chromium")) throw new Error("no chromium (Debian: chromium)")
+if (isMissing("chromium")) misused("jank", "there is no chromium (Debian: chromium)")
 const world = await makeWorld()
+stopsOnSignals({ close: world.close })
 try {
   await buildWeb()
   const local = await world.local("laptop")
@@ -139,16 +142,18 @@ try {
     const lines = Array.from({ length: Math.min(linesAtOnce, conversations - from) }, (_, i) => lineOf(from + i))
     await done(local, "POST", "/import", `${lines.join("\n")}\n`)
   }
-  const browser = await startBrowser("chromium")
+  const browser = await startChromium(true)
   const page = () => browser.newPage({ viewport: { width: 1280, height: 800 } })
   const phases = await inTheApp(browser, await page(), (await done<{ readonly url: string }>(local, "POST", "/companion-codes", { owner: true })).url)
   const floor = await inPlainRows(browser, await page())
   await browser.close()
-  console.log(`${conversations.toLocaleString("en")} conversations, ${(conversations * messagesEach).toLocaleString("en")} messages
+  const told = [...phases, ...floor].map(row)
+  say(`${conversations.toLocaleString("en")} conversations, ${(conversations * messagesEach).toLocaleString("en")} messages
 
 | while | seconds | long tasks | longest, ms | long by own time | longest own time, ms | of it script, layout, paint | main thread busy | worst frame, ms |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |`)
-  for (const phase of [...phases, ...floor]) say(phase)
+  for (const one of told) say(line(one))
+  tell({ conversations, messages: conversations * messagesEach, phases: told }, out)
   if (phases.slice(1).some(({ tasks }) => tasks.some(({ own }) => own >= longFrom))) process.exitCode = 1
 } finally {
   await world.close()

@@ -1,11 +1,11 @@
 // Goal: what a thousand peers on one hub cost: registration, memory, how fast a write is committed and spread, and where it bends.
 // Method: the real hosted process and hub, or a cluster of three; the devices' servers are a few nats-servers with an account, a leaf link and a mirror
 // for each; raw signed commits over those links, evenly spread, faster from stretch to stretch. Counts are checked at the end.
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { cpus, loadavg } from "node:os"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
 import { type Cluster, makeCluster } from "../support/cluster.ts"
+import { flagsOf, misused, say, stopsOnSignals, tell } from "../support/script.ts"
 import { type Backend, makeWorld, until } from "../support/world.ts"
 import { quantile } from "./Row.ts"
 import { type LeafServers, makeMirror, mirrored, startLeafServers } from "./peers/leafServer.ts"
@@ -13,19 +13,18 @@ import { type Peered, writeSteadily } from "./peers/load.ts"
 import { registerDevices } from "./peers/registered.ts"
 import { environment, raised } from "./settings.ts"
 
-const { values: flags } = parseArgs({ options: {
-  peers: { type: "string", default: "1000" },
-  /** How many servers hold a message: 1, a hub of its own, or 3, a cluster of three. */
-  replicas: { type: "string", default: "1" },
-  /** Hosted processes that share the work. */
-  hosted: { type: "string", default: "1" },
-  "per-user": { type: "string", default: "2" },
-  rates: { type: "string", default: "" },
-  seconds: { type: "string", default: "20" },
-  out: { type: "string", default: "peers.json" }
-} })
-const count = Number(flags.peers)
-const perUser = Number(flags["per-user"])
+const flags = flagsOf("peers", "What a thousand peers on one hub cost, and where it bends. Exit code 0: all mirrors hold what the log holds.", {
+  peers: { default: 1000, value: "N", says: "devices" },
+  replicas: { default: 1, value: "1|3", says: "how many servers hold a message: 1, a hub of its own, or 3, a cluster of three" },
+  hosted: { default: 1, value: "N", says: "hosted processes that share the work" },
+  "per-user": { default: 2, value: "N", says: "devices of one user" },
+  rates: { default: "", value: "N,N", says: "commits a second, one stretch after the other; without: an event every five seconds from each, then 2, 4 and 8 times as many" },
+  seconds: { default: 20, value: "N", says: "of each stretch" },
+  out: { default: "peers.json", value: "FILE", says: "the result" }
+})
+if (flags.replicas !== 1 && flags.replicas !== 3) misused("peers", `--replicas takes 1 or 3, not ${flags.replicas}`)
+if (!/^(\d+(,\d+)*)?$/.test(flags.rates)) misused("peers", `--rates takes numbers with commas between, not ${flags.rates}`)
+const { peers: count, "per-user": perUser } = flags
 /** Every peer an event every five seconds, then two, four and eight times as many. */
 const rates = flags.rates === "" ? [1, 2, 4, 8].map((times) => times * count / 5) : flags.rates.split(",").map(Number)
 /** Streams a cluster's log is spread over. */
@@ -33,7 +32,6 @@ const partitions = 4
 /** Devices whose deliveries are timed; all are counted at the end. */
 const watchedMax = 100
 
-const say = (line: string) => void process.stderr.write(`${line}\n`)
 const residentMb = (pid: number) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024 / 1e6
 const rounded = (value: number) => Math.round(value * 100) / 100
 
@@ -73,12 +71,18 @@ const load = () => loadavg().map((value) => Math.round(value * 10) / 10)
 const world = await makeWorld()
 let cluster: Cluster | undefined
 let leafs: LeafServers | undefined
+const close = async () => {
+  await leafs?.close()
+  await world.close()
+  await cluster?.close()
+}
+stopsOnSignals({ close })
 try {
-  cluster = flags.replicas === "3" ? await makeCluster(world, partitions) : undefined
+  cluster = flags.replicas === 3 ? await makeCluster(world, partitions) : undefined
   const hosted = await world.hosted("hosted", { env: environment, ...(cluster === undefined ? {} : { cluster: cluster.file }) })
   const joining = { env: environment, cluster: cluster?.file ?? join(hosted.dir, "cluster.json") }
   const all = [hosted]
-  while (all.length < Number(flags.hosted)) all.push(await world.hosted(`hosted-${all.length + 1}`, joining))
+  while (all.length < flags.hosted) all.push(await world.hosted(`hosted-${all.length + 1}`, joining))
   const servers = () => cluster === undefined ? [hosted.natsPid()] : cluster.servers.map((server) => server.pid())
   const sum = (pids: ReadonlyArray<number>, of: (pid: number) => number) => pids.reduce((total, pid) => total + of(pid), 0)
   /** Of the first hosted process; of all the hub's servers together. */
@@ -106,7 +110,7 @@ try {
   const stretches = []
   for (const rate of rates) {
     const since = used()
-    const stretch = await writeSteadily(peers, watched, rate, Number(flags.seconds))
+    const stretch = await writeSteadily(peers, watched, rate, flags.seconds)
     const now = used()
     const each = (part: keyof typeof now) => rounded((now[part] - since[part]) / stretch.commits)
     stretches.push({ ...stretch, cpu_ms_per_commit: { hosted: each("hosted"), hub: each("hub"), leafs: each("leafs") }, memory_mb: memory(), load_average: load() })
@@ -118,7 +122,7 @@ try {
   const inMirrors = [...held.values()].reduce((sum, { most }) => sum + most, 0)
   const behind = [...held.values()].reduce((sum, { behind }) => sum + behind, 0)
   const result = {
-    peers: count, per_user: perUser, replicas: Number(flags.replicas), hosted_processes: all.length, machine: `${cpus().length} cores`, load_average: load(), note: raised,
+    peers: count, per_user: perUser, replicas: flags.replicas, hosted_processes: all.length, machine: `${cpus().length} cores`, load_average: load(), note: raised,
     registration: { per_s: rounded(count / registered.seconds.registering), p50_ms: rounded(quantile(registered.took, 0.5)), p99_ms: rounded(quantile(registered.took, 0.99)), put_off: registered.putOff, enrolments_per_s: rounded(count / registered.seconds.enrolling) },
     links: { seconds: rounded(linksSeconds), per_s: rounded(count / linksSeconds) },
     mirrors: { seconds: rounded(mirrorsSeconds), per_s: rounded(count / mirrorsSeconds) },
@@ -132,12 +136,9 @@ try {
     /** All mirrors together hold what the log holds: nothing was left out of the figures. */
     complete: { log_messages: inLog, in_mirrors: inMirrors, mirrors_behind: behind }
   }
-  process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
-  writeFileSync(flags.out, `${JSON.stringify(result, null, 2)}\n`)
+  tell(result, flags.out)
   await Promise.all(peers.map(({ connection }) => connection.close()))
   if (behind > 0 || inLog !== inMirrors) process.exitCode = 1
 } finally {
-  await leafs?.close()
-  await world.close()
-  await cluster?.close()
+  await close()
 }

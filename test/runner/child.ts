@@ -77,8 +77,10 @@ export const stopOnSignals = (say: (line: string) => void): void => {
 }
 
 /** Stop everything this process started: politely first, then for good. */
+export const stopAll = (): Promise<void> => stop(descendants(process.pid))
+
 const stopBelow = () => {
-  stopped = stop(descendants(process.pid))
+  stopped = stopAll()
 }
 
 const stop = async (tree: ReadonlyArray<number>) => {

@@ -1,23 +1,23 @@
 /**
  * The whole clownschool schedule, 23,136 writes, through three locals and hosted as processes: every write gets the
- * stamp the schedule says, every register the winner that was recorded, and all four agree. Takes some minutes.
- *
- * `node test/soak/clownschool.ts`; exit code 0: as expected.
+ * stamp the schedule says, every register the winner that was recorded, and all four agree. Takes some minutes:
+ * `npm run clownschool`.
  */
 import assert from "node:assert/strict"
 import { contentOf, expectedWinners, isThere, makeStage, outcome, roundsOf, schedule } from "../support/clownschool.ts"
+import { flagsOf, misused, say, stopsOnSignals, tell } from "../support/script.ts"
 import { makeWorld } from "../support/world.ts"
 
-const say = (line: string) => void process.stdout.write(`${line}\n`)
 const toldEvery = 100
 
-if (!isThere) {
-  say("../shared/data is missing: there is no schedule to play")
-  process.exit(2)
-}
+const flags = flagsOf("clownschool", "The whole clownschool schedule through three locals and hosted. Exit code 0: every stamp and every winner as recorded.", {
+  out: { default: null, value: "FILE", says: "write the result there too" }
+})
+if (!isThere) misused("clownschool", "../shared/data is missing: there is no schedule to play")
 const began = performance.now()
 const seconds = () => ((performance.now() - began) / 1000).toFixed(0)
 const world = await makeWorld()
+stopsOnSignals({ close: world.close })
 try {
   const stage = await makeStage(world)
   try {
@@ -37,6 +37,7 @@ try {
     }
     assert.equal(new Set(digests.map(({ digest }) => digest)).size, 1)
     say(`all ${expected.length} winners on all ${shown.length} backends as recorded, every stamp as in the schedule; ${stage.waited()} deliveries waited at the door; ${seconds()} s`)
+    tell({ ok: true, writes: writes.length, winners: expected.length, backends: shown.length, digest: digests[0]!.digest, waited: stage.waited(), seconds: Number(seconds()) }, flags.out)
   } finally {
     stage.close()
   }

@@ -3,24 +3,27 @@
  * locals of two users. Every ten seconds one server or process, chosen by the seed, is killed with SIGKILL and started
  * again after a moment. Then everything must be there once, and the same everywhere.
  *
- * `npm run cluster -- [--minutes 10] [--seed 1] [--faults kill] [--out FILE]`; exit code 0: as expected. `--faults kill,disk,partition`:
- * servers also lose their disks and are cut off from everybody else, which needs root on Linux. `kill -INT` of this process
- * (not Ctrl-C, which ends the servers too) ends the faults, and what was written so far is judged.
+ * `npm run cluster -- --help` tells the flags. With disk and partition among its faults, servers also lose their disks and are
+ * cut off from everybody else, which needs root on Linux.
  */
-import { writeFileSync } from "node:fs"
-import { parseArgs } from "node:util"
 import { makeCluster, serverUsers } from "../support/cluster.ts"
 import { clusterKinds } from "../support/faults/clusterKinds.ts"
-import { enterOwnNetwork, openIsolation } from "../support/faults/line.ts"
+import { enterOwnNetwork, lineLacks, openIsolation } from "../support/faults/line.ts"
 import { whole } from "../support/load.ts"
+import { flagsOf, misused, say, stopsOnSignals, tell } from "../support/script.ts"
 import { agreed, digestOf, makeWorld } from "../support/world.ts"
 import { missing, writing } from "../support/writing.ts"
 import { random } from "../property/projections/rig.ts"
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" }, seed: { type: "string", default: "1" }, faults: { type: "string", default: "kill" }, out: { type: "string" } } })
-const minutes = Number(values.minutes)
-const seed = Number(values.seed)
-const say = (line: string) => void process.stdout.write(`${line}\n`)
+const { faults, minutes, out, seed } = flagsOf("cluster", [
+  "A cluster of three servers, two hosted processes and four locals under load; every ten seconds a part is struck.",
+  "Exit code 0: nothing lost or doubled, digests equal, no write waited for 5 s. Ctrl-C ends the faults, and what was written is judged."
+].join("\n"), {
+  minutes: { default: 10, value: "N", says: "how long parts are struck" },
+  seed: { default: 1, value: "N", says: "which part, and how" },
+  faults: { default: "kill", value: "LIST", says: `out of ${clusterKinds.map(({ kind }) => kind).join(", ")}` },
+  out: { default: null, value: "FILE", says: "write the result there too" }
+})
 const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
 const killEveryMs = 10_000
 const partitions = 4
@@ -28,21 +31,23 @@ const settleMs = 120_000
 /** What a person may wait for an answer, in milliseconds. */
 const stallMax = 5000
 
-const wanted = values.faults.split(",")
+const wanted = faults.split(",")
 const kinds = clusterKinds.filter(({ kind }) => wanted.includes(kind))
 const unknown = wanted.filter((name) => !clusterKinds.some(({ kind }) => kind === name))
-if (unknown.length > 0) throw new Error(`no such fault: ${unknown.join(", ")}; there are ${clusterKinds.map(({ kind }) => kind).join(", ")}`)
+if (unknown.length > 0) misused("cluster", `no such fault: ${unknown.join(", ")}; there are ${clusterKinds.map(({ kind }) => kind).join(", ")}`)
 const needsLine = kinds.some((kind) => kind.needsLine)
+const lacks = needsLine ? lineLacks() : undefined
+if (lacks !== undefined) misused("cluster", `no partition here: ${lacks}`)
 if (needsLine) enterOwnNetwork()
 
 let over = false
-process.once("SIGINT", () => { over = true })
 const began = performance.now()
 const at = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
 const dice = random(seed)
 const world = await makeWorld()
 const isolation = needsLine ? openIsolation(serverUsers) : undefined
 const cluster = await makeCluster(world, partitions, undefined, undefined, needsLine)
+stopsOnSignals({ ask: () => { over = true }, close: () => Promise.all([world.close(), cluster.close()]) })
 try {
   const hosted = []
   for (const name of ["h1", "h2"]) hosted.push(await world.hosted(name, { cluster: cluster.file, args: ["--syncs-per-minute", "1000000"] }))
@@ -101,13 +106,12 @@ try {
     result.doubled += doubled.length
     result.problems += problems.length
   }
-  say(JSON.stringify(result))
   say([
     `${result.acknowledged} acknowledged writes through ${result.faults} faults: ${result.lost} lost, ${result.doubled} doubled, ${result.problems} problems in any chain, digests ${result.digests_equal ? "equal" : "NOT EQUAL"}`,
     `longest wait for a write's answer: ${result.longest_answer_ms} ms`,
     `longest time between two commits of one local that hosted acknowledged: ${result.longest_without_commit_ms} ms (a new leader of a stream is elected by nats-server after 4 to 9 s)`
   ].join("\n"))
-  if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`)
+  tell(result, out)
   process.exitCode = result.lost === 0 && result.doubled === 0 && result.problems === 0 && result.digests_equal && result.longest_answer_ms < stallMax ? 0 : 1
 
   function longestOf(what: "answer" | "commit") {

@@ -1,33 +1,40 @@
 /**
  * Random faults on real processes, run after run, each from a seed that replays its schedule: what must be true
- * whatever happens is looked at after each. 20 to 40 seconds a run.
- *
- * `node test/soak/faults.ts --runs 50 --seed 1 --out faults.json [--only "freeze,kill local agent"]`
- *
- * `kill -INT` of this process ends it after the present run. Exit code 0: every run was sound. What this machine cannot do is left out by name.
+ * whatever happens is looked at after each. 20 to 40 seconds a run. `npm run faults -- --help` tells the flags. What this
+ * machine cannot do is left out by name.
  */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
-import { parseArgs } from "node:util"
+import { appendFileSync, writeFileSync } from "node:fs"
 import { faultKinds } from "../support/faults/kinds.ts"
 import { enterOwnNetwork, lineLacks } from "../support/faults/line.ts"
 import { runPlan, type Run } from "../support/faults/run.ts"
 import { planOf } from "../support/faults/schedule.ts"
+import { flagsOf, misused, say, stopsOnSignals, tell } from "../support/script.ts"
+import { closeWorlds } from "../support/world.ts"
 
-const { values } = parseArgs({ options: { runs: { type: "string", default: "10" }, seed: { type: "string", default: "1" }, out: { type: "string" }, only: { type: "string" } } })
-const say = (line: string) => void process.stdout.write(`${line}\n`)
-
+const flags = flagsOf("faults", "Random faults on real processes. Exit code 0: every run was sound. Ctrl-C ends it after the present run, a second one at once.", {
+  runs: { default: 10, value: "N", says: "how many" },
+  seed: { default: 1, value: "N", says: "of the first; each further one is one more" },
+  only: { default: null, value: "LIST", says: "of these kinds alone, such as \"freeze,kill local agent\"" },
+  out: { default: null, value: "FILE", says: "a line of JSON for each run" }
+})
 const lacks = lineLacks()
+const only = flags.only?.split(",").map((name) => name.trim())
+const unknown = only?.find((name) => !faultKinds.some(({ kind }) => kind === name))
+if (unknown !== undefined) misused("faults", `no such fault: ${unknown}; there are ${faultKinds.map(({ kind }) => kind).join(", ")}`)
 if (lacks === undefined) enterOwnNetwork()
-const only = values.only?.split(",").map((name) => name.trim())
 const can = (kind: (typeof faultKinds)[number]) => (only === undefined || only.includes(kind.kind)) && (kind.needsLine === undefined || lacks === undefined)
 for (const kind of faultKinds) if (kind.needsLine && lacks !== undefined) say(`left out: ${kind.kind}: ${lacks}`)
 
 let unsound = 0
 let done = 0
 let over = false
-process.once("SIGINT", () => { over = true })
-const seeds = Array.from({ length: Number(values.runs) }, (_, i) => Number(values.seed) + i)
-if (values.out !== undefined) writeFileSync(values.out, "")
+const struck = new Map<string, number>()
+stopsOnSignals({ ask: () => { over = true }, close: closeWorlds })
+const seeds = Array.from({ length: flags.runs }, (_, i) => flags.seed + i)
+if (flags.out !== undefined) writeFileSync(flags.out, "")
+const keep = (run: Partial<Run> | { readonly seed: number; readonly sound: false; readonly brokeOff: string }) => {
+  if (flags.out !== undefined) appendFileSync(flags.out, `${JSON.stringify(run)}\n`)
+}
 for (const seed of seeds) {
   if (over) break
   done++
@@ -37,7 +44,7 @@ for (const seed of seeds) {
   if (run instanceof Error) {
     unsound++
     say(`  NOT SOUND: the run broke off: ${run.message}`)
-    if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify({ seed, sound: false, brokeOff: run.message })}\n`)
+    keep({ seed, sound: false, brokeOff: run.message })
     continue
   }
   if (!run.sound) unsound++
@@ -46,13 +53,10 @@ for (const seed of seeds) {
     for (const line of run[name].slice(0, 5)) say(`    ${name}: ${line.slice(0, 1500)}`)
     if (run[name].length > 5) say(`    ${name}: and ${run[name].length - 5} more`)
   }
-  if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(run)}\n`)
+  keep(run)
+  for (const { kind } of run.struck) struck.set(kind, (struck.get(kind) ?? 0) + 1)
 }
-if (values.out !== undefined && existsSync(values.out)) summarise(readFileSync(values.out, "utf8").trim().split("\n").map((line): Partial<Run> => JSON.parse(line)))
+for (const [kind, times] of struck) say(`${kind}: ${times}`)
 say(`${done} runs, ${unsound} not sound`)
+tell({ runs: done, unsound, struck: Object.fromEntries(struck) })
 process.exit(unsound === 0 ? 0 : 1)
-
-function summarise(runs: ReadonlyArray<Partial<Run>>) {
-  const kinds = Map.groupBy(runs.flatMap(({ struck }) => struck ?? []), ({ kind }) => kind)
-  for (const [kind, struck] of kinds) say(`${kind}: ${struck.length}`)
-}

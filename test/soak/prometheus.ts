@@ -1,14 +1,15 @@
 /**
  * Prometheus itself on both sides: `npm run prometheus`. Debian's `prometheus` scrapes a hosted backend and a local one
  * with the rules of infra/prometheus, their waits and thresholds shortened; the link is cut, the queue grows, syncs fail;
- * each alert has to fire, and to resolve when all is well again. Exit code 0: all did. A minute on a quiet machine.
+ * each alert has to fire, and to resolve when all is well again. A minute on a quiet machine.
  */
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { done, linkedHosted, statusOf } from "../support/linked.ts"
 import { freePort } from "../support/natsServer.ts"
+import { flagsOf, misused, stopsOnSignals, tell } from "../support/script.ts"
 import { agreed, makeWorld, until } from "../support/world.ts"
 
 /** How the rules differ here, so that a minute is enough. */
@@ -23,7 +24,12 @@ const resolvesWithin = 180_000
 
 interface Alerts { readonly data: { readonly alerts: ReadonlyArray<{ readonly state: string; readonly labels: { readonly alertname: string; readonly instance: string } }> } }
 
+const flags = flagsOf("prometheus", "Prometheus itself scrapes both sides with the rules of infra/prometheus. Exit code 0: each alert fired, and resolved.", {
+  out: { default: null, value: "FILE", says: "write the result there too" }
+})
+if (spawnSync("prometheus", ["--version"], { stdio: "ignore" }).error !== undefined) misused("prometheus", "there is no prometheus on the path (Debian: prometheus)")
 const world = await makeWorld()
+stopsOnSignals({ close: world.close })
 const { hosted, link } = await linkedHosted(world)
 const local = await world.local("a")
 const tenant = await world.pair(hosted, local)
@@ -39,7 +45,6 @@ const targets = [hosted, local].map((backend) => `"${new URL(backend.url()).host
 writeFileSync(join(dir, "prometheus.yml"), `global: { scrape_interval: 1s, evaluation_interval: 1s }\nrule_files: [rules.yml]\nscrape_configs: [{ job_name: maestra, static_configs: [{ targets: [${targets}] }] }]\n`)
 const port = await Effect.runPromise(freePort)
 const prometheus = spawn("prometheus", [`--config.file=${join(dir, "prometheus.yml")}`, `--storage.tsdb.path=${join(dir, "data")}`, `--web.listen-address=127.0.0.1:${port}`], { stdio: "ignore" })
-prometheus.on("error", (cause) => { throw new Error("prometheus is not here: apt-get install prometheus", { cause }) })
 
 const ask = async <A>(path: string): Promise<A> => await fetch(`http://127.0.0.1:${port}${path}`).then((response) => response.json()) as A
 const firing = async () => new Set((await ask<Alerts>("/api/v1/alerts")).data.alerts.filter(({ state }) => state === "firing").map(({ labels }) => labels.alertname))
@@ -64,7 +69,7 @@ try {
     await until(async () => (await statusOf(local)).pending === 0, 20_000)
   }
   await until(async () => { const left = await firing(); return wanted.every((name) => !left.has(name)) }, resolvesWithin, () => "still firing")
-  console.log(JSON.stringify({ ok: true, fired_after_s: Object.fromEntries(wanted.map((name) => [name, fired.get(name)])), resolved_after_s: Math.round((performance.now() - mended) / 1000) }))
+  tell({ ok: true, fired_after_s: Object.fromEntries(wanted.map((name) => [name, fired.get(name)])), resolved_after_s: Math.round((performance.now() - mended) / 1000) }, flags.out)
 } finally {
   prometheus.kill("SIGTERM")
   await world.close()

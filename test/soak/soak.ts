@@ -5,14 +5,11 @@
  * after a warm-up they must be flat, and the disk may grow with the data only. At the end the backends' own metrics are
  * asked how syncing went: more than 99 % of all tries succeeded, and a typical write was elsewhere within 5 s.
  *
- * `npm run soak -- [--minutes 60] [--out soak.json] [--imported 200000] [--seed 1] [--pause 900]`. `--pause`: between two
- * writes at one backend, milliseconds. Exit code 0: flat, all agree at the end, nothing lost, and syncing as promised.
- * `kill -INT` of this process (not Ctrl-C, which ends the backends too) ends the watch, and what was seen so far is judged.
+ * `npm run soak -- --help` tells the flags.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs } from "node:util"
 import { Effect } from "effect"
 import { random } from "../property/projections/rig.ts"
 import { startLoad } from "../support/faults/load.ts"
@@ -21,25 +18,36 @@ import { makeStage } from "../support/faults/stage.ts"
 import { startTyping } from "../support/faults/surface.ts"
 import { eventsOf, verified } from "../support/load.ts"
 import { findBinary, freePort } from "../support/natsServer.ts"
-import { agreed, type Backend, digestOf } from "../support/world.ts"
+import { flagsOf, say, stopsOnSignals, tell } from "../support/script.ts"
+import { agreed, type Backend, closeWorlds, digestOf } from "../support/world.ts"
 import { arePeersAsPromised, counted, isAsPromised, peersSeen, syncSeen, type Told } from "./measure/ownMetrics.ts"
 import { writeProfiledServer } from "./measure/profiled.ts"
 import { diskOf, sampleOf } from "./measure/sample.ts"
 import { judge, type Kind, type Point } from "./measure/series.ts"
 
-const { values: flags } = parseArgs({ options: { minutes: { type: "string", default: "60" }, out: { type: "string", default: "soak.json" }, every: { type: "string", default: "30" }, imported: { type: "string", default: "200000" }, seed: { type: "string", default: "1" }, pause: { type: "string", default: "900" } } })
-const minutes = Number(flags.minutes)
-const everyMs = Number(flags.every) * 1000
+const flags = flagsOf("soak", [
+  "An hour of mixed use with short outages, and what it leaves behind in every process.",
+  "Exit code 0: flat, all agree at the end, nothing lost, and syncing as promised. Ctrl-C ends the watch, and what was seen is judged."
+].join("\n"), {
+  minutes: { default: 60, value: "N", says: "how long" },
+  every: { default: 30, value: "SECONDS", says: "between two looks" },
+  imported: { default: 200_000, value: "N", says: "messages that are there before" },
+  pause: { default: 900, value: "MS", says: "between two writes at one backend" },
+  seed: { default: 1, value: "N", says: "of everything that is left to chance" },
+  out: { default: "soak.json", value: "FILE", says: "the result with every figure read" }
+})
+const { minutes } = flags
+const everyMs = flags.every * 1000
 /** A third, and no more than twenty minutes: caches fill, the heap finds its size. */
 const warmUpMinutes = Math.min(20, minutes / 3)
-const writePauseMs = Number(flags.pause)
+const writePauseMs = flags.pause
 const typePauseMs = 1000
 const telemetryEveryMs = 1000
 const importEveryMs = 180_000
 const importedAtOnce = 100
 const writesPerConversation = 500
 /** Messages imported before the watch begins: tables larger than their page caches (24 MiB a process), which then are full and grow no more. */
-const importedCount = Number(flags.imported)
+const importedCount = flags.imported
 const importedPerConversation = 1000
 const importWithinMs = 600_000
 const readWithinMs = 600_000
@@ -48,7 +56,6 @@ const outages = { everyMs: [100_000, 200_000], lastMs: [500, 20_000] } as const
 
 const tickMs = 250
 
-const say = (line: string) => void process.stderr.write(`${line}\n`)
 const sleep = (ms: number) => new Promise<void>((wait) => setTimeout(wait, ms))
 const probe = fileURLToPath(new URL("measure/insideProbe.ts", import.meta.url))
 const probeFiles = new Map<string, string>()
@@ -66,7 +73,7 @@ const stage = await makeStage({ hosted: 1, locals: 2, surface: "web", tight: fal
   writeProfiledServer(join(at, "nats-server"), binary, port)
   return { NODE_OPTIONS: `--import ${probe} --heapsnapshot-signal=SIGUSR2`, MAESTRA_PROBE_FILE: `${at}.json`, MAESTRA_PROBE_EVERY_MS: String(everyMs), NATS_SERVER: join(at, "nats-server") }
 })
-const dice = random(Number(flags.seed))
+const dice = random(flags.seed)
 /** The longest this process, which only waits, was not let run: what nobody on this machine could answer in. */
 let stoodStill = 0
 let ticked = performance.now()
@@ -75,7 +82,7 @@ setInterval(() => {
   ticked = performance.now()
 }, tickMs).unref()
 let over = false
-process.once("SIGINT", () => { over = true })
+stopsOnSignals({ ask: () => { over = true }, close: closeWorlds })
 const between = ([least, most]: readonly [number, number]) => least + dice.below(most - least)
 /** Sleeps, and wakes at the end. */
 const pause = async (ms: number) => {
@@ -169,7 +176,7 @@ try {
   const before = counted(await scrapes())
   const told: Array<Told> = []
   const load = startLoad(stage, dice, writePauseMs, (n) => `c${Math.floor(n / writesPerConversation)}`)
-  const typing = await startTyping(stage, "web", random(Number(flags.seed) + 1), typePauseMs)
+  const typing = await startTyping(stage, "web", random(flags.seed + 1), typePauseMs)
   const measuring = startMeasuring(stage, telemetryEveryMs)
   const brought = { imported: 0 }
   const written = () => load.acknowledged.length + typing.typed.length + measuring.acked.size + brought.imported
@@ -220,7 +227,7 @@ try {
     disk: grown.at(-1), sync, peers, sync_as_promised: isAsPromised(sync) && arePeersAsPromised(peers)
   }
   writeFileSync(flags.out, `${JSON.stringify({ ...result, points: Object.fromEntries(points) }, null, 1)}\n`)
-  process.stdout.write(`${JSON.stringify({ ...result, verdicts: undefined }, null, 2)}\n`)
+  tell({ ...result, verdicts: undefined })
   for (const { flat, grown, kind, last, mean, most, name, per_thousand_writes } of verdicts) say(`${flat ? "flat " : "GROWS"} ${name}: mean ${mean}, last ${last}, ${per_thousand_writes} in a thousand writes, ${grown} in all of ${most} (${kind})`)
   process.exitCode = result.flat && agree && lost === 0 && held === undefined && telemetryWrong.length === 0 && result.sync_as_promised && stage.surprises.length === 0 ? 0 : 1
 } finally {

@@ -3,22 +3,27 @@
  * by a binary of another path with another configuration, then the two hosted processes, then the admin role, each by
  * another checkout. Then everything must be there once, and the same everywhere.
  *
- * `npm run upgrade -- [--from REF] [--out FILE]`: `REF` is the version it begins with, of this repository's history;
- * without it the same version under another path. Exit code 0: as expected.
+ * `npm run upgrade -- --help` tells the flags.
  */
-import { execFileSync } from "node:child_process"
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { copyFileSync, mkdirSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs } from "node:util"
 import { makeCluster } from "../support/cluster.ts"
 import { whole } from "../support/load.ts"
+import { flagsOf, misused, say, stopsOnSignals, tell } from "../support/script.ts"
 import { agreed, digestOf, maestra, makeWorld, type Version } from "../support/world.ts"
 import { missing, writing } from "../support/writing.ts"
 
-const { values } = parseArgs({ options: { from: { type: "string" }, out: { type: "string" } } })
+const values = flagsOf("upgrade", [
+  "A cluster is upgraded while it is written to: servers, hosted processes, admin role, one by one.",
+  "Exit code 0: nothing lost or doubled, and the same everywhere."
+].join("\n"), {
+  from: { default: null, value: "REF", says: "the version it begins with, of this repository's history; else the same version under another path" },
+  out: { default: null, value: "FILE", says: "write the result there too" }
+})
 const root = fileURLToPath(new URL("../../", import.meta.url))
-const say = (line: string) => void process.stdout.write(`${line}\n`)
+if (values.from !== undefined && spawnSync("git", ["rev-parse", "--verify", "--quiet", `${values.from}^{commit}`], { cwd: root, stdio: "ignore" }).status !== 0) misused("upgrade", `there is no version ${values.from} in this repository`)
 const began = performance.now()
 const at = () => `${((performance.now() - began) / 1000).toFixed(1)} s`
 const unlimited = ["--syncs-per-minute", "1000000"]
@@ -40,6 +45,7 @@ const old = (() => {
 const versionOf = (): Version => ({ maestra: old })
 const admin = versionOf()
 const cluster = await makeCluster(world, 2, undefined, admin)
+stopsOnSignals({ close: () => Promise.all([world.close(), cluster.close()]) })
 try {
   const versions = [versionOf(), versionOf()] as const
   const join1 = (version: Version) => ({ cluster: cluster.file, args: unlimited, version })
@@ -91,8 +97,7 @@ try {
   const lost = (await Promise.all(all.map((backend) => missing(backend, tenant, acknowledged)))).flat()
   const digests = await Promise.all(all.map(async (backend) => (await digestOf(backend, tenant)).digest))
   const result = { from: values.from ?? null, acknowledged: acknowledged.length, lost: lost.length, doubled: doubled.length, problems: problems.length, digests_equal: digests.every((one) => one === digest), steps }
-  say(JSON.stringify(result, null, 2))
-  if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(result, null, 2)}\n`)
+  tell(result, values.out)
   process.exitCode = result.lost === 0 && result.doubled === 0 && result.problems === 0 && result.digests_equal ? 0 : 1
 } finally {
   await world.close()

@@ -34,8 +34,10 @@ export const reboundName = "rebound.example"
 /** A real headless browser with a profile of its own, which ends with `close`. Firefox is Debian's, driven by WebDriver BiDi. */
 export const startBrowser = (engine: Engine): Promise<Browser> => engine === "chromium" ? startChromium() : startFirefox()
 
-const startChromium = () =>
+/** `ownSignals`: the caller ends it at Ctrl-C, and puts away more than this. */
+export const startChromium = (ownSignals = false): Promise<Browser> =>
   chromium.launch({
+    handleSIGINT: !ownSignals, handleSIGTERM: !ownSignals, handleSIGHUP: !ownSignals,
     executablePath: executables.chromium!,
     args: [
       ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),

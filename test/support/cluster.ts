@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { appendFileSync, globSync, readFileSync, rmSync } from "node:fs"
+import { appendFileSync, existsSync, globSync, readFileSync, rmSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 import { asUser } from "./faults/line.ts"
 import type { SmallDisks } from "./smallDisks.ts"
-import { maestra, run, until, type Version, type World } from "./world.ts"
+import { maestra, ownGroup, run, until, type Version, type World } from "./world.ts"
 
 /** A process of a cluster, to be killed and started again. */
 export interface Part {
@@ -54,6 +54,9 @@ interface Told {
 
 export const clusterHome = (world: World): string => join(world.dir, "hub")
 
+/** What has no stdin to watch ends when this process does, however that ends; where the kernel can do that. */
+const endsWithUs = existsSync("/usr/bin/setpriv") ? ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--"] : []
+
 /** Users that are nobody: the servers', where each has one of its own. */
 export const serverUsers = [60_001, 60_002, 60_003]
 
@@ -72,7 +75,7 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
     let binary = world.secrets["NATS_SERVER"]!
     const part = partOf({
       name,
-      command: () => [...enter, ...(ownUsers ? asUser(uid) : []), binary, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
+      command: () => [...enter, ...(ownUsers ? asUser(uid) : []), ...endsWithUs, binary, "-c", join(folder, "nats.conf"), "-l", join(folder, "server.log")],
       env: {},
       isReady: () => greets(client_port),
       log: () => readFileSync(see(join(folder, "server.log")), "utf8")
@@ -87,7 +90,7 @@ export const makeCluster = async (world: World, partitions: number, disks?: Smal
     let said = ""
     return partOf({
       name: `disk of ${name}`,
-      command: () => [...enter, version.maestra, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
+      command: () => [...enter, ...endsWithUs, version.maestra, "hosted", "cluster", "disk", "--in", join(told.dir, name)],
       env: { ...process.env },
       isReady: () => said.includes("watching"),
       hear: (text) => { said += text },
@@ -156,7 +159,7 @@ const partOf = (what: {
       if (!running()) {
         what.begin?.()
         const [program, ...words] = what.command()
-        const started = child = spawn(program!, words, { env: what.env, stdio: ["pipe", "pipe", "pipe"] })
+        const started = child = spawn(program!, words, { env: what.env, stdio: ["pipe", "pipe", "pipe"], ...ownGroup })
         for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => what.hear?.(bytes.toString()))
       }
       await until(async () => {

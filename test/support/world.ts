@@ -6,52 +6,12 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { type Link, makeLink } from "./tcpLink.ts"
+import type { Told } from "./told.ts"
 import type { SmallDisks } from "./smallDisks.ts"
 import { findBinary, freePort as anyFreePort } from "./natsServer.ts"
 
 /** The command line as its users start it: with the flags of Node that keep its memory small. */
 export const maestra = fileURLToPath(new URL("../../src/cli/maestra.sh", import.meta.url))
-
-/** A message as the backends tell it. */
-export interface ToldMessage {
-  readonly id: string
-  readonly role: string
-  readonly content: string
-  readonly tier: string
-  readonly conflicted?: true
-  readonly shared?: { readonly content?: string }
-}
-
-/**
- * The fields of every answer these tests look into, as if each were always there: a field an answer does not have reads
- * as `undefined`, and whatever is asserted of it fails.
- */
-export interface Told {
-  readonly code: string
-  readonly tenant: string
-  readonly state: string
-  readonly sentence: string
-  readonly pending: number
-  readonly behind: number
-  readonly conversations: number
-  readonly messages: number & ReadonlyArray<ToldMessage>
-  readonly digest: string
-  readonly type: string
-  readonly status: number
-  readonly field: string
-  readonly hint: string
-  readonly needs: string | null
-  readonly quarantined: number
-  readonly peer_id: string
-  readonly backend_id: string
-  readonly peers: ReadonlyArray<{ readonly peer_id: string; readonly user_id: string; readonly status: string }>
-  readonly reached: { readonly tier: string; readonly missing: ReadonlyArray<string> }
-  readonly registration_expires_at: string
-  readonly expires_at: string
-  readonly network_status: { readonly link: string; readonly since: string }
-  readonly log_epoch: number
-  readonly invalid: ReadonlyArray<{ readonly line: number; readonly why: string }>
-}
 
 /** Which checkout a backend is started from; looked at whenever it starts. */
 export interface Version {
@@ -107,9 +67,16 @@ export interface World {
   readonly close: () => Promise<void>
 }
 
+/** Ctrl-C is for who runs the test or script; what that started ends by its word, or at the end of its stdin. */
+export const ownGroup = { detached: true } as const
+
 /** On a machine busy with much else the program alone takes half a minute to load. */
 const startWithinMs = 120_000
 const freePort = () => Effect.runPromise(anyFreePort)
+
+const open = new Set<World>()
+/** Close every world there is: a script was told to stop. */
+export const closeWorlds = (): Promise<unknown> => Promise.all([...open].map((world) => world.close()))
 
 /** A place with backends on free loopback ports, in a temporary folder; `close` ends every process it started. */
 export const makeWorld = async (): Promise<World> => {
@@ -127,7 +94,7 @@ export const makeWorld = async (): Promise<World> => {
     backends.push(backend)
     return backend
   }
-  return {
+  const world: World = {
     dir, masterKey,
     secrets,
     hosted: async (name = "hosted", options = {}) => {
@@ -160,11 +127,14 @@ export const makeWorld = async (): Promise<World> => {
     },
     leafPort: (hosted) => leafPorts.get(hosted)!,
     close: async () => {
+      open.delete(world)
       for (const link of links) link.close()
       await Promise.all(backends.map((backend) => backend.stop()))
       rmSync(dir, { recursive: true, force: true })
     }
   }
+  open.add(world)
+  return world
 }
 
 const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: string; readonly home: string; readonly args: ReadonlyArray<string>; readonly env: Readonly<Record<string, string>>; readonly url: string; readonly disks: SmallDisks | undefined; readonly version: Version }): Backend => {
@@ -194,7 +164,7 @@ const backendAt = (options: { readonly side: "hosted" | "local"; readonly name: 
     start: async () => {
       if (running()) return
       const [program, ...words] = command()
-      const started = child = spawn(program!, [...words, side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] })
+      const started = child = spawn(program!, [...words, side, "up", ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"], ...ownGroup })
       for (const stream of [started.stdout!, started.stderr!]) stream.on("data", (bytes: Buffer) => { log += bytes.toString() })
       await until(async () => {
         if (!running()) throw new Error(`${name} ended while starting:\n${log.slice(-3000)}`)

@@ -88,5 +88,5 @@ const npmFaults = (args: Words): ReadonlyArray<string> => {
   const flags = args.includes("--") ? args.slice(args.indexOf("--") + 1).filter((word) => word.startsWith("--")) : []
   const file = /\S+\.m?[jt]s\b/.exec(script)?.[0]
   const text = file === undefined ? "" : readFileSync(join(root, file), "utf8")
-  return flags.filter((flag) => !new RegExp(`\\b${flag.slice(2)}: \\{ type:|"${flag}"`).test(text)).map((flag) => `${file} knows no ${flag}`)
+  return flags.filter((flag) => !new RegExp(`\\b${flag.slice(2)}"?: \\{ (?:type|default):|"${flag}"`).test(text)).map((flag) => `${file} knows no ${flag}`)
 }

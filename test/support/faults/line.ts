@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync } from "node:child_process"
 import { existsSync } from "node:fs"
 
 /** The leaf links' way through a network namespace of this run's own, which can be spoiled. */
@@ -23,13 +23,15 @@ export const lineLacks = (): string | undefined => {
 
 const run = (name: string, ...args: ReadonlyArray<string>) => void execFileSync(found(name)!, args, { stdio: ["ignore", "ignore", "pipe"] })
 
-/** Start this program again in a network and with mounts of its own, unless it is there already; then bring up its loopback. */
+/**
+ * Become this program in a network and with mounts of its own, unless it is there already; then bring up its loopback. It
+ * stays the same process, so that a signal to it reaches it.
+ */
 export const enterOwnNetwork = (): void => {
   if (process.env[ownNetwork] !== "1") {
     const lacks = lineLacks()
     if (lacks !== undefined) throw new Error(`no network of our own: ${lacks}`)
-    const { status } = spawnSync("unshare", ["-n", "-m", process.execPath, ...process.argv.slice(1)], { stdio: "inherit", env: { ...process.env, [ownNetwork]: "1" } })
-    process.exit(status ?? 1)
+    process.execve!(found("unshare")!, ["unshare", "-n", "-m", process.execPath, ...process.argv.slice(1)], { ...process.env, [ownNetwork]: "1" })
   }
   // packets as small as a real line's
   run("ip", "link", "set", "lo", "mtu", "1500", "up")
