@@ -134,7 +134,8 @@ const absorb = Effect.fnUntraced(function*(tx: Transaction, projections: Readonl
   }
   const from = held?.seq ?? 0
   if (from < (offer.after ?? 0)) return held ?? { seq: 0, epoch: offer.epoch }
-  const fresh = offer.entries.filter((entry) => entry.seq > from)
+  // what is missing is told once the log was read further, at the place of the record that lacks it; told twice, it is kept once
+  const fresh = offer.entries.filter((entry) => entry.kind === "problem" || entry.seq > from)
   for (const part of cutAtErasures(fresh)) yield* absorbPart(tx, projections, part)
   const seq = Math.max(from, offer.through ?? 0, fresh[fresh.length - 1]?.seq ?? 0)
   const position: Position = { seq, epoch: offer.epoch }

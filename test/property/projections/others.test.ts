@@ -177,6 +177,10 @@ describe("sync state", () => {
       assert.deepStrictEqual({ digest: head.digest, from: head.from, to: head.to }, { digest: "digest 4", from: 4, to: 4 })
       assert.deepStrictEqual((yield* syncState.problems({ tenant, limit: 10 })).map((row) => ({ ...row })), [{ seq: 3, what: "quarantined", detail: "signature" }])
       assert.deepStrictEqual([...yield* syncState.problemCounts(tenant)], [["quarantined", 1]])
+      // what is missing is known once the log was read further than the record that lacks it
+      const missing: Entry = { kind: "problem", seq: 2, tenant, what: "quarantined", detail: "1 of 2 events are missing" }
+      for (const entries of [[missing, commit(5, "hosted")], [missing]]) assert.strictEqual((yield* projections.absorb({ cursor: "log", epoch: "1", entries })).seq, 5)
+      assert.deepStrictEqual([...yield* syncState.problemCounts(tenant)], [["quarantined", 2]])
 
       const at = (peer_id: string, log_seq: number, second: number) => ({ peer_id, log_seq, seen_at: `2026-11-22T10:00:0${second}.000Z` })
       yield* syncState.reportPositions(tenant, [at("a", 5, 2), at("b", 3, 2)])
