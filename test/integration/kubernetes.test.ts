@@ -15,6 +15,7 @@ import { watchText } from "../../src/hosted/cluster/watchDisk.ts"
 import { makeHubSecrets } from "../../src/nats/hubSecrets.ts"
 import { serverVersionMin } from "../../src/nats/serverVersion.ts"
 import { accountValues, at, merged, natsConfOf, unknownSettings, type Values } from "../support/natsChart.ts"
+import { unknownFields, unknownInContainer, unknownInVolume } from "../support/kubernetes.ts"
 import { findBinary } from "../support/natsServer.ts"
 import { runCli } from "../support/runCli.ts"
 
@@ -46,6 +47,19 @@ const mayDoOnlyWhatItNeeds = (pod: Values, containers: ReadonlyArray<Values>) =>
   for (const container of containers) assert.deepStrictEqual(at(container, "securityContext"), confined)
   assert.strictEqual(pod["automountServiceAccountToken"], false)
 }
+
+describe("the manifests", () => {
+  it.each(manifests.map((one) => [`${String(one["kind"])} ${String(at(one, "metadata")["name"])}`, one] as const))("%s has the fields Kubernetes has", (_, one) => {
+    assert.deepStrictEqual(unknownFields(one), [])
+  })
+
+  it("would be found wrong", () => {
+    const set = manifest("StatefulSet", "maestra-admin")
+    assert.deepStrictEqual(unknownFields(merged(set, { apiVersion: "apps/v2", spec: { replica: 1, template: { spec: { initContainers: [{ arg: ["x"] }], volumes: [{ name: { of: "x" } }] } } } })),
+      ["apiVersion", "spec.template.spec.initContainers.0.arg", "spec.template.spec.volumes.0.name", "spec.replica"])
+    assert.deepStrictEqual(unknownFields({ kind: "Pod" }), ["kind"])
+  })
+})
 
 describe("the NATS chart's values", () => {
   let place: { readonly certificates: string; readonly data: string }
@@ -116,6 +130,7 @@ describe("what watches a server's disk", () => {
   it("is one container in the server's pod, and nothing else is patched", () => {
     assert.strictEqual(added("/spec/containers/-").length + added("/spec/volumes/-").length, patches.length)
     assert.lengthOf(added("/spec/containers/-"), 1)
+    assert.deepStrictEqual([...unknownInContainer(sidecar!), ...added("/spec/volumes/-").flatMap(unknownInVolume)], [])
     assert.strictEqual(sidecar!["image"], list(at(manifest("Deployment", "maestra-hosted"), "spec", "template", "spec"), "containers")[0]!["image"])
   })
 
