@@ -52,6 +52,8 @@ export const HeadAnswer = Schema.Struct({
   time: Schema.optionalKey(Time),
   /** The answer to `mirror`: it holds as many messages as the log up to there. */
   mirror_whole: Schema.optionalKey(Schema.Boolean),
+  /** The answer to `damaged`, where another server feeds the mirror from now on: it is to be fetched anew. */
+  mirror_again: Schema.optionalKey(Schema.Boolean),
   /** Who signs the tokens of links now (`iss`): one of another is renewed. Nothing where that was never replaced. */
   leaf_issuer: Schema.optionalKey(Schema.String),
   /** Each peer's reported position in the log, for `everywhere`: unrevoked peers seen in 30 days. */

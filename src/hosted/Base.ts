@@ -18,7 +18,7 @@ import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { jetStreamKeyValue, type KeyValue } from "../nats/keyValue.ts"
 import { countThrough } from "../nats/orderedReader.ts"
 import { type HubSecrets, peersSigner } from "../nats/hubSecrets.ts"
-import { ensurePeerConsumer } from "../nats/peerConsumer.ts"
+import { ensurePeerConsumer, movePeerConsumer } from "../nats/peerConsumer.ts"
 import { hearDisks, tellDisk } from "../nats/serverDisks.ts"
 import { ensureStream } from "../nats/provision.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
@@ -139,6 +139,8 @@ export interface Found {
 export interface Peers {
   /** The peer's mirror is whole up to `from`. */
   readonly ensureConsumer: (log: string, tenant: string, peer: string, from: number) => Effect.Effect<void, LogUnavailable>
+  /** Feed it from another server's copy; false where there is none. */
+  readonly moveConsumer: (log: string, tenant: string, peer: string) => Effect.Effect<boolean, LogUnavailable>
   /** How many messages of the tenant that log holds up to there. */
   readonly countThrough: (log: string, tenant: string, seq: number) => Effect.Effect<number | undefined, LogUnavailable>
 }
@@ -266,6 +268,7 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
     connection: service,
     peers: {
       ensureConsumer: (log, tenant, peer, from) => Effect.asVoid(ensurePeerConsumer(service, { log, tenant, peer, from })),
+      moveConsumer: (log, tenant, peer) => movePeerConsumer(service, { log, tenant, peer }),
       countThrough: (log, tenant, seq) => countThrough(service, { stream: log, filter: subjects.logTenant(tenant), through: seq })
     }
   })
@@ -275,7 +278,6 @@ export const openBase = Effect.fn("openBase")(function*(options: HostedOptions) 
   }
   if (role !== undefined) yield* supervise(options, "signing key", keepSigning({ record: parts.signerRecord, secrets: role.secrets, keep: role.keepHub, renewAccounts: role.cutting.renewAccounts }))
   yield* adoptShared(deployment.identity, SubscriptionRef.getUnsafe(parts.keyRecord.held))
-  /** This process among others. */
   const name = uuidV7()
   return {
     /** None where this process joined a deployment: the tenant store's key is another's to replace. */

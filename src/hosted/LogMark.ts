@@ -53,6 +53,7 @@ export const markFile = (dataDir: string, log: Pick<EventLog, "name">): MarkStor
 const idKey = "maestra-log-id"
 const epochKey = "maestra-log-epoch"
 const ownKey = "maestra-own-complete-in"
+const damageKey = "maestra-damage"
 
 /**
  * Which epoch the log is in, from what the mark remembers and what the stream now holds.
@@ -83,9 +84,10 @@ export const epochOf = (metadata: Readonly<Record<string, string>>): number | un
 export const idOf = (metadata: Readonly<Record<string, string>>): string | undefined => metadata[idKey]
 
 /** What a stream's description says of its log. */
-export const metadataOf = (mark: Pick<Mark, "log_id" | "log_epoch" | "own_complete_in">): Readonly<Record<string, string>> => ({
+export const metadataOf = (mark: Pick<Mark, "log_id" | "log_epoch" | "own_complete_in" | "damage">): Readonly<Record<string, string>> => ({
   [idKey]: mark.log_id,
   [epochKey]: String(mark.log_epoch),
+  ...(mark.damage === undefined ? {} : { [damageKey]: mark.damage }),
   ...(mark.own_complete_in === undefined ? {} : { [ownKey]: String(mark.own_complete_in) })
 })
 
@@ -112,7 +114,7 @@ export const joinedMark = Effect.fnUntraced(function*(log: EventLog) {
   const { lastSeq, metadata } = yield* log.info
   const id = metadata[idKey]
   if (id === undefined) return yield* new Unnamed({ log: log.name })
-  const own = metadata[ownKey]
-  const mark: Mark = { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq, ...(own === undefined ? {} : { own_complete_in: Number(own) }) }
+  const [own, damage] = [metadata[ownKey], metadata[damageKey]]
+  const mark: Mark = { log_id: id, log_epoch: Number(metadata[epochKey] ?? 1), high_water: lastSeq, ...(own === undefined ? {} : { own_complete_in: Number(own) }), ...(damage === undefined ? {} : { damage }) }
   return mark
 })

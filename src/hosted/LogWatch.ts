@@ -10,7 +10,7 @@ import { digestOf } from "../security/digest.ts"
 import { LogReader, type Problem } from "../security/LogReader.ts"
 import { type LogEntry, readLogInTurns } from "../security/openLog.ts"
 import type { Parts } from "./Base.ts"
-import { metadataOf, nextEpoch } from "./LogMark.ts"
+import { joinedMark, metadataOf, nextEpoch } from "./LogMark.ts"
 import type { OwnCommits } from "./OwnCommits.ts"
 import type { Partition } from "./Partitions.ts"
 import { remembered } from "./tablesOf.ts"
@@ -56,6 +56,59 @@ const watchOne = Effect.fn("hosted.watchLog")(function*(base: Parts, partition: 
     }
     yield* Effect.raceFirst(otherThan(base.doubted, doubted), wasAway(hub)).pipe(Effect.timeoutOption(lookEvery))
   }
+})
+
+/** A leader that was just chosen knows all it holds within this, and two readings are seldom of the same server's copy. */
+const secondLook = Duration.seconds(10)
+
+/**
+ * On a cluster, whose marks are kept by somebody without tables, each hosted process looks: when anybody found the log other
+ * than it should be, and once a day. nats-server does not compare its copies: one that was spoiled on one server's disk is
+ * what readers get there, and, once that server leads the stream, what the others are brought into line with.
+ */
+export const watchCluster = (base: Parts): Effect.Effect<never> =>
+  Effect.andThen(
+    Effect.forEach(base.partitions.all, (partition) => watchClusterOne(base, partition), { concurrency: "unbounded", discard: true }),
+    Effect.never)
+
+const watchClusterOne = Effect.fn("hosted.watchCluster")(function*(base: Parts, partition: Partition): Effect.fn.Return<never> {
+  let cut = ""
+  let doubted = 0
+  for (;;) {
+    yield* otherThan(base.doubted, doubted).pipe(Effect.timeoutOption(lookEvery))
+    doubted = SubscriptionRef.getUnsafe(base.doubted)
+    // the others heard of it too
+    yield* Effect.sleep(Duration.times(turnMax, yield* Random.next))
+    const looked = yield* lookTwice(base, partition).pipe(Effect.retry(Schedule.spaced(retryEvery)), Effect.orDie)
+    const { damage, missing, wrong } = looked
+    if (missing !== undefined && missing === cut) yield* Effect.logError(`the log lacks what it held, and a new epoch did not help: ${missing}`)
+    else if (missing !== undefined || damage !== "") {
+      cut = missing ?? ""
+      const epoch = yield* raiseShared(partition, looked).pipe(Effect.retry(Schedule.spaced(retryEvery)), Effect.orDie)
+      if (epoch !== undefined) yield* Effect.logWarning("the log lost something that was committed; a new epoch has begun, and peers send again what it lacks", { log: partition.log.name, lost: missing ?? wrong, epoch })
+    }
+  }
+})
+
+const isWhole = ({ damage, missing }: Look): boolean => damage === "" && missing === undefined
+
+/** What is found once more counts. What is not, one server has and another has not. */
+const lookTwice = Effect.fnUntraced(function*(base: Parts, partition: Partition) {
+  const first = yield* look(base, partition)
+  if (isWhole(first)) return first
+  yield* Effect.sleep(secondLook)
+  const second = yield* look(base, partition)
+  if (isWhole(second)) yield* Effect.logWarning("the servers' copies of the log differ: one has lost what the others have", { log: partition.log.name, lost: first.missing ?? first.wrong })
+  return second
+})
+
+/** Two that come to the same at the same moment write the same. Nothing where somebody else has done it. */
+const raiseShared = Effect.fnUntraced(function*(partition: Partition, found: Look) {
+  const held = yield* joinedMark(partition.log)
+  if (held.log_epoch !== partition.mark.log_epoch || (found.missing === undefined && held.damage === found.damage)) return undefined
+  const next = nextEpoch(held, found)
+  yield* partition.log.setMetadata(metadataOf({ ...next, own_complete_in: next.log_epoch }))
+  return next.log_epoch
 })
 
 /** Whether the hub's server is there. */

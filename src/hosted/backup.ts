@@ -20,9 +20,6 @@ export interface BackupContext {
 
 /** The hub's streams that a backup holds, as they are called wherever there are several. */
 export const isLogStream = (name: string): boolean => new RegExp(`^${streams.log.name}(_\\d+)?$`).test(name)
-/** Streams the log of a backed-up cluster is spread over; none of a hub of one server. */
-export const partitionsIn = ({ parts }: { readonly parts: ReadonlyArray<{ readonly name: string }> }): number =>
-  parts.filter(({ name }) => isLogStream(name) && name !== streams.log.name).length
 export const tenantStore = "KV_TENANTS"
 const others: ReadonlyArray<string> = [streams.telemetry.name, streams.audit.name, streams.alerts.name]
 

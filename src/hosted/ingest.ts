@@ -47,8 +47,9 @@ export interface IngestContext {
   readonly refused: (tenant: string, sender: string, verdict: Refusal["verdict"]) => Effect.Effect<void>
   /** Told of each answer to a commit that came over a link. */
   readonly answered: (sender: string, answer: Answer) => Effect.Effect<void>
-  /** A peer said how far it is; answers what the tenant's end of the log is, and everybody's position. */
+  /** A peer said how far it is; answers what the tenant's end of the log is, everybody's position, and whether it has to fetch its mirror anew. */
   readonly reported: (tenant: string, sender: string, request: HeadRequest, head: { readonly journal: string; readonly to: number } | undefined, now: string) => Effect.Effect<{
+    readonly mirrorAgain: boolean
     readonly tenantLastSeq: number
     readonly positions: ReadonlyArray<{ readonly peer_id: string; readonly log_seq: number; readonly seen_at: string }>
   }>
@@ -239,7 +240,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
   // a mirror that asks to be compared, or is of another epoch, may lack what lies before its end
   yield* context.ensureConsumer(tenant, sender, mirror === undefined && log_epoch === context.identity(tenant).epoch ? mirror_seq : 0)
   const held = mirror === undefined ? undefined : yield* context.countThrough(tenant, mirror.last_seq)
-  const { positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, head, now)
+  const { mirrorAgain, positions, tenantLastSeq } = yield* context.reported(tenant, sender, request.success, head, now)
   const { epoch, id } = context.identity(tenant)
   const issuer = context.leafIssuer()
   return {
@@ -253,6 +254,7 @@ const answerHead = Effect.fnUntraced(function*(context: IngestContext, tenant: s
     time: isoTime(yield* Clock.currentTimeMillis),
     // more than the log is fine: it was purged, and the mirror will be
     ...(mirror === undefined || held === undefined ? {} : { mirror_whole: mirror.messages >= held }),
+    ...(mirrorAgain ? { mirror_again: true } : {}),
     ...(issuer === undefined ? {} : { leaf_issuer: issuer }),
     positions
   }

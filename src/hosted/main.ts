@@ -34,7 +34,7 @@ import { authenticateOnHosted, claimedOnHosted } from "./sessions.ts"
 import { gated, nameOnHosted } from "./gated.ts"
 import { type IngestContext, serveIngest } from "./ingest.ts"
 import { hostedKeys, keepKeys } from "./keyRotation.ts"
-import { watchJoined, watchLog } from "./LogWatch.ts"
+import { watchCluster, watchJoined, watchLog } from "./LogWatch.ts"
 import { maintainHosted } from "./maintenance.ts"
 import { hostedNonces } from "./nonces.ts"
 import { hostedObserving, keepLooking } from "./observing.ts"
@@ -89,8 +89,11 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   yield* supervise(options, "keys", keepKeys({ ...base, own }))
   // whoever joined another's hub follows that one's word
   yield* Effect.forkScoped(resumeErasures(base, own))
-  if (base.marks !== undefined) yield* supervise(options, "retention", keepRetention(base, own))
+  // of a cluster's processes none is the one with the hub: each does it, and what two do at once counts once
+  const onCluster = base.replicas > 1
+  if (base.marks !== undefined || onCluster) yield* supervise(options, "retention", keepRetention(base, own))
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
+  if (onCluster) yield* supervise(options, "copies of the log", watchCluster(base))
   yield* supervise(options, "forgetting", base.forgetting.run)
   if (base.keepStoreKey !== undefined) {
     const backup = backupOf(base)

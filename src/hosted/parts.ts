@@ -128,16 +128,33 @@ export const openChains = Effect.fnUntraced(function*({ doubted, hosted, partiti
 /** Reading all of the log takes a quarter of a core for a while: a device cannot have that done more often. */
 const doubtEvery = Duration.minutes(10)
 
+/** The device waits five seconds for its answer. */
+const movePatience = Duration.seconds(3)
+
 export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
   const { ask, connection, logIdentity, opened, partitions, peers, positions, view, watch } = base
   const logOf = (tenant: string) => partitions.of(tenant).log.name
   let doubtedAt = -Infinity
-  /** A device finds more of the log spoiled than the tables here know of: nats-server reads a file again only now and then. */
-  const isWorse = Effect.fnUntraced(function*(tenant: string, { damaged }: HeadRequest, at: number) {
-    if (damaged === undefined || at - doubtedAt < Duration.toMillis(doubtEvery) || damaged <= ((yield* ask(damage)).get(tenant) ?? 0)) return
-    doubtedAt = at
-    yield* Effect.logWarning("a device finds places in the log that do not verify; reading all of it again", { tenant, places: damaged })
-    yield* SubscriptionRef.update(base.doubted, (n) => n + 1)
+  const movedAt = new Map<string, number>()
+  const isDue = (last: number, at: number) => at - last >= Duration.toMillis(doubtEvery)
+  /**
+   * A device finds more of the log spoiled than the tables here know of: nats-server reads a file again only now and then,
+   * and on a cluster each server gives its own copy. So all of it is read again, and the device is fed from another
+   * server. Answers whether it is, and has to fetch its mirror anew.
+   */
+  const isWorse = Effect.fnUntraced(function*(tenant: string, sender: string, { damaged }: HeadRequest, at: number) {
+    if (damaged === undefined || damaged <= ((yield* ask(damage)).get(tenant) ?? 0)) return false
+    if (isDue(doubtedAt, at)) {
+      doubtedAt = at
+      yield* Effect.logWarning("a device finds places in the log that do not verify; reading all of it again", { tenant, places: damaged })
+      yield* SubscriptionRef.update(base.doubted, (n) => n + 1)
+    }
+    if (!isDue(movedAt.get(sender) ?? -Infinity, at)) return false
+    movedAt.set(sender, at)
+    // one that is half way has lost its place too
+    const moved = yield* peers.moveConsumer(logOf(tenant), tenant, sender).pipe(Effect.orElseSucceed(() => false), Effect.timeoutOrElse({ duration: movePatience, orElse: () => Effect.succeed(true) }))
+    if (moved) yield* Effect.logWarning("its mirror comes from another server now: see that one's disk", { tenant, peer: sender })
+    return moved
   })
   return {
     ...chains,
@@ -176,11 +193,11 @@ export const ingestOf = (base: Parts, chains: Chains): IngestContext => {
         // a place in another epoch is none
         const isPresent = request.log_epoch === logIdentity(tenant).epoch
         const log_seq = isPresent ? request.mirror_seq : 0
-        if (isPresent) yield* isWorse(tenant, request, millisOf(now))
+        const mirrorAgain = isPresent && (yield* isWorse(tenant, sender, request, millisOf(now)))
         const report = { peer_id: sender, log_seq, seen_at: now }
         yield* ask(reportPositions(tenant, [report]))
         yield* tellReport(base, tenant, report)
-        return { tenantLastSeq: view.of(tenant).lastSeq, positions: yield* positions(tenant) }
+        return { mirrorAgain, tenantLastSeq: view.of(tenant).lastSeq, positions: yield* positions(tenant) }
       })
   }
 }

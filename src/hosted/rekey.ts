@@ -1,11 +1,12 @@
 import { Effect, Result, Schema } from "effect"
-import { readFile } from "node:fs/promises"
+import { access, mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { holdDirectory } from "../nats/storeLock.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
 import { rekeyFile } from "../security/keyFile.ts"
 import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
 import { replaceFile } from "../security/replaceFile.ts"
+import { adminFolder, layoutFile } from "./cluster/layout.ts"
 import { ClusterJson, clusterContext } from "./Deployment.ts"
 import { noteForAudit } from "./toAudit.ts"
 
@@ -20,13 +21,20 @@ const refuse = (why: string, hint: string) => new RekeyRefused({ why, hint })
  * on, because what opens under the new key already is left as it is. Returns the files.
  */
 export const rekey = Effect.fn("rekey")(function*(dataDir: string, { from, to }: { readonly from: SecretKey; readonly to: SecretKey }) {
-  if (!(yield* holdDirectory(dataDir))) return yield* refuse(`a hosted process runs on ${dataDir}`, "Stop it first, start it with the new key afterwards.")
+  if (!(yield* holdAll(dataDir))) return yield* refuse(`a hosted process or the admin role runs on ${dataDir}`, "Stop it first, start it with the new key afterwards.")
   const keys = join(dataDir, "keys.json")
   yield* rekeyFile(keys, { kind: "master", key: from }, { kind: "master", key: to }).pipe(Effect.mapError((error) => refuse(`${keys} was not changed: ${error._tag}`, error.hint)))
   const files = [keys, ...yield* rekeyCluster(join(dataDir, "cluster.json"), from, to)]
   yield* noteForAudit(dataDir, "rekey")
   return files
 }, Effect.scoped)
+
+/** A cluster's folder belongs to its admin role. */
+const holdAll = Effect.fnUntraced(function*(dataDir: string) {
+  const own = adminFolder(dataDir)
+  const folder = yield* Effect.promise(() => access(layoutFile(dataDir)).then(() => mkdir(own, { recursive: true, mode: 0o700 }).then(() => own), () => dataDir))
+  return yield* holdDirectory(folder)
+})
 
 const rekeyCluster = Effect.fnUntraced(function*(file: string, from: SecretKey, to: SecretKey): Effect.fn.Return<ReadonlyArray<string>, RekeyRefused> {
   const text = yield* Effect.promise(() => readFile(file, "utf8").catch(() => undefined))

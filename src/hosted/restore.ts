@@ -7,13 +7,13 @@ import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { merge } from "../nats/revocation.ts"
 import { holdDirectory } from "../nats/storeLock.ts"
 import { replaceFile } from "../security/replaceFile.ts"
-import { isLogStream, partitionsIn } from "./backup.ts"
+import { isLogStream } from "./backup.ts"
 import { type BackupSet, BackupUnusable, chooseSets, findSets, sizeOf, verifySet } from "./backupFiles.ts"
 import { masterKeyOf, openDeployment } from "./Deployment.ts"
 import { loopbackOnly, startHub } from "./Hub.ts"
 import { epochOf, markFile, metadataOf } from "./LogMark.ts"
 import { commitStaging, dropStaging, finishRestore, isInUse, type Note, openStaging } from "./restoredFolder.ts"
-import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
+import { deploymentIn, partitionsIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
 import { loadGone, saveGone } from "./goneList.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { noteForAudit } from "./toAudit.ts"
@@ -39,7 +39,7 @@ export interface RestoreOrder {
 export const restoreBackup = Effect.fn("restoreBackup")(function*(order: RestoreOrder) {
   const { dataDir, from } = order
   const { keys, log } = yield* Effect.fromResult(chooseSets(from, yield* findSets(from), order.logSet))
-  if (partitionsIn(log.manifest) > 0) return yield* new RestoreRefused({ type: "of-a-cluster", why: `${log.name} is of a cluster`, hint: "Restore it with `maestra hosted cluster restore`." })
+  if ((yield* partitionsIn(log)) > 0) return yield* new RestoreRefused({ type: "of-a-cluster", why: `${log.name} is of a cluster`, hint: "Restore it with `maestra hosted cluster restore`." })
   yield* verifySets([log, keys], order.told)
   if (!(yield* holdDirectory(dataDir))) {
     return yield* new RestoreRefused({ type: "running", why: `a hosted backend runs on ${dataDir}`, hint: "Stop it first, or restore into another data directory (--data-dir)." })

@@ -2,9 +2,10 @@ import { Effect, Option, Result, Schema, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { open, readFile } from "node:fs/promises"
 import { join } from "node:path"
+import { streams } from "../../streams/definitions.ts"
 import type { Wired } from "../nats/connect.ts"
 import { restoreStream, SnapshotHead, snapshotState } from "../nats/snapshot.ts"
-import { deploymentFiles, deploymentPart } from "./backup.ts"
+import { deploymentFiles, deploymentPart, isLogStream } from "./backup.ts"
 import { type BackupSet, BackupUnusable, partFile } from "./backupFiles.ts"
 
 /** The backup was not restored. What was in the data directory is as it was. */
@@ -21,14 +22,29 @@ export interface StreamPart {
 export const streamsOf = (...sets: ReadonlyArray<BackupSet>): ReadonlyArray<StreamPart> =>
   sets.flatMap((set) => set.manifest.parts.filter(({ name }) => name !== deploymentPart).map(({ bytes, name }) => ({ name, bytes, file: join(set.dir, partFile(name)) })))
 
-/** Make one stream again, which must not be there, and compare what the server then holds with what was saved. */
+/** Streams the log of a backed-up cluster is spread over; none of a hub of one server. One alone is called the same on both, and kept more than once on a cluster. */
+export const partitionsIn = Effect.fnUntraced(function*({ dir, manifest: { parts } }: BackupSet) {
+  const names = parts.map(({ name }) => name).filter(isLogStream)
+  if (!names.includes(streams.log.name)) return names.length
+  const { head: { config } } = yield* headOf(join(dir, partFile(streams.log.name)))
+  return Number(config["num_replicas"] ?? 1) > 1 ? 1 : 0
+})
+
+/**
+ * Make one stream again, which must not be there, and compare what the server then holds with what was saved. A message
+ * that the disk had spoiled when the backup was made is in it and cannot be read: of a log, whose authors send again what
+ * it lacks, the rest is worth having; a tenant store is taken whole or not at all.
+ */
 export const restorePart = Effect.fnUntraced(function*(wire: Wired, { file, name }: StreamPart, told: (bytes: number) => Effect.Effect<void>) {
   const { head, start } = yield* headOf(file)
   const bytes = Stream.fromAsyncIterable<Uint8Array, BackupUnusable>(createReadStream(file, { start, highWaterMark: 256 * 1024 }), () => cannotRead(file)).pipe(
     Stream.tap((chunk) => told(chunk.length)))
   const info = yield* restoreStream(wire, name, head, bytes)
   const saved = Option.getOrUndefined(snapshotState(head))
-  if (saved === undefined || info.lastSeq !== saved.last_seq || info.messages !== saved.messages) {
+  const lacking = saved === undefined ? 0 : saved.messages - info.messages
+  if (lacking > 0 && info.lastSeq === saved?.last_seq && isLogStream(name)) {
+    yield* Effect.logWarning("the backup holds messages that were spoiled on the disk it was made from; whoever wrote them sends them again", { stream: name, messages: lacking })
+  } else if (saved === undefined || info.lastSeq !== saved.last_seq || lacking !== 0) {
     return yield* new RestoreRefused({ type: "not-the-same", why: `${name} holds ${info.messages} messages after the restore and ${saved?.messages ?? "?"} in the backup`, hint: "Restore with the version of nats-server that made the backup, or a newer one." })
   }
   return info

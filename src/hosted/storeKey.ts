@@ -43,12 +43,12 @@ const onTheirWay = Duration.millis(500)
 const askEvery = Duration.millis(200)
 const askTimes = 10
 
+const plainUnder = ({ current, previous }: StoreKeys, key: string, value: Uint8Array) =>
+  [current, ...previous === undefined ? [] : [previous]].map((secret) => decryptBytesUnder(secret, value, key)).find(Result.isSuccess)?.success
+
 export const rekeyedStore = (inner: KeyValue, found: StoreKeys, share: KeyShare): RekeyedStore => {
   const face = newSecretKey()
   let keys = found
-  const plainUnder = ({ current, previous }: StoreKeys, key: string, value: Uint8Array) =>
-    [current, ...previous === undefined ? [] : [previous]].map((secret) => decryptBytesUnder(secret, value, key)).find(Result.isSuccess)?.success
-
   /** The record under keys that this process was not told of: then somebody else knows them. */
   const plainByAsking = Effect.fnUntraced(function*(key: string, value: Uint8Array) {
     for (let times = 0; times < askTimes; times++) {
@@ -76,13 +76,19 @@ export const rekeyedStore = (inner: KeyValue, found: StoreKeys, share: KeyShare)
     const plain = isPlain(key) ? undefined : Option.getOrUndefined(Result.getSuccess(decryptBytesUnder(face, value, key)))
     return plain === undefined ? value : encryptUnder(keys.current, plain, key)
   }
+  /** A new record that was on its way while the key changed, with a process that stood still meanwhile: nobody would have known of it. */
+  const underPresent = (key: string, value: Uint8Array, revision: number) =>
+    Effect.catchTag(Effect.suspend(() => inner.update(key, inward(key, value), revision)), "KeyConflict", () => Effect.succeed(revision))
   const store: KeyValue = {
     ...inner,
     get: (key) => Effect.flatMap(inner.get(key), Option.match({
       onNone: () => Effect.succeedNone,
       onSome: (entry) => Effect.map(outward(key, entry.value), (value) => Option.some({ ...entry, value }))
     })),
-    create: (key, value) => Effect.suspend(() => inner.create(key, inward(key, value))),
+    create: (key, value) => Effect.suspend(() => {
+      const under = keys.current
+      return Effect.flatMap(inner.create(key, inward(key, value)), (revision) => keys.current === under || isPlain(key) ? Effect.succeed(revision) : underPresent(key, value, revision))
+    }),
     update: (key, value, revision) => Effect.suspend(() => inner.update(key, inward(key, value), revision)),
     watch: Stream.mapEffect(inner.watch, (change) =>
       change._tag === "change" && change.value !== undefined ? Effect.map(outward(change.key, change.value), (value) => ({ ...change, value })) : Effect.succeed(change))

@@ -39,6 +39,7 @@ export const askHead = Effect.fnUntraced(function*(context: LinkedContext) {
     const positions = answer.success.positions ?? []
     yield* context.heardPositions(positions)
     yield* SubscriptionRef.set(context.state.heard, { at: yield* Clock.currentTimeMillis, tenantLastSeq: answer.success.tenant_last_seq, positions })
+    if (answer.success.mirror_again === true) yield* bump(context.state.mirrorWanted)
     if (mirror !== undefined && answer.success.mirror_whole !== undefined) {
       yield* context.mirrorChecked(answer.success.mirror_whole, mirror.last_seq >= answer.success.tenant_last_seq)
     }

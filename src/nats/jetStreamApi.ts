@@ -53,7 +53,9 @@ export const ConsumerInfo = Schema.Struct({
   created: Schema.String,
   config: Schema.Record(Schema.String, Schema.Json),
   ack_floor: Schema.Struct({ stream_seq: Schema.Int }),
-  delivered: Schema.Struct({ stream_seq: Schema.Int })
+  delivered: Schema.Struct({ stream_seq: Schema.Int }),
+  /** On a cluster: the server it is on, none for a moment after it was made. */
+  cluster: Schema.optionalKey(Schema.Struct({ leader: Schema.optionalKey(Schema.String) }))
 })
 
 /** For answers that say nothing beyond yes. */

@@ -1,7 +1,7 @@
 import { createInbox, type Msg, nuid } from "@nats-io/transport-node"
 import { Cause, Deferred, Duration, Effect, Schedule, Schema, Stream } from "effect"
 import { payloadMaxBytes } from "../../streams/limits.ts"
-import { api, type ApiError, ApiRefused } from "./jetStreamApi.ts"
+import { api, type ApiError, ApiRefused, codes, isCode } from "./jetStreamApi.ts"
 import { LogUnavailable, type Stored } from "./EventLog.ts"
 import type { Wire } from "./connect.ts"
 import { makeShelf, type Shelf } from "./shelf.ts"
@@ -87,8 +87,8 @@ const supervise = (wire: Wire, options: OrderedRead, shelf: Shelf): Effect.Effec
     }
   })
 
-/** `again` when the consumer was alive once, `mute` when it never said a word. */
-type Ending = "again" | "mute" | "complete"
+/** `again` when the consumer was alive once, `mute` when it never said a word, `short` when a finite read has come to what its copy of the stream ends with. */
+type Ending = "again" | "mute" | "complete" | "short"
 
 /** The life of one consumer: made, asked for more as room allows, removed. */
 const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
@@ -97,7 +97,7 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
     const inbox = createInbox(wire.inboxPrefix)
     const ended = yield* Deferred.make<Ending>()
     let alive = false
-    const end = (how: "again" | "complete") => void Deferred.doneUnsafe(ended, Effect.succeed(how === "again" && !alive ? "mute" : how))
+    const end = (how: Exclude<Ending, "mute">) => void Deferred.doneUnsafe(ended, Effect.succeed(how === "again" && !alive ? "mute" : how))
     const asking = makeAsking(wire, options, shelf, `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${name}`, inbox)
     const receive = makeReceiver(options, shelf, asking, end)
 
@@ -118,7 +118,10 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
       createConsumer(wire, options, name, shelf.next),
       () => Effect.sync(() => dropConsumer(wire, options.stream, name))
     )
-    if (options.through !== undefined && consumer.num_pending === 0) return "complete" as const
+    const { through } = options
+    // of three copies one may still be filling: whoever leads the stream knows whether there is more
+    const settled = (how: Ending) => how !== "short" || through === undefined ? Effect.succeed(how) : Effect.map(hasMore(wire, options, shelf.next, through), (more) => more ? "mute" as const : "complete" as const)
+    if (through !== undefined && consumer.num_pending === 0) return yield* settled("short")
 
     shelf.onTaken = asking.more
     yield* Effect.addFinalizer(() => Effect.sync(() => {
@@ -128,8 +131,16 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(heartbeat), Effect.sync(() => {
       if (asking.isSilent()) end("again")
     }))))
-    return yield* Deferred.await(ended)
+    return yield* Effect.flatMap(Deferred.await(ended), settled)
   })
+
+/** Whether the stream's leader has any message of these from `from` on, up to `through`. */
+const hasMore = (wire: Wire, { filter = ">", stream }: OrderedRead, from: number, through: number): Effect.Effect<boolean, ApiError> =>
+  from > through ? Effect.succeed(false) : api(wire, `STREAM.MSG.GET.${stream}`, { seq: from, next_by_subj: filter }, Found).pipe(
+    Effect.map(({ message: { seq } }) => seq <= through),
+    Effect.catchIf((error) => isCode(error, codes.noMessageFound), () => Effect.succeed(false)))
+
+const Found = Schema.Struct({ message: Schema.Struct({ seq: Schema.Int }) })
 
 const createConsumer = (wire: Wire, options: OrderedRead, name: string, from: number) =>
   api(wire, `CONSUMER.CREATE.${options.stream}.${name}`, { stream_name: options.stream, config: consumerConfig(name, options, from) }, Created)
@@ -200,11 +211,11 @@ const makeAsking = (wire: Wire, options: OrderedRead, shelf: Shelf, subject: str
   }
 }
 
-const makeReceiver = (options: OrderedRead, shelf: Shelf, asking: Asking, end: (how: "again" | "complete") => void) => {
+const makeReceiver = (options: OrderedRead, shelf: Shelf, asking: Asking, end: (how: "again" | "complete" | "short") => void) => {
   const through = options.through ?? Number.POSITIVE_INFINITY
   let delivered = 0
   let over = false
-  const stop = (how: "again" | "complete") => {
+  const stop = (how: "again" | "complete" | "short") => {
     over = true
     end(how)
   }
@@ -226,7 +237,7 @@ const makeReceiver = (options: OrderedRead, shelf: Shelf, asking: Asking, end: (
       // The server has delivered more than we have got: something was lost on the way.
       return Number(headers?.get("Nats-Last-Consumer") || delivered) > delivered ? stop("again") : undefined
     }
-    if (code === 404) return stop(options.through === undefined ? "again" : "complete")
+    if (code === 404) return stop(options.through === undefined ? "again" : "short")
     const unused = headers?.get("Nats-Pending-Messages")
     // A request that ran out of time or bytes says how much of it is left; anything else ends this consumer.
     if ((code === 408 || code === 409) && unused !== undefined && unused !== "") return asking.gaveBack(Number(unused))

@@ -1,5 +1,5 @@
 import { createInbox } from "@nats-io/transport-node"
-import { Duration, Effect, type Schema } from "effect"
+import { Duration, Effect, Schedule, type Schema } from "effect"
 import { peerConsumer } from "../../streams/definitions.ts"
 import type { Wire } from "./connect.ts"
 import type { LogUnavailable } from "./EventLog.ts"
@@ -48,6 +48,30 @@ export const ensurePeerConsumer = (wire: Wire, options: PeerConsumerOptions): Ef
     Effect.mapError(unavailable(log))
   )
 }
+
+/** Where a consumer is put is chance: one of three servers. */
+const movesMax = 10
+const chosenRetries = Schedule.max([Schedule.spaced("100 millis"), Schedule.recurs(20)])
+
+/**
+ * Feed the peer's mirror from another server's copy of the stream, since what the present one gave does not verify. Its
+ * position goes: the mirror has to be made anew. False where there is no other server; then nothing was changed.
+ */
+export const movePeerConsumer = Effect.fnUntraced(function*(wire: Wire, options: PeerConsumerOptions) {
+  const { log = peerConsumer.stream, peer } = options
+  const server = api(wire, `CONSUMER.INFO.${log}.${peerConsumer.nameOf(peer)}`, undefined, ConsumerInfo, silence).pipe(
+    Effect.mapError(unavailable(log)),
+    Effect.map(({ cluster }) => cluster))
+  const before = yield* server
+  if (before === undefined) return false
+  for (let moves = 0; moves < movesMax; moves++) {
+    yield* deletePeerConsumer(wire, { log, peer })
+    yield* ensurePeerConsumer(wire, { ...options, from: 0 })
+    const now = yield* server.pipe(Effect.filterOrFail((cluster) => cluster?.leader !== undefined), Effect.retry(chosenRetries), Effect.orElseSucceed(() => before))
+    if (now?.leader !== before.leader) return true
+  }
+  return false
+})
 
 /** The server leaves out what is false or zero. */
 const isAsWanted = (is: Readonly<Record<string, Schema.Json>>, wanted: Readonly<Record<string, unknown>>) =>

@@ -1,14 +1,16 @@
 // Goal: on three servers with two hosted processes nothing acknowledged is lost or doubled, whichever one of them goes.
 // Method: real processes under load: a hosted process killed, a server killed and its disk wiped, all three restarted in turn, all disks lost.
-import { readdirSync, readFileSync } from "node:fs"
+import { randomBytes } from "node:crypto"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { peerConsumer } from "../../streams/definitions.ts"
-import { type Cluster, makeCluster } from "../support/cluster.ts"
+import { type Cluster, clusterHome, makeCluster } from "../support/cluster.ts"
 import { issuerOf } from "../../src/nats/signingKeys.ts"
+import { isHidden } from "../support/linked.ts"
 import { whole } from "../support/load.ts"
 import { stolenCreds } from "../support/rawPeer.ts"
-import { agreed, type Backend, digestOf, makeWorld, until, type World } from "../support/world.ts"
+import { agreed, type Backend, digestOf, maestra, makeWorld, run, until, type World } from "../support/world.ts"
 import { type Acknowledged, missing, type Writing, writing } from "../support/writing.ts"
 
 const timeout = 180_000
@@ -121,6 +123,8 @@ describe("a cluster", () => {
   })
 
   it("goes on while all three servers are restarted, one after the other", { timeout }, async () => {
+    const { streams } = await cluster.cli<{ readonly streams: ReadonlyArray<{ readonly stream: string; readonly whole: boolean }> }>("status")
+    expect(streams.filter(({ whole }) => whole).map(({ stream }) => stream)).toEqual(["LOG_0", "LOG_1", "TELEMETRY", "AUDIT", "ALERTS", "KV_TENANTS"])
     await underLoad(async () => {
       for (const server of cluster.servers) {
         await server.stop()
@@ -154,6 +158,8 @@ describe("a cluster", () => {
   it("refuses to restore over what is there, and makes a cluster elsewhere from nothing but the backup", { timeout }, async () => {
     const out = join(world.dir, "backup")
     await expect(cluster.cli("restore", "--from", out)).rejects.toThrow("the admin role")
+    const rekeyed = await run([maestra, "hosted", "rekey"], { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: clusterHome(world), MAESTRA_NEW_MASTER_KEY: randomBytes(32).toString("base64url") })
+    expect([rekeyed.code, rekeyed.err]).toEqual([1, expect.stringContaining("the admin role runs")])
     const elsewhere = join(world.dir, "elsewhere")
     const made = await cluster.cli<{ readonly dir: string; readonly events: number }>("restore", "--from", out, "--data-dir", elsewhere)
     expect(made.events).toBeGreaterThan(0)
@@ -191,10 +197,33 @@ describe("a cluster", () => {
     await cluster.admin.start()
   })
 
+  it("lets go by itself of what was kept long enough, though no process has the hub of its own", { timeout }, async () => {
+    const clock = join(world.dir, "clock")
+    writeFileSync(clock, String(91 * 86_400_000))
+    await a.http("POST", "/conversations/old/messages", { id: "m1", role: "user", content: "of long ago" })
+    await until(async () => (await first.http("GET", `/conversations/old?tenant=${tenant}`)).status === 200, 30_000)
+    const third = await world.hosted("third", { cluster: cluster.file, env: { MAESTRA_CLOCK_OFFSET_FILE: clock } })
+    await until(() => isHidden(first, "old", tenant), 60_000, () => third.log().slice(-1500))
+    expect(third.log()).toContain("retention removed what was kept long enough")
+    await third.stop()
+  })
+
   it("cuts a machine off that a process without operator's keys has shut out", { timeout }, async () => {
     const { peer_id } = (await b.http("GET", "/status")).json
     expect((await second.http("DELETE", `/peers/${peer_id}`)).status).toBe(200)
     await until(() => cluster.admin.log().includes("links of revoked machines and tools cut"), 20_000, () => cluster.admin.log())
     await until(async () => (await b.http("GET", "/status")).json.state === "needs_you", 30_000, () => b.log().slice(-1500))
+  })
+
+  it("keeps out whom the backup does not know to be shut out, where its folder does", { timeout }, async () => {
+    const { peer_id } = (await b.http("GET", "/status")).json
+    const standing = async () => (await first.http("GET", "/peers")).json.peers.find((peer) => peer.peer_id === peer_id)?.status
+    expect(await standing()).toBe("revoked")
+    await Promise.all([first.stop(), second.stop(), cluster.admin.stop(), ...cluster.servers.map((server) => server.stop())])
+    await cluster.cli("restore", "--from", join(world.dir, "backup"), "--replace")
+    await Promise.all(cluster.servers.map((server) => server.start()))
+    await cluster.admin.start()
+    await first.start()
+    await until(async () => await standing() === "revoked", 30_000, () => cluster.admin.log().slice(-1500))
   })
 })

@@ -85,6 +85,7 @@ export class Hosted {
         connection,
         peers: {
           ensureConsumer: () => pause,
+          moveConsumer: () => Effect.as(pause, false),
           countThrough: (_, tenant, seq) => Effect.andThen(pause, Effect.sync(() => hub.log.from(1, seq, subjects.logTenant(tenant)).length))
         },
         options: { limits: weather.limits, onBroken: (part) => Effect.sync(() => kernel.fail(0, `${this.name}: ${part} stopped`)) }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { highwayHash64 } from "./highwayHash.ts"
 
@@ -37,12 +37,15 @@ const erased = 1n << 63n
 const fixedBytes = 22
 const checksumBytes = 8
 
-/** The blocks of a stream under a server's `store_dir`, whichever account it belongs to. The server must be stopped. */
-export const blocksOf = (storeDir: string, stream: string): ReadonlyArray<Block> => {
+/**
+ * The blocks of a stream under a server's `store_dir`, whichever account it belongs to. The server must be stopped, or
+ * write nothing. `only`: what is of interest are messages on this subject, and the checks of the others are passed over.
+ */
+export const blocksOf = (storeDir: string, stream: string, only?: string): ReadonlyArray<Block> => {
   const files = readdirSync(storeDir, { recursive: true, encoding: "utf8" })
     .filter((name) => name.includes(join("streams", stream, "msgs")) && name.endsWith(".blk"))
     .sort((a, b) => numberOf(a) - numberOf(b))
-  return files.map((name) => ({ file: join(storeDir, name), messages: parse(readFileSync(join(storeDir, name)), hasherOf(stream, numberOf(name))) }))
+  return files.map((name) => ({ file: join(storeDir, name), messages: parse(readFileSync(join(storeDir, name)), hasherOf(stream, numberOf(name)), only) }))
 }
 
 /** Write a block's messages, with fitting checksums, and let the server find out anew what is there. */
@@ -50,6 +53,20 @@ export const rewrite = (stream: string, block: Block, messages: ReadonlyArray<St
   const hash = hasherOf(stream, numberOf(block.file))
   writeFileSync(block.file, Buffer.concat(messages.map((message) => record(message, hash))))
   rmSync(join(block.file, "..", "index.db"), { force: true })
+}
+
+/**
+ * Put another message of the same length in one's place, with a fitting checksum, in the file of a server that runs: it
+ * goes on serving the old one for as long as it has it in memory, and the new one once it reads the file again.
+ */
+export const exchange = (stream: string, { file }: Block, old: StoredMessage, changed: StoredMessage): void => {
+  const hash = hasherOf(stream, numberOf(file))
+  const [was, is] = [record(old, hash), record(changed, hash)]
+  const at = readFileSync(file).indexOf(was)
+  if (at === -1 || is.length !== was.length) throw new Error(`message ${old.seq} is not in ${file}, or has another length`)
+  const descriptor = openSync(file, "r+")
+  writeSync(descriptor, is, 0, is.length, at)
+  closeSync(descriptor)
 }
 
 type Hasher = (message: StoredMessage) => Buffer
@@ -61,7 +78,7 @@ const hasherOf = (stream: string, block: number): Hasher => {
   return (message) => highwayHash64(key, Buffer.concat([uint64(message.seq), uint64(message.time), Buffer.from(message.subject), message.headers ?? Buffer.alloc(0), message.body]))
 }
 
-const parse = (bytes: Buffer, hash: Hasher): ReadonlyArray<StoredMessage> => {
+const parse = (bytes: Buffer, hash: Hasher, only: string | undefined): ReadonlyArray<StoredMessage> => {
   const out: Array<StoredMessage> = []
   for (let at = 0; at < bytes.length;) {
     const marked = bytes.readUInt32LE(at)
@@ -81,7 +98,7 @@ const parse = (bytes: Buffer, hash: Hasher): ReadonlyArray<StoredMessage> => {
       body: one.subarray(headersFrom + (headerBytes ?? 0), length - checksumBytes)
     }
     // what is written back must pass the store's own check, so the check is ours before anything is changed
-    if (!hash(message).equals(one.subarray(length - checksumBytes))) throw new Error(`message ${seq} has another checksum than expected: is this another version of nats-server?`)
+    if ((only === undefined || only === message.subject) && !hash(message).equals(one.subarray(length - checksumBytes))) throw new Error(`message ${seq} has another checksum than expected: is this another version of nats-server?`)
     out.push(message)
   }
   return out

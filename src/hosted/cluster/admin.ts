@@ -13,9 +13,10 @@ import { bucket } from "../Base.ts"
 import { keepHubSecrets, keepStoreKeys, openDeployment, openMasterKey } from "../Deployment.ts"
 import { followRevocations } from "../followRevocations.ts"
 import { openGoneList } from "../goneList.ts"
+import { keepOut } from "../keepOut.ts"
 import { openStoreKeyKeeper } from "../keepStoreKey.ts"
 import { keyBackups } from "../knownBackups.ts"
-import { type Mark, markFile, openMark } from "../LogMark.ts"
+import { epochOf, type Mark, markFile, type MarkStore, metadataOf, openMark } from "../LogMark.ts"
 import { logsOf } from "../Partitions.ts"
 import { loadRevocations, saveRevocations } from "../Revocations.ts"
 import { sharedStoreKeys } from "../sharedStoreKeys.ts"
@@ -27,6 +28,8 @@ import { auditViolations } from "../violations.ts"
 import { openClusterBackup } from "./backup.ts"
 import { writeAccounts, writeJoining } from "./init.ts"
 import { addressesOf, type ClusterLayout, logsIn, replicasOnCluster } from "./layout.ts"
+
+const retryEvery = Duration.seconds(1)
 
 /** While the servers find one another and choose a leader: two minutes. */
 const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 240 } as const
@@ -78,6 +81,8 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
       auditNoted(dir, audit.service),
       auditViolations({ tenants, audit: audit.service }, leafViolations(over)),
       tenants.run,
+      // an older tenant store may have been put back beside what this folder knows
+      Effect.andThen(tenants.ready, keepOut({ cutting, tenants, dataDir: dir })).pipe(Effect.retry(Schedule.spaced(retryEvery)), Effect.orDie),
       cutting.run,
       shared.answer(rekeyed),
       keeper.run({ tenants, turn: rekeyed.turn, replaceBackups: backups.replace }),
@@ -102,26 +107,43 @@ const nameLog = Effect.fnUntraced(function*(dir: string, log: EventLog) {
     if (lastSeq >= held.value.high_water) break
     yield* Effect.sleep(lookEvery)
   }
-  return yield* openMark(kept, log, () => uuidV7()).pipe(Effect.retry({ ...forming, while: ({ _tag }) => _tag === "LogUnavailable" }))
+  return yield* openNamed(kept, log).pipe(Effect.retry({ ...forming, while: ({ _tag }) => _tag === "LogUnavailable" }))
+})
+
+/** What the hosted side wrote itself, hosted processes look for: nothing of it is here, and they wait for nobody. */
+const openNamed = Effect.fnUntraced(function*(kept: MarkStore, log: EventLog) {
+  const mark = yield* openMark(kept, log, () => uuidV7())
+  if (mark.own_complete_in === mark.log_epoch) return mark
+  const named = { ...mark, own_complete_in: mark.log_epoch }
+  yield* kept.save(named)
+  yield* log.setMetadata(metadataOf(named))
+  return named
 })
 
 /** Remember outside the cluster how far a log has gone; raise its epoch when it is shorter and stays so. */
 const keepNamed = Effect.fnUntraced(function*(dir: string, log: EventLog, first: Mark) {
   const kept = markFile(dir, log)
+  const save = (now: Mark) => kept.save(now).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
   let mark = first
   let shorter = 0
   for (;;) {
     yield* Effect.sleep(lookEvery)
     const info = yield* Effect.option(log.info)
     if (Option.isNone(info)) continue
-    const { lastSeq } = info.value
+    const { lastSeq, metadata } = info.value
+    // a hosted process found it damaged
+    const epoch = epochOf(metadata) ?? 0
+    if (epoch > mark.log_epoch) {
+      mark = { ...mark, log_epoch: epoch, own_complete_in: epoch }
+      yield* save(mark)
+    }
     shorter = lastSeq < mark.high_water ? shorter + 1 : 0
     if (shorter >= shorterLooks) {
-      mark = yield* openMark(kept, log, () => uuidV7()).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed(mark)))
+      mark = yield* openNamed(kept, log).pipe(Effect.catchTag("LogUnavailable", () => Effect.succeed(mark)))
       yield* Effect.logWarning("the log was restored: raising its epoch", { log: log.name, epoch: mark.log_epoch })
     } else if (lastSeq > mark.high_water) {
       mark = { ...mark, high_water: lastSeq }
-      yield* kept.save(mark).pipe(Effect.catch(({ hint }) => Effect.logWarning("how far the log has gone cannot be noted", { hint })))
+      yield* save(mark)
     }
   }
 })

@@ -27,6 +27,9 @@ export class ClusterRefused extends Schema.TaggedError<ClusterRefused>()("Cluste
 const LayoutJson = Schema.fromJsonString(ClusterLayout)
 export const layoutFile = (dir: string) => join(dir, "layout.json")
 const clusterFile = (dir: string) => join(dir, "cluster.json")
+export const adminName = "admin"
+/** Whoever holds this folder is the admin. */
+export const adminFolder = (dir: string): string => join(dir, adminName)
 
 /** None: no cluster was made here yet. */
 export const readLayout = Effect.fnUntraced(function*(dir: string) {

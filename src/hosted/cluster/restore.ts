@@ -6,16 +6,16 @@ import { jetStreamLog } from "../../nats/jetStreamLog.ts"
 import { deleteStream, findStream } from "../../nats/provision.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
-import { isLogStream, partitionsIn } from "../backup.ts"
+import { isLogStream } from "../backup.ts"
 import { type BackupSet, chooseSets, findSets } from "../backupFiles.ts"
 import { epochOf, idOf, markFile, metadataOf } from "../LogMark.ts"
 import { nextEpoch, verifySets } from "../restore.ts"
-import { deploymentIn, restorePart, RestoreRefused, streamsOf } from "../restoringParts.ts"
+import { deploymentIn, partitionsIn, restorePart, RestoreRefused, streamsOf } from "../restoringParts.ts"
 import { noteForAudit } from "../toAudit.ts"
 import { connectTo } from "./connecting.ts"
 import { initCluster } from "./init.ts"
-import { type ClusterLayout, isOnThisMachine, readLayout } from "./layout.ts"
-import { adminFolder, startServers } from "./up.ts"
+import { adminFolder, type ClusterLayout, isOnThisMachine, readLayout } from "./layout.ts"
+import { startServers } from "./up.ts"
 
 export interface ClusterRestoreOrder {
   /** The new cluster's folder. */
@@ -51,7 +51,7 @@ const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 120 } 
 export const restoreCluster = Effect.fn("cluster.restore")(function*(order: ClusterRestoreOrder) {
   const { dir, from } = order
   const { keys, log } = yield* Effect.fromResult(chooseSets(from, yield* findSets(from), order.logSet))
-  const count = partitionsIn(log.manifest)
+  const count = yield* partitionsIn(log)
   if (count === 0) return yield* refuse("of-one-server", `${log.name} is of a hub of one server`, "Restore it with `maestra hosted restore`.")
   yield* verifySets([log, keys], order.told)
   const layout = yield* makeFolder(order, keys, count)

@@ -8,7 +8,7 @@ import { holdDirectory } from "../../nats/storeLock.ts"
 import { keepCertificates } from "../Hub.ts"
 import { openAdmin } from "./admin.ts"
 import { connectTo } from "./connecting.ts"
-import { ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, madeLayout } from "./layout.ts"
+import { adminFolder, adminName, ClusterRefused, type ClusterLayout, type ClusterServer, isOnThisMachine, madeLayout } from "./layout.ts"
 
 export interface ClusterUp {
   readonly dir: string
@@ -19,9 +19,6 @@ export interface ClusterUp {
   readonly onBroken: (part: string) => Effect.Effect<void>
 }
 
-const adminName = "admin"
-/** Whoever holds this folder is the admin. */
-export const adminFolder = (dir: string): string => join(dir, adminName)
 
 /** Servers of the try-out and the admin role, running as long as the layer lives. */
 export const clusterUp = (options: ClusterUp): Layer.Layer<never, ClusterRefused> =>

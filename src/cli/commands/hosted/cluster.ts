@@ -75,7 +75,7 @@ const up = Command.make(
   }, (effect, flags) => Effect.provide(effect, logging(flags)))
 ).pipe(Command.withDescription("Run the cluster's servers and its admin role; Ctrl-C stops them"))
 
-/** `hosted cluster status`: whether every copy of the log is whole, and a server may go. */
+/** `hosted cluster status`: whether every copy of every stream is whole, and a server may go. */
 const status = Command.make(
   "status",
   {},
@@ -94,7 +94,7 @@ const status = Command.make(
     if (full.length > 0) return yield* failed("disk-full", `no room on ${full.join(", ")}: hosted processes refuse writes`, "Make room there; writes are then taken again by themselves. Or stop that server: the two others go on.")
     if (!told.whole) return yield* failed("not-whole", "not every copy is whole", "Wait a moment and ask again; a server that does not come back is started again first.")
   }, Effect.provide(logging(asText)))
-).pipe(Command.withDescription("Whether every copy of the log is whole; exit code 1 where not"))
+).pipe(Command.withDescription("Whether every copy of every stream is whole; exit code 1 where not"))
 
 /** `hosted cluster disk`: beside a server on a machine of its own, so that somebody sees its disk. */
 const disk = Command.make(
