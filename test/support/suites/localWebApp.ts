@@ -198,7 +198,7 @@ export const localWebApp = (engine: Engine) =>
       await seen.getByText("[REDACTED_EMAIL]").waitFor()
       await page.getByRole("switch", { name: /Redact personal data/ }).click()
       await seen.getByText("ada@example.org").waitFor()
-      assert.strictEqual((await done<{ readonly redact_pii: boolean }>(laptop, "GET", "/privacy-settings")).redact_pii, false)
+      await until(async () => !(await done<{ readonly redact_pii: boolean }>(laptop, "GET", "/privacy-settings")).redact_pii, 20_000)
       await page.getByRole("switch", { name: /Redact personal data/ }).click()
       await seen.getByText("[REDACTED_EMAIL]").waitFor()
       await until(async () => (await done<{ readonly redact_pii: boolean }>(desktop, "GET", "/privacy-settings")).redact_pii, 20_000)
