@@ -13,7 +13,7 @@ export const useStatus = () => {
 
 export type Mood = "well" | "busy" | "waiting" | "alarm"
 
-/** The states of DESIGN.md 5, as a person meets them. */
+/** The states of a local backend, as a person meets them. */
 const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood; readonly word: string }>> = {
   in_step: { mood: "well", word: "In step" },
   sending: { mood: "busy", word: "Sending" },
