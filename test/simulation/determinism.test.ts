@@ -22,8 +22,8 @@ describe("a seed", () => {
 
   it("gives the same trace in another process, by the command a failure names", { timeout }, () => {
     const { hash } = runSchedule(seeds[0]!).trace
-    const { status, stdout } = spawnSync(process.execPath, [simulate, "--seed", String(seeds[0])], { encoding: "utf8" })
-    assert.strictEqual(status, 0, stdout)
-    assert.include(stdout, `trace ${hash}`)
+    const { status, stderr } = spawnSync(process.execPath, [simulate, "--seed", String(seeds[0])], { encoding: "utf8" })
+    assert.strictEqual(status, 0, stderr)
+    assert.include(stderr, `trace ${hash}`)
   })
 })
