@@ -1,4 +1,4 @@
-import { redact } from "../../../src/privacy/redact.ts"
+import { redact } from "../../src/privacy/redact.ts"
 
 /** The longest content there is. */
 const sizeMax = 512 * 1024
