@@ -59,6 +59,20 @@ describe("hosted processes", () => {
     assert.strictEqual(watch.of(peer).seenAt, 120_000)
   })
 
+  it("tell of a peer's tries of one kind together, whoever else came in between", () => {
+    const watch = new PeerWatch()
+    const tried = (of: string, outcome: "committed" | "busy") => watch.answered(of, outcome, "", 1000)
+    for (const outcome of ["committed", "committed", "busy", "committed"] as const) for (const of of [peer, "peer_fedcba9876543210"]) tried(of, outcome)
+    const told = watch.untold().map((one) => one.kind === "try" ? `${one.peer.slice(0, 6)} ${one.outcome} ${one.times}` : one.kind)
+    assert.deepStrictEqual(told, ["peer_0 committed 2", "peer_f committed 2", "peer_0 busy 1", "peer_f busy 1", "peer_0 committed 1", "peer_f committed 1"])
+    // beyond what is kept the first goes, and another's comes to its place: what is tried then is not counted there
+    tried(peer, "busy")
+    tried("peer_fedcba9876543210", "busy")
+    for (let n = 0; n < 9_999; n++) watch.reported(peer, report(n, n), { journal: "j", to: 0 }, n)
+    tried(peer, "busy")
+    assert.deepStrictEqual(watch.untold().flatMap((one) => one.kind === "try" ? [`${one.peer.slice(0, 6)} ${one.times}`] : []), ["peer_0 1"])
+  })
+
   it("say that a peer moved when it comes, comes back, waits otherwise or was refused, and not otherwise", () => {
     let moved = 0
     const watch = new PeerWatch(() => { moved += 1 })

@@ -95,14 +95,7 @@ export class Companion {
     this.home = home
     this.sides = sides
     this.#journal = world.newId()
-    this.#again()
-  }
-
-  #again(): void {
-    this.#world.kernel.after(syncEvery, () => {
-      this.sync()
-      this.#again()
-    })
+    world.kernel.every(syncEvery, () => this.sync())
   }
 
   /** Somebody types: it is kept before they see it. */

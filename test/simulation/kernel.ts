@@ -43,6 +43,14 @@ export class Kernel {
     return () => { called = true }
   }
 
+  /** Call `run` again and again, each so many milliseconds after the one before. */
+  every(millis: number, run: () => void): void {
+    this.after(millis, () => {
+      run()
+      this.every(millis, run)
+    })
+  }
+
   /** Let time pass until `until`, or until something is found wrong. */
   pass(millis: number): void {
     const until = this.now + millis

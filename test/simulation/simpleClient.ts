@@ -32,14 +32,7 @@ export class SimpleClient {
     this.#world = world
     this.tenant = tenant
     this.home = home
-    this.#again()
-  }
-
-  #again(): void {
-    this.#world.kernel.after(syncEvery, () => {
-      this.sync()
-      this.#again()
-    })
+    world.kernel.every(syncEvery, () => this.sync())
   }
 
   write(): void {
