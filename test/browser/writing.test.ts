@@ -90,23 +90,24 @@ describe.skipIf(isMissing("chromium"))(`a page somebody writes in${leftOut("chro
     await page.getByText("The backend does not answer").first().waitFor()
     await page.getByRole("button", { name: "Begin" }).click()
     await page.getByRole("heading", { name: "Apple trees" }).waitFor()
+    await page.getByRole("dialog").waitFor({ state: "detached" })
     const all = listOf((await rig.ask("GET", "/conversations")).body, "conversations").filter(({ title }) => title === "Apple trees")
     assert.deepStrictEqual(all.map(({ message_count }) => message_count), [1])
   })
 
   it("gives the keyboard back to where a dialog was opened, and to the screen where that is gone", async () => {
-    for (const [button, item] of [["More about this conversation", "Rename"], ["More about this message", "History"], ["More about this message", "Delete"]] as const) {
+    for (const [button, item, title] of [["More about this conversation", "Rename", "Rename"], ["More about this message", "History", "History"], ["More about this message", "Delete", "Delete this message?"]] as const) {
       await page.getByRole("button", { name: button }).first().focus()
       await page.keyboard.press("Enter")
       await choose(item)
-      await page.getByRole("dialog").waitFor()
+      await page.getByRole("dialog", { name: title }).waitFor()
       await page.keyboard.press("Escape")
       await page.getByRole("dialog").waitFor({ state: "detached" })
       await until(async () => await focused() === button, 5000, () => `${item}`)
     }
     await more().press("Enter")
     await choose("Delete")
-    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
+    await page.getByRole("dialog", { name: "Delete this message?" }).getByRole("button", { name: "Delete" }).click()
     await page.getByText("No messages").waitFor()
     await until(async () => await page.evaluate<string>("document.activeElement.id") === "main", 5000)
   })

@@ -100,8 +100,8 @@ export const hostedWebApp = (engine: Engine) =>
     it("tells nobody of an alert for a while, and tells again", async () => {
       await goTo("Alerts")
       await page.getByRole("button", { name: /^Silence: / }).click()
-      await page.getByRole("dialog").getByText("1 day").click()
-      await page.getByRole("dialog").getByRole("button", { name: "Silence" }).click()
+      await page.getByRole("dialog", { name: "Silence this alert?" }).getByText("1 day").click()
+      await page.getByRole("dialog", { name: "Silence this alert?" }).getByRole("button", { name: "Silence" }).click()
       await page.getByText(/silent until/).waitFor()
       await page.getByRole("heading", { name: "Silent" }).waitFor()
       const { silences } = await done<{ readonly silences: ReadonlyArray<{ readonly kind: string }> }>(hosted, "GET", "/alerts")
@@ -162,7 +162,7 @@ export const hostedWebApp = (engine: Engine) =>
     it("shuts a device out, and the audit tells of it", async () => {
       await goTo("Peers")
       await page.getByRole("button", { name: `Revoke ${peer}` }).click()
-      await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click()
+      await page.getByRole("dialog", { name: "Revoke this device?" }).getByRole("button", { name: "Revoke" }).click()
       await page.getByText("revoked", { exact: true }).waitFor()
       await goTo("Audit")
       await page.getByRole("rowheader", { name: "peer.revoked" }).first().waitFor()
