@@ -58,20 +58,23 @@ const watchOne = Effect.fn("hosted.watchLog")(function*(base: Parts, partition: 
   }
 })
 
-/** A leader that was just chosen knows all it holds within this, and two readings are seldom of the same server's copy. */
+/** A leader that was just chosen knows all it holds within this. */
 const secondLook = Duration.seconds(10)
+
+/** The servers that hold all of a log, by name. */
+type ServersOf = (log: string) => Effect.Effect<ReadonlyArray<string>, LogUnavailable>
 
 /**
  * On a cluster, whose marks are kept by somebody without tables, each hosted process looks: when anybody found the log other
  * than it should be, and once a day. nats-server does not compare its copies: one that was spoiled on one server's disk is
  * what readers get there, and, once that server leads the stream, what the others are brought into line with.
  */
-export const watchCluster = (base: Parts): Effect.Effect<never> =>
+export const watchCluster = (base: Parts, serversOf: ServersOf): Effect.Effect<never> =>
   Effect.andThen(
-    Effect.forEach(base.partitions.all, (partition) => watchClusterOne(base, partition), { concurrency: "unbounded", discard: true }),
+    Effect.forEach(base.partitions.all, (partition) => watchClusterOne(base, partition, serversOf), { concurrency: "unbounded", discard: true }),
     Effect.never)
 
-const watchClusterOne = Effect.fn("hosted.watchCluster")(function*(base: Parts, partition: Partition): Effect.fn.Return<never> {
+const watchClusterOne = Effect.fn("hosted.watchCluster")(function*(base: Parts, partition: Partition, serversOf: ServersOf): Effect.fn.Return<never> {
   let cut = ""
   let doubted = 0
   for (;;) {
@@ -79,7 +82,7 @@ const watchClusterOne = Effect.fn("hosted.watchCluster")(function*(base: Parts, 
     doubted = SubscriptionRef.getUnsafe(base.doubted)
     // the others heard of it too
     yield* Effect.sleep(Duration.times(turnMax, yield* Random.next))
-    const looked = yield* lookTwice(base, partition).pipe(Effect.retry(Schedule.spaced(retryEvery)), Effect.orDie)
+    const looked = yield* lookTwice(base, partition, serversOf).pipe(Effect.retry(Schedule.spaced(retryEvery)), Effect.orDie)
     const { damage, missing, wrong } = looked
     if (missing !== undefined && missing === cut) yield* Effect.logError(`the log lacks what it held, and a new epoch did not help: ${missing}`)
     else if (missing !== undefined || damage !== "") {
@@ -90,17 +93,29 @@ const watchClusterOne = Effect.fn("hosted.watchCluster")(function*(base: Parts, 
   }
 })
 
-const isWhole = ({ damage, missing }: Look): boolean => damage === "" && missing === undefined
-
-/** What is found once more counts. What is not, one server has and another has not. */
-const lookTwice = Effect.fnUntraced(function*(base: Parts, partition: Partition) {
-  const first = yield* look(base, partition)
-  if (isWhole(first)) return first
+/** What is found once more counts, unless it is known. */
+const lookTwice = Effect.fnUntraced(function*(base: Parts, partition: Partition, serversOf: ServersOf) {
+  const first = yield* lookOnEach(base, partition, serversOf)
+  if (isWhole(first) || (first.missing === undefined && first.damage === partition.mark.damage)) return first
   yield* Effect.sleep(secondLook)
-  const second = yield* look(base, partition)
-  if (isWhole(second)) yield* Effect.logWarning("the servers' copies of the log differ: one has lost what the others have", { log: partition.log.name, lost: first.missing ?? first.wrong })
-  return second
+  return yield* lookOnEach(base, partition, serversOf)
 })
+
+/** The log has what one server has, and has lost what is left where least is wrong. */
+const lookOnEach = Effect.fnUntraced(function*(base: Parts, partition: Partition, serversOf: ServersOf) {
+  const { log } = partition
+  const [first, ...others] = yield* Random.shuffle(yield* serversOf(log.name))
+  let least = yield* look(base, partition, first)
+  for (const server of others) {
+    if (isWhole(least)) break
+    const next = yield* look(base, partition, server)
+    if (next.damage !== least.damage) yield* Effect.logWarning("the servers' copies of the log differ: `maestra hosted cluster verify` says which is spoiled", { log: log.name })
+    if (isWhole(next) || next.places < least.places) least = next
+  }
+  return least
+})
+
+const isWhole = ({ missing, places }: Look): boolean => places === 0 && missing === undefined
 
 /** Two that come to the same at the same moment write the same. Nothing where somebody else has done it. */
 const raiseShared = Effect.fnUntraced(function*(partition: Partition, found: Look) {
@@ -127,7 +142,9 @@ const wasAway = ({ awaitUp, up }: Hub) =>
 
 interface Look {
   readonly lastSeq: number
-  /** Digest of the places where something is wrong; none: nothing is. */
+  /** How many places there are where something is wrong. */
+  readonly places: number
+  /** Their digest; none: there are none. */
   readonly damage: string
   /** The first of them, in words. */
   readonly wrong: string | undefined
@@ -135,13 +152,14 @@ interface Look {
   readonly missing: string | undefined
 }
 
-const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Effect.fn.Return<Look, LogUnavailable> {
+/** `on`: one server's own copy, of a cluster's. */
+const look = Effect.fnUntraced(function*(base: Parts, partition: Partition, on?: string): Effect.fn.Return<Look, LogUnavailable> {
   const { ask, hosted, keyring, partitions, view } = base
   const { log, mark } = partition
   const known = view.greatest(partitions.tenantsOf(partition))
   const { heads, keys } = yield* ask(remembered)
   const { lastSeq } = yield* log.info
-  const endsBefore = (end: number) => ({ lastSeq: end, damage: mark.damage ?? "", wrong: undefined, missing: `it ends at ${end}, and went to ${known}` })
+  const endsBefore = (end: number) => ({ lastSeq: end, places: 0, damage: mark.damage ?? "", wrong: undefined, missing: `it ends at ${end}, and went to ${known}` })
   if (lastSeq < known) return endsBefore(lastSeq)
   const reader = new LogReader(new AuthorKeys(hosted, keys))
   const places = new Set<number>()
@@ -154,7 +172,7 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
     }
   }
   const readOn = (from: number, through: number) =>
-    log.readRange({ from, through }).pipe(
+    log.readRange({ from, through, ...(on !== undefined && { on }) }).pipe(
       Stream.runForEach((batch) =>
         Effect.timed(readLogInTurns(reader, batch, { open: keyring.open, isOwn: teachesNothing })).pipe(
           Effect.flatMap(([took, items]) => {
@@ -172,14 +190,14 @@ const look = Effect.fnUntraced(function*(base: Parts, partition: Partition): Eff
   // read as it came, a record did not follow; read again, it does: what it should have followed is gone without a trace
   const mine = [...(yield* ask(problemPlaces(ofTheLog)))].flatMap(([tenant, at]) => partitions.of(tenant) === partition ? [...at] : [])
   const vanished = mine.find((seq) => seq <= lastSeq && !places.has(seq))
-  if (vanished !== undefined) return { lastSeq, damage, wrong, missing: `something before ${vanished}` }
+  if (vanished !== undefined) return { lastSeq, places: places.size, damage, wrong, missing: `something before ${vanished}` }
   // a chain has moved on since the tables were asked, or stands where they say
   const last = heads.find(([tenant, author, { digest, seq }]) => {
     if (partitions.of(tenant) !== partition) return false
     const found = reader.head(tenant, author)
     return found === undefined || found.seq < seq || (found.seq === seq && found.digest !== digest)
   })
-  return { lastSeq, damage, wrong, missing: last === undefined ? undefined : `the last commit of ${last[1]}, which was at ${last[2].seq}` }
+  return { lastSeq, places: places.size, damage, wrong, missing: last === undefined ? undefined : `the last commit of ${last[1]}, which was at ${last[2].seq}` }
 })
 
 /** What is wrong with the log itself, whoever reads it: not what one reader has no key or version for. */

@@ -1,9 +1,10 @@
-import { Effect, Option, Stream } from "effect"
+import { Duration, Effect, Option, Schedule, Stream } from "effect"
 import { join } from "node:path"
 import { CommandFailed } from "../../streams/Backend.ts"
 import type { BackupPlan, BackupRow } from "../../streams/Backup.ts"
 import { streams } from "../../streams/definitions.ts"
 import type { Wired } from "../nats/connect.ts"
+import { jetStreamLog } from "../nats/jetStreamLog.ts"
 import { snapshotState, snapshotStream, streamNames } from "../nats/snapshot.ts"
 import type { LogIdentity } from "./ingest.ts"
 import { readIfThere } from "../security/readIfThere.ts"
@@ -60,12 +61,32 @@ export const backupPart = (context: BackupContext, name: string): Stream.Stream<
     const { parts } = yield* backupPlan(context)
     if (!parts.some((part) => part.name === name)) return yield* new CommandFailed({ status: 404, type: "no-such-part", hint: `There is no ${name.slice(0, 64)} to back up here.` })
     if (name === deploymentPart) return yield* deploymentRows(context.dataDir)
-    const { bytes, head } = yield* snapshotStream(context.service, name).pipe(Effect.mapError(() => notNow))
+    const { bytes, head } = yield* name === tenantStore ? settledSnapshot(context.service) : Effect.mapError(snapshotStream(context.service, name), () => notNow)
     const of = Option.match(snapshotState(head), { onNone: () => 0, onSome: (state) => state.bytes })
     return Stream.make<[BackupRow]>({ head: { ...head }, of }).pipe(
       Stream.concat(bytes.pipe(Stream.map(row), Stream.mapError(() => broken))),
       Stream.concat(whole))
   }))
+
+/** Snapshots of the tenant store until one is of a moment in which nothing was written: each takes milliseconds. */
+const settling = Schedule.max([Schedule.spaced(Duration.millis(200)), Schedule.recurs(50)])
+
+/**
+ * The tenant store as it is at one moment. Its keys are written anew, and a server's snapshot that goes on meanwhile has
+ * neither what a key held before, which is gone when it comes there, nor what it was given, which is behind its end.
+ */
+const settledSnapshot = (service: Wired) =>
+  Effect.gen(function*() {
+    const { bytes, head } = yield* snapshotStream(service, tenantStore)
+    const chunks = yield* Stream.runCollect(bytes)
+    const saved = Option.getOrUndefined(snapshotState(head))
+    const { lastSeq, messages } = yield* jetStreamLog(service, tenantStore).info
+    return { head, bytes: Stream.fromIterable(chunks), isSettled: saved?.last_seq === lastSeq && saved.messages === messages }
+  }).pipe(
+    Effect.scoped,
+    Effect.mapError(() => notNow),
+    Effect.filterOrFail(({ isSettled }) => isSettled, () => neverSettled),
+    Effect.retry({ schedule: settling, while: (error) => error === neverSettled }))
 
 const whole: Stream.Stream<BackupRow> = Stream.make({ whole: true })
 const row = (bytes: Uint8Array): BackupRow => ({ data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") })
@@ -86,4 +107,5 @@ const deploymentRows = Effect.fnUntraced(function*(dataDir: string) {
 
 const notHere = new CommandFailed({ status: 409, type: "no-admin-role", hint: "This process joined a cluster and does not hold the whole deployment. Run `maestra hosted cluster backup` where the cluster was made." })
 const notNow = new CommandFailed({ status: 503, type: "not-reachable", hint: "The hub does not answer right now; try again in a moment." })
+const neverSettled = new CommandFailed({ status: 503, type: "never-settled", hint: "The tenant store is written to without a pause, by devices that register; nothing is complete. Start it again in a moment." })
 const broken = new CommandFailed({ status: 503, type: "backup-broken", hint: "The hub stopped in the middle of the backup, or the reader was too slow; nothing is complete. Start it again." })

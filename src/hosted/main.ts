@@ -22,6 +22,7 @@ import { pairingMinutesMax } from "../../streams/limits.ts"
 import { version } from "../../streams/version.ts"
 import { compareStreams } from "../nats/compareStreams.ts"
 import { issueLeaf } from "../nats/leafCredentials.ts"
+import { replicasOf } from "../nats/replicas.ts"
 import { clientViolations, leafViolations } from "../nats/violations.ts"
 import { tokenLifeMax } from "../security/sessionToken.ts"
 import { adminTokens } from "./adminTokens.ts"
@@ -93,7 +94,7 @@ const start = Effect.fn("hostedBackend")(function*(options: HostedOptions) {
   const onCluster = base.replicas > 1
   if (base.marks !== undefined || onCluster) yield* supervise(options, "retention", keepRetention(base, own))
   yield* supervise(options, "log watch", base.marks === undefined ? watchJoined(base, own) : watchLog(base, base.service, own))
-  if (onCluster) yield* supervise(options, "copies of the log", watchCluster(base))
+  if (onCluster) yield* supervise(options, "copies of the log", watchCluster(base, (log) => Effect.map(replicasOf(base.service, log), ({ behind, servers }) => servers.filter((server) => !behind.includes(server)))))
   yield* supervise(options, "forgetting", base.forgetting.run)
   if (base.keepStoreKey !== undefined) {
     const backup = backupOf(base)

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { streams } from "../../streams/definitions.ts"
 import type { Wired } from "../nats/connect.ts"
 import { restoreStream, SnapshotHead, snapshotState } from "../nats/snapshot.ts"
-import { deploymentFiles, deploymentPart, isLogStream } from "./backup.ts"
+import { deploymentFiles, deploymentPart, isLogStream, tenantStore } from "./backup.ts"
 import { type BackupSet, BackupUnusable, partFile } from "./backupFiles.ts"
 
 /** The backup was not restored. What was in the data directory is as it was. */
@@ -31,9 +31,10 @@ export const partitionsIn = Effect.fnUntraced(function*({ dir, manifest: { parts
 })
 
 /**
- * Make one stream again, which must not be there, and compare what the server then holds with what was saved. A message
- * that the disk had spoiled when the backup was made is in it and cannot be read: of a log, whose authors send again what
- * it lacks, the rest is worth having; a tenant store is taken whole or not at all.
+ * Make one stream again, which must not be there, and compare what the server then holds with what was saved. It may hold
+ * less: what ran out since, where the stream keeps for so long only, and what the disk had spoiled that the backup was made
+ * from. Of a log its authors send that again, and of every other the rest is worth having; but a tenant store is taken whole
+ * or not at all.
  */
 export const restorePart = Effect.fnUntraced(function*(wire: Wired, { file, name }: StreamPart, told: (bytes: number) => Effect.Effect<void>) {
   const { head, start } = yield* headOf(file)
@@ -42,13 +43,15 @@ export const restorePart = Effect.fnUntraced(function*(wire: Wired, { file, name
   const info = yield* restoreStream(wire, name, head, bytes)
   const saved = Option.getOrUndefined(snapshotState(head))
   const lacking = saved === undefined ? 0 : saved.messages - info.messages
-  if (lacking > 0 && info.lastSeq === saved?.last_seq && isLogStream(name)) {
-    yield* Effect.logWarning("the backup holds messages that were spoiled on the disk it was made from; whoever wrote them sends them again", { stream: name, messages: lacking })
-  } else if (saved === undefined || info.lastSeq !== saved.last_seq || lacking !== 0) {
-    return yield* new RestoreRefused({ type: "not-the-same", why: `${name} holds ${info.messages} messages after the restore and ${saved?.messages ?? "?"} in the backup`, hint: "Restore with the version of nats-server that made the backup, or a newer one." })
+  if (saved === undefined || info.lastSeq !== saved.last_seq || lacking < 0 || (lacking > 0 && name === tenantStore)) {
+    return yield* new RestoreRefused({ type: "not-the-same", why: `${name} holds ${info.messages} messages after the restore and ${saved?.messages ?? "?"} in the backup`, hint: "Restore with the version of nats-server that made the backup, or a newer one; or use another copy of the backup." })
   }
+  if (lacking > 0) yield* Effect.logWarning(isLogStream(name) ? spoiledThere : runOutSince, { stream: name, messages: lacking })
   return info
 })
+
+const spoiledThere = "the backup holds messages that were spoiled on the disk it was made from; whoever wrote them sends them again"
+const runOutSince = "some messages of the backup were kept long enough since, or were spoiled on the disk it was made from"
 
 const Files = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 

@@ -20,6 +20,8 @@ export interface Stored {
   readonly subject: string
   readonly data: Uint8Array
   readonly time: number
+  /** Only where one server's own copy is read. */
+  readonly headers?: ReadonlyArray<readonly [string, ReadonlyArray<string>]>
 }
 
 export interface Append {
@@ -63,8 +65,8 @@ export interface EventLog {
    * down; fails when the server answers but cannot serve the stream for about 30 s.
    */
   readonly read: (options: { readonly from: number; readonly filter?: string }) => Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
-  /** What is there now, `from` up to `through` (both included), then the end. */
-  readonly readRange: (options: { readonly from: number; readonly through: number; readonly filter?: string }) => Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
+  /** What is there now, `from` up to `through` (both included), then the end. `on`: one server's own copy, of a cluster's. */
+  readonly readRange: (options: { readonly from: number; readonly through: number; readonly filter?: string; readonly on?: string }) => Stream.Stream<ReadonlyArray<Stored>, LogUnavailable>
   /** Every subject of a pattern that holds something, and how many messages. */
   readonly subjects: (pattern: string) => Effect.Effect<ReadonlyMap<string, number>, LogUnavailable>
   readonly info: Effect.Effect<LogInfo, LogUnavailable>

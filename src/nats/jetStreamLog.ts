@@ -43,10 +43,10 @@ export const jetStreamLog = (wire: Wire, stream: string, arriving?: (subject: st
     last: (subject) => get({ last_by_subj: subject }),
     get: (seq) => get({ seq }),
     read: (options) => orderedRead(wire, { stream, ...options }),
-    readRange: ({ filter, from, through }) =>
+    readRange: ({ filter, from, on, through }) =>
       Stream.unwrap(Effect.map(Effect.retry(info, openingRetries), ({ lastSeq }) => {
         const end = Math.min(through, lastSeq)
-        return Math.max(1, from) > end ? Stream.empty : orderedRead(wire, { stream, from, through: end, ...(filter !== undefined && { filter }) })
+        return Math.max(1, from) > end ? Stream.empty : orderedRead(wire, { stream, from, through: end, ...(filter !== undefined && { filter }), ...(on !== undefined && { on }) })
       })),
     subjects: (pattern) => Effect.mapError(subjectsOf(wire, stream, pattern), failed),
     info,

@@ -1,7 +1,7 @@
 import { createInbox, type Msg, nuid } from "@nats-io/transport-node"
 import { Cause, Deferred, Duration, Effect, Schedule, Schema, Stream } from "effect"
 import { payloadMaxBytes } from "../../streams/limits.ts"
-import { api, type ApiError, ApiRefused, codes, isCode } from "./jetStreamApi.ts"
+import { api, type ApiError, ApiRefused, codes, ConsumerInfo, isCode } from "./jetStreamApi.ts"
 import { LogUnavailable, type Stored } from "./EventLog.ts"
 import type { Wire } from "./connect.ts"
 import { makeShelf, type Shelf } from "./shelf.ts"
@@ -12,6 +12,11 @@ export interface OrderedRead {
   readonly filter?: string
   /** Ends there (included), or where nothing more matches. Without it: live, without end. */
   readonly through?: number
+  /**
+   * Of a cluster's servers the one whose own copy is read, by a finite read. What it lacks is left out, and messages come
+   * with their headers.
+   */
+  readonly on?: string
 }
 
 /** One request to the server. Its bytes must cover the largest message, or that one would never come. */
@@ -26,6 +31,8 @@ const consumerIdleMax = Duration.minutes(1)
 const retryWaitMax = Duration.seconds(1)
 /** With the link up, this many consumers in a row that never said a word (about 30 s) are reported. */
 const refusalsMax = 34
+/** Until a consumer that was just made says which server it lives on. */
+const placedRetries = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(20)])
 
 /**
  * Read a stream in order: an unacknowledged consumer in the server's memory, replaced by a new one from the next
@@ -118,9 +125,14 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
       createConsumer(wire, options, name, shelf.next),
       () => Effect.sync(() => dropConsumer(wire, options.stream, name))
     )
+    // a consumer gives what its own server holds, and which that is, is chance
+    if (options.on !== undefined && (yield* serverOf(wire, options.stream, name)) !== options.on) return "mute" as const
     const { through } = options
     // of three copies one may still be filling: whoever leads the stream knows whether there is more
-    const settled = (how: Ending) => how !== "short" || through === undefined ? Effect.succeed(how) : Effect.map(hasMore(wire, options, shelf.next, through), (more) => more ? "mute" as const : "complete" as const)
+    const settled = (how: Ending) =>
+      how !== "short" || through === undefined ? Effect.succeed(how)
+      : options.on !== undefined ? Effect.succeed("complete" as const)
+      : Effect.map(hasMore(wire, options, shelf.next, through), (more) => more ? "mute" as const : "complete" as const)
     if (through !== undefined && consumer.num_pending === 0) return yield* settled("short")
 
     shelf.onTaken = asking.more
@@ -133,6 +145,14 @@ const session = (wire: Wire, options: OrderedRead, shelf: Shelf) =>
     }))))
     return yield* Effect.flatMap(Deferred.await(ended), settled)
   })
+
+/** Where a consumer with one replica lives; nowhere yet, or nobody says. */
+const serverOf = (wire: Wire, stream: string, consumer: string): Effect.Effect<string | undefined> =>
+  api(wire, `CONSUMER.INFO.${stream}.${consumer}`, undefined, ConsumerInfo).pipe(
+    Effect.map(({ cluster }) => cluster?.leader),
+    Effect.filterOrFail((leader) => leader !== undefined),
+    Effect.retry(placedRetries),
+    Effect.orElseSucceed(() => undefined))
 
 /** Whether the stream's leader has any message of these from `from` on, up to `through`. */
 const hasMore = (wire: Wire, { filter = ">", stream }: OrderedRead, from: number, through: number): Effect.Effect<boolean, ApiError> =>
@@ -227,7 +247,7 @@ const makeReceiver = (options: OrderedRead, shelf: Shelf, asking: Asking, end: (
     if (at.delivery !== delivered + 1 || at.seq < shelf.next) return stop("again")
     delivered++
     if (at.seq > through) return stop("complete")
-    shelf.put({ seq: at.seq, subject: message.subject, data: message.data, time: at.time })
+    shelf.put({ seq: at.seq, subject: message.subject, data: message.data, time: at.time, ...(options.on !== undefined && { headers: [...message.headers ?? []] }) })
     if (at.seq === through) return stop("complete")
     asking.gotOne()
   }

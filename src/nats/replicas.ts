@@ -9,6 +9,8 @@ export interface Replicas {
   readonly stream: string
   /** The server that orders its writes; `null` while one is being chosen. */
   readonly leader: string | null
+  /** Everybody who has a copy, sorted. */
+  readonly servers: ReadonlyArray<string>
   readonly behind: ReadonlyArray<string>
   readonly whole: boolean
 }
@@ -17,7 +19,8 @@ export const replicasOf = (wire: Wire, stream: string): Effect.Effect<Replicas, 
   api(wire, `STREAM.INFO.${stream}`, undefined, Info).pipe(
     Effect.map(({ cluster: { leader = "", replicas = [] } }) => {
       const behind = replicas.filter(({ current, offline }) => !current || offline === true).map(({ name }) => name)
-      return { stream, leader: leader === "" ? null : leader, behind, whole: leader !== "" && behind.length === 0 }
+      const servers = [...leader === "" ? [] : [leader], ...replicas.map(({ name }) => name)].sort()
+      return { stream, leader: leader === "" ? null : leader, servers, behind, whole: leader !== "" && behind.length === 0 }
     }),
     Effect.mapError(unavailable(stream)))
 

@@ -22,6 +22,13 @@ const chunkBytes = 256 * 1024
 const windowBytes = 8 * 1024 * 1024
 /** No piece for so long: the server or the link is gone. */
 const silenceMax = Duration.seconds(30)
+/**
+ * Bytes of one piece of a restore. The server gives a restore up that has not taken a piece within five seconds, and it
+ * syncs each message of it by itself.
+ */
+const restoreChunkBytes = 64 * 1024
+/** On a cluster a new stream chooses its leader first, which takes nats-server nine seconds where the first election fails. */
+const beginMax = Duration.seconds(30)
 const finishMax = Duration.minutes(5)
 
 /** Names of all streams of the account, sorted. */
@@ -79,15 +86,17 @@ export const snapshotState = (head: SnapshotHead) => Schema.decodeUnknownOption(
  * that the server finds damaged, leaves no stream. Returns what the server then holds.
  */
 export const restoreStream = Effect.fn("restoreStream")(function*<E>(wire: Wire, stream: string, head: SnapshotHead, bytes: Stream.Stream<Uint8Array, E>) {
-  const to = yield* api(wire, `STREAM.RESTORE.${stream}`, head, Restoring).pipe(Effect.mapError(refused(stream)))
+  const { deliver_subject } = yield* api(wire, `STREAM.RESTORE.${stream}`, head, Restoring, beginMax).pipe(Effect.mapError(refused(stream)))
+  // a restore that breaks off, or that the server finds damaged at its end, leaves a stream of what came before
+  yield* Effect.addFinalizer((exit) => exit._tag === "Success" ? Effect.void : Effect.ignore(api(wire, `STREAM.DELETE.${stream}`, undefined, Done)))
+  // of three servers one was meant to take it, and another was elected: that one made an empty stream
+  if (deliver_subject === undefined) return yield* new LogUnavailable({ stream, cause: new Error("another server leads the new stream than was meant to") })
   const send = (data: Uint8Array, timeout: Duration.Duration) =>
-    wire.ask({ subject: to.deliver_subject, data, timeout }).pipe(Effect.mapError((cause) => new LogUnavailable({ stream, cause })))
+    wire.ask({ subject: deliver_subject, data, timeout }).pipe(Effect.mapError((cause) => new LogUnavailable({ stream, cause })))
   const told = (answer: Msg): Effect.Effect<void, RestoreFailed> => {
     const error = answer.data.length === 0 ? undefined : answer.json<{ readonly error?: { readonly description?: string } }>().error
     return error === undefined ? Effect.void : Effect.fail(notRestored(stream, error.description ?? "for no reason given"))
   }
-  // a restore that breaks off, or that the server finds damaged at its end, leaves a stream of what came before
-  yield* Effect.addFinalizer((exit) => exit._tag === "Success" ? Effect.void : Effect.ignore(api(wire, `STREAM.DELETE.${stream}`, undefined, Done)))
   yield* bytes.pipe(
     Stream.mapEffect((chunk) => Effect.forEach(pieces(chunk), (piece) => Effect.flatMap(send(piece, silenceMax), told), { discard: true })),
     Stream.runDrain
@@ -97,10 +106,10 @@ export const restoreStream = Effect.fn("restoreStream")(function*<E>(wire: Wire,
   return info
 }, Effect.scoped)
 
-const Restoring = Schema.Struct({ deliver_subject: Schema.String })
+const Restoring = Schema.Struct({ deliver_subject: Schema.optionalKey(Schema.String) })
 
 function* pieces(chunk: Uint8Array) {
-  for (let at = 0; at < chunk.length; at += chunkBytes) yield chunk.subarray(at, at + chunkBytes)
+  for (let at = 0; at < chunk.length; at += restoreChunkBytes) yield chunk.subarray(at, at + restoreChunkBytes)
 }
 
 const refused = (stream: string) => (error: ApiError) =>

@@ -2,15 +2,17 @@ import { Clock, Duration, Effect, Option, Schedule, Schema } from "effect"
 import { mkdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import type { Wired } from "../../nats/connect.ts"
+import { LogUnavailable } from "../../nats/EventLog.ts"
 import { jetStreamLog } from "../../nats/jetStreamLog.ts"
 import { deleteStream, findStream } from "../../nats/provision.ts"
+import { replicasOf } from "../../nats/replicas.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
 import { isLogStream } from "../backup.ts"
 import { type BackupSet, chooseSets, findSets } from "../backupFiles.ts"
 import { epochOf, idOf, markFile, metadataOf } from "../LogMark.ts"
 import { nextEpoch, verifySets } from "../restore.ts"
-import { deploymentIn, partitionsIn, restorePart, RestoreRefused, streamsOf } from "../restoringParts.ts"
+import { deploymentIn, partitionsIn, restorePart, RestoreRefused, type StreamPart, streamsOf } from "../restoringParts.ts"
 import { noteForAudit } from "../toAudit.ts"
 import { connectTo } from "./connecting.ts"
 import { initCluster } from "./init.ts"
@@ -40,6 +42,13 @@ const noteFile = (dir: string) => join(dir, "restore.json")
 
 /** Servers that were just started find one another; those on other machines either run, or have to be started first. */
 const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 120 } as const
+
+/** A stream whose restore broke off is restored from its beginning, so many times. */
+const again = { schedule: Schedule.spaced(Duration.seconds(2)), times: 20 } as const
+const lookEvery = Duration.millis(500)
+/** Looks in a row: a server that was just told of what it lacks counts as whole until it begins to fetch it. */
+const wholeLooks = 4
+const copiedWithin = Duration.minutes(30)
 
 /**
  * A new cluster from the backup of another one: its folder with the deployment's keys, then every stream on its servers,
@@ -92,9 +101,10 @@ const fill = Effect.fnUntraced(function*({ dir, replace, told }: ClusterRestoreO
   for (const part of parts) {
     const { name } = part
     if (!note.done.includes(name)) {
-      yield* makeRoom(wire, name, replace)
-      yield* restorePart(wire, part, (bytes) => told("restoring", at += bytes, of))
+      yield* mayGo(wire, name, replace)
+      yield* restoreOne(wire, part, (bytes) => told("restoring", at + bytes, of))
     }
+    at += part.bytes
     if (isLogStream(name)) messages += yield* nameAnew(dir, wire, name, note.log_epoch)
     note = { ...note, done: [...new Set([...note.done, name])] }
     yield* keepNote(dir, note)
@@ -102,6 +112,44 @@ const fill = Effect.fnUntraced(function*({ dir, replace, told }: ClusterRestoreO
   yield* noteForAudit(dir, "restore")
   yield* Effect.promise(() => rm(noteFile(dir), { force: true }))
   return { log_set: note.log_set, keys_set: note.keys_set, log_epoch: note.log_epoch, events: messages, streams: parts.map(({ name }) => name) }
+})
+
+type RestoreError = LogUnavailable | Effect.Error<ReturnType<typeof restorePart>>
+
+/**
+ * One stream, whole on every server or not at all. Of three servers one takes the snapshot and the others fetch it from
+ * that one: which of them that is, is chosen beforehand, and on a busy machine another may be elected all the same; and
+ * what one alone has when the servers stop, the two others would not miss.
+ */
+const restoreOne = (wire: Wired, part: StreamPart, told: (bytes: number) => Effect.Effect<void>) => {
+  const { name } = part
+  const attempt = Effect.suspend(() => {
+    let sent = 0
+    return deleteStream(wire, name).pipe(
+      Effect.andThen(restorePart(wire, part, (bytes) => told(sent += bytes))),
+      Effect.flatMap((restored) => Effect.andThen(copied(wire, name), isStill(wire, name, restored))),
+      Effect.onError(() => Effect.ignore(deleteStream(wire, name))))
+  })
+  const isPassing = ({ _tag }: RestoreError) => _tag === "LogUnavailable" || _tag === "RestoreFailed"
+  return attempt.pipe(
+    Effect.tapError((error) => isPassing(error) ? Effect.logWarning("the restore of a stream broke off", { stream: name, why: whyOf(error) }) : Effect.void),
+    Effect.retry({ ...again, while: isPassing }))
+}
+
+const whyOf = (error: RestoreError): string => error._tag === "LogUnavailable" ? error.cause instanceof Error ? error.cause.message || error.cause.name : "it does not answer" : error.why
+
+/** Wait until every server has what the one has that took the snapshot. */
+const copied = Effect.fnUntraced(function*(wire: Wired, stream: string) {
+  for (let looks = 0; looks < wholeLooks;) {
+    const whole = yield* replicasOf(wire, stream).pipe(Effect.map(({ whole }) => whole), Effect.orElseSucceed(() => false))
+    looks = whole ? looks + 1 : 0
+    yield* Effect.sleep(lookEvery)
+  }
+}, (effect, _, stream) => Effect.timeoutOrElse(effect, { duration: copiedWithin, orElse: () => Effect.fail(new LogUnavailable({ stream, cause: new Error("it did not reach every server") })) }))
+
+const isStill = Effect.fnUntraced(function*(wire: Wired, stream: string, restored: { readonly lastSeq: number }) {
+  const { lastSeq } = yield* jetStreamLog(wire, stream).info
+  if (lastSeq !== restored.lastSeq) return yield* new LogUnavailable({ stream, cause: new Error(`it ended at ${restored.lastSeq}, and ends at ${lastSeq}`) })
 })
 
 /** Chosen once, however often the restore is repeated: an epoch stands for one history. */
@@ -115,14 +163,12 @@ const noteOf = Effect.fnUntraced(function*(dir: string, log: BackupSet, keys: Ba
 
 const keepNote = (dir: string, note: Note) => Effect.promise(() => replaceFile(noteFile(dir), `${JSON.stringify(note)}\n`))
 
-/** What is there and holds nothing was made by an admin role that started too early; the rest only goes when told so. */
-const makeRoom = Effect.fnUntraced(function*(wire: Wired, name: string, replace: boolean) {
+/** What is there and holds nothing was made by an admin role that started too early, and goes; the rest only when told so. */
+const mayGo = Effect.fnUntraced(function*(wire: Wired, name: string, replace: boolean) {
   const found = yield* findStream(wire, name).pipe(Effect.retry(forming))
-  if (Option.isNone(found)) return
-  if (found.value.state.messages > 0 && !replace) {
+  if (Option.isSome(found) && found.value.state.messages > 0 && !replace) {
     return yield* refuse("not-empty", `the cluster holds a ${name} with ${found.value.state.messages} messages`, "Restore into a new cluster, or give --replace, which removes what is there.")
   }
-  yield* deleteStream(wire, name)
 })
 
 /**

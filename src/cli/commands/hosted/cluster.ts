@@ -15,6 +15,7 @@ import { asText, endsOnSignal, logFlags, logging, logLine, notStarted, stay } fr
 import { size } from "../../../../streams/size.ts"
 import { table } from "../../text.ts"
 import { clusterBackup, clusterRestore } from "./clusterBackup.ts"
+import { clusterVerify } from "./clusterVerify.ts"
 
 type Described = ReturnType<typeof described>
 
@@ -120,5 +121,5 @@ const facts = (told: Described) =>
 /** `hosted cluster …`: a hub of three servers, where one machine is outgrown. */
 export const cluster = Command.make("cluster").pipe(
   Command.withDescription("A JetStream cluster of three servers for hosted processes"),
-  Command.withSubcommands([init, up, status, disk, clusterBackup, clusterRestore])
+  Command.withSubcommands([init, up, status, clusterVerify, disk, clusterBackup, clusterRestore])
 )
