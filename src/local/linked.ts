@@ -16,6 +16,8 @@ import { journalCursor } from "./journalLoop.ts"
 import { epochOf, logCursor, type MirrorContext, runMirror } from "./mirrorLoop.ts"
 import type { LinkedContext } from "./LinkedContext.ts"
 import type { PairingStore } from "./Pairing.ts"
+import { watchMoved } from "./moved.ts"
+import { answersAt } from "./register.ts"
 import { keepRegistered, renew } from "./registration.ts"
 import { keepReporting, lookAround, runForwarding, runRelay } from "./relayLoop.ts"
 import { awaitRef, bump, unlessPaused } from "./State.ts"
@@ -54,7 +56,7 @@ const linked = Effect.fnUntraced(function*(base: Base, asking: (ask: Effect.Effe
     connection: peer,
     mirror: jetStreamMirror({ local: base.agent, peer }, { peer: peer_id, log }),
     renew: unlessPaused(base.state, renew(base), false),
-    keepRegistered: keepRegistered(base),
+    keepRegistered: Effect.raceFirst(keepRegistered(base), watchMoved({ state: base.state, answers: Effect.suspend(() => answersAt(pairedNow(base).with.hosted_url)) })),
     quarantined: (what, seq) => base.audit.service.count({ type: "commit.quarantined", data: { reason: what, seq } }),
     leave: turn(base, true).pipe(Effect.orDie)
   }, asking)

@@ -90,6 +90,9 @@ const hostedNow = Effect.fnUntraced(function*({ hosted, url }: RegisterOptions, 
     : yield* new CommandFailed({ status: 409, type: "other-key", hint: `${url} signs with another key than the one this machine knows, and the known one did not hand over to it. Somebody may be in between` })
 })
 
+/** Whether anybody answers there as a backend does. */
+export const answersAt = (url: string): Effect.Effect<boolean> => Effect.isSuccess(call(`${url}/health`, {}))
+
 /** Pass a companion's registration on as it came: it is signed for both sides. */
 export const forwardRegistration = (url: string, body: RegisterPeer): Effect.Effect<unknown, HostedUnreachable | CommandFailed> =>
   call(`${url}/register-peer`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
