@@ -188,7 +188,7 @@ describe("a companion of a local backend", () => {
     await android.close()
   })
 
-  it.skipIf(sampleMissing)("hosted killed while a surface tells it a thousand things: all there once, roll-ups right (skipped: ../shared/data missing)", { timeout: 120_000 }, async () => {
+  it.skipIf(sampleMissing)(`hosted killed while a surface tells it a thousand things: all there once, roll-ups right${sampleMissing ? " (skipped: ../shared/data missing)" : ""}`, { timeout: 120_000 }, async () => {
     const events = sample("sdk")
     const teller = await openSurface("extension")
     await teller.joinHosted(await pairingCode(hosted, "ada"))

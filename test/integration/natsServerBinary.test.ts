@@ -147,7 +147,8 @@ it.live("apt's own failure is quoted, and it was asked with state of its own onl
     assert.include(configuration, `Dir::Etc::SourceParts "/dev/null"`)
   }))
 
-it.live.skipIf(process.env["MAESTRA_TEST_FETCH"] !== "1" || !existsSync(debianPackage.aptGet))("the distribution's newer package is fetched for real (skipped: MAESTRA_TEST_FETCH is not 1, or no apt)", () =>
+const cannotFetch = process.env["MAESTRA_TEST_FETCH"] !== "1" || !existsSync(debianPackage.aptGet)
+it.live.skipIf(cannotFetch)(`the distribution's newer package is fetched for real${cannotFetch ? " (skipped: MAESTRA_TEST_FETCH is not 1, or no apt)" : ""}`, () =>
   Effect.gen(function*() {
     const cacheDir = yield* temporaryFolder
     const found = yield* find({ PATH: "/usr/bin:/bin" }, { cacheDir, package: debianPackage })

@@ -166,7 +166,7 @@ it.live("a tls:// address never leads to a server without TLS", () =>
   }))
 
 const openssl = "/usr/bin/openssl"
-for (const scheme of ["tls", "wss"] as const) it.live.skipIf(!existsSync(openssl))(`${scheme}:// works with a certificate that is trusted, and not with another (skipped: no openssl)`, () =>
+for (const scheme of ["tls", "wss"] as const) it.live.skipIf(!existsSync(openssl))(`${scheme}:// works with a certificate that is trusted, and not with another${existsSync(openssl) ? "" : " (skipped: no openssl)"}`, () =>
   Effect.gen(function*() {
     const folder = yield* temporaryFolder
     const tls = { certFile: join(folder, "cert.pem"), keyFile: join(folder, "key.pem") }

@@ -24,7 +24,7 @@ interface Disks {
 const status = async () => (await hosted.http<Disks>("GET", "/status")).json
 const say = async (content: string) => (await local.http("POST", "/conversations/disk/messages", { role: "user", content })).status
 
-describe.skipIf(!canMount)(`a full disk in a cluster (${cannotMount})`, () => {
+describe.skipIf(!canMount)(`a full disk in a cluster${cannotMount}`, () => {
   beforeAll(async () => {
     world = await makeWorld()
     small = join(clusterHome(world), "cluster", "hub-2")

@@ -45,7 +45,7 @@ const writeUntilRefused = async (backend: Backend, name: string) => {
   return last
 }
 
-describe.skipIf(!canMount)(`a full disk (${cannotMount})`, () => {
+describe.skipIf(!canMount)(`a full disk${cannotMount}`, () => {
   beforeAll(async () => {
     world = await makeWorld()
     const dir = (name: string, ...more: ReadonlyArray<string>) => join(world.dir, name, ...more)

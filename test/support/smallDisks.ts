@@ -7,8 +7,8 @@ import { join } from "node:path"
 export const canMount: boolean = process.platform === "linux" &&
   spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmpdir()], { stdio: "ignore" }).status === 0
 
-/** Title of what is left out where it cannot be done. */
-export const cannotMount = "skipped: no mounts of our own: unshare -rm is refused"
+/** The end of the title of what is left out where it cannot be done. */
+export const cannotMount: string = canMount ? "" : " (skipped: no mounts of our own: unshare -rm is refused)"
 
 /** Small disks that only the processes started with `enter` have, each on a folder. */
 export interface SmallDisks {
