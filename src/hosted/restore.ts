@@ -13,7 +13,7 @@ import { masterKeyOf, openDeployment } from "./Deployment.ts"
 import { loopbackOnly, startHub } from "./Hub.ts"
 import { epochOf, markFile, metadataOf } from "./LogMark.ts"
 import { commitStaging, dropStaging, finishRestore, isInUse, type Note, openStaging } from "./restoredFolder.ts"
-import { deploymentIn, partitionsIn, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
+import { deploymentIn, isOfCluster, restorePart, RestoreRefused, streamsOf } from "./restoringParts.ts"
 import { loadGone, saveGone } from "./goneList.ts"
 import { loadRevocations, saveRevocations } from "./Revocations.ts"
 import { noteForAudit } from "./toAudit.ts"
@@ -39,7 +39,7 @@ export interface RestoreOrder {
 export const restoreBackup = Effect.fn("restoreBackup")(function*(order: RestoreOrder) {
   const { dataDir, from } = order
   const { keys, log } = yield* Effect.fromResult(chooseSets(from, yield* findSets(from), order.logSet))
-  if ((yield* partitionsIn(log)) > 0) return yield* new RestoreRefused({ type: "of-a-cluster", why: `${log.name} is of a cluster`, hint: "Restore it with `maestra hosted cluster restore`." })
+  if (yield* isOfCluster(log)) return yield* new RestoreRefused({ type: "of-a-cluster", why: `${log.name} is of a cluster`, hint: "Restore it with `maestra hosted cluster restore`." })
   yield* verifySets([log, keys], order.told)
   if (!(yield* holdDirectory(dataDir))) {
     return yield* new RestoreRefused({ type: "running", why: `a hosted backend runs on ${dataDir}`, hint: "Stop it first, or restore into another data directory (--data-dir)." })
@@ -106,7 +106,7 @@ const restoreStreams = Effect.fnUntraced(function*(order: RestoreOrder, wire: Wi
   const logs = []
   for (const part of parts) {
     const { name } = part
-    const info = yield* restorePart(wire, part, (bytes) => order.told("restoring", at += bytes, of))
+    const info = yield* restorePart(wire, part, 1, (bytes) => order.told("restoring", at += bytes, of))
     if (!isLogStream(name)) continue
     messages += info.messages
     lastSeq = Math.max(lastSeq, info.lastSeq)

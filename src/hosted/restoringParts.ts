@@ -22,22 +22,25 @@ export interface StreamPart {
 export const streamsOf = (...sets: ReadonlyArray<BackupSet>): ReadonlyArray<StreamPart> =>
   sets.flatMap((set) => set.manifest.parts.filter(({ name }) => name !== deploymentPart).map(({ bytes, name }) => ({ name, bytes, file: join(set.dir, partFile(name)) })))
 
-/** Streams the log of a backed-up cluster is spread over; none of a hub of one server. One alone is called the same on both, and kept more than once on a cluster. */
-export const partitionsIn = Effect.fnUntraced(function*({ dir, manifest: { parts } }: BackupSet) {
-  const names = parts.map(({ name }) => name).filter(isLogStream)
-  if (!names.includes(streams.log.name)) return names.length
+/** Streams the log in a backup is spread over: one, `LOG`, on a hub of one server, and as many as it was made with on a cluster. */
+export const partitionsIn = ({ manifest: { parts } }: BackupSet): number => parts.filter(({ name }) => isLogStream(name)).length
+
+/** Was it a cluster's? One partition alone is called the same on both, and kept more than once there. */
+export const isOfCluster = Effect.fnUntraced(function*({ dir, manifest: { parts } }: BackupSet) {
+  if (!parts.some(({ name }) => name === streams.log.name)) return true
   const { head: { config } } = yield* headOf(join(dir, partFile(streams.log.name)))
-  return Number(config["num_replicas"] ?? 1) > 1 ? 1 : 0
+  return Number(config["num_replicas"] ?? 1) > 1
 })
 
 /**
  * Make one stream again, which must not be there, and compare what the server then holds with what was saved. It may hold
  * less: what ran out since, where the stream keeps for so long only, and what the disk had spoiled that the backup was made
  * from. Of a log its authors send that again, and of every other the rest is worth having; but a tenant store is taken whole
- * or not at all.
+ * or not at all. It is kept `replicas` times, however often it was where the backup was made.
  */
-export const restorePart = Effect.fnUntraced(function*(wire: Wired, { file, name }: StreamPart, told: (bytes: number) => Effect.Effect<void>) {
-  const { head, start } = yield* headOf(file)
+export const restorePart = Effect.fnUntraced(function*(wire: Wired, { file, name }: StreamPart, replicas: number, told: (bytes: number) => Effect.Effect<void>) {
+  const { head: { config, state }, start } = yield* headOf(file)
+  const head = { config: { ...config, num_replicas: replicas }, state }
   const bytes = Stream.fromAsyncIterable<Uint8Array, BackupUnusable>(createReadStream(file, { start, highWaterMark: 256 * 1024 }), () => cannotRead(file)).pipe(
     Stream.tap((chunk) => told(chunk.length)))
   const info = yield* restoreStream(wire, name, head, bytes)

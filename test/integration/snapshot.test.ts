@@ -82,7 +82,7 @@ layer(Layer.empty, { excludeTestServices: true })("snapshot", (it) => {
       yield* deleteStream(wire, tenantStore)
       assert.strictEqual((yield* restoreStream(wire, tenantStore, head, Stream.fromIterable(raw))).messages, 2)
       yield* deleteStream(wire, tenantStore)
-      yield* restorePart(wire, part, () => Effect.void)
+      yield* restorePart(wire, part, 1, () => Effect.void)
       assert.sameMembers([...yield* store.keys], ["a", "b", "c"])
     }))
 
@@ -97,6 +97,6 @@ layer(Layer.empty, { excludeTestServices: true })("snapshot", (it) => {
       const part = yield* savePart(wire, name)
       yield* log.info.pipe(Effect.filterOrFail(({ messages }) => messages === 0), Effect.retry(Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(400)])))
       yield* deleteStream(wire, name)
-      assert.strictEqual((yield* restorePart(wire, part, () => Effect.void)).lastSeq, 3)
+      assert.strictEqual((yield* restorePart(wire, part, 1, () => Effect.void)).lastSeq, 3)
     }))
 })

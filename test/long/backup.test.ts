@@ -1,10 +1,11 @@
-// Goal: a hosted backend that is lost comes back from its backup; devices fill in what the backup lacks, nothing is doubled, who was revoked stays out.
+// Goal: a hosted backend that is lost, or outgrown, comes back from its backup, on three servers too; devices fill in what the backup lacks, nothing is doubled, who was revoked stays out.
 // Method: `maestra hosted backup` and `restore` on real backends as processes; the data directory is removed, the backup damaged, the restore cut off.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { clusterHome, makeCluster } from "../support/cluster.ts"
 import { imported, type Line, made, messagesOf, verified, whole } from "../support/load.ts"
-import { agreed, type Backend, makeWorld, type Ran, until, type World } from "../support/world.ts"
+import { agreed, type Backend, maestra, makeWorld, type Ran, run, until, type World } from "../support/world.ts"
 
 const timeout = 60_000
 /** A made conversation of four messages is five events. */
@@ -156,5 +157,41 @@ describe("a hub restored from it", () => {
     expect(existsSync(join(hosted.dir, "restore.partial"))).toBe(false)
     await hosted.start()
     await expectWhole()
+  })
+})
+
+describe("three servers in the place of one", () => {
+  it("have every event once, with what was written after the backup, and the devices find them", { timeout: 300_000 }, async () => {
+    await backUp()
+    const epoch = await epochOf(hosted)
+    await write(a, events(6000, 5))
+    await agreed(tenant, hosted, [a, b])
+    await hosted.stop()
+    const env = { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: clusterHome(world) }
+    const note = answerOf<{ log_epoch: number }>(await run([maestra, "hosted", "cluster", "restore", "--from", out, "--json"], env))
+    expect(note.log_epoch).toBeGreaterThan(epoch)
+    const cluster = await makeCluster(world, 1)
+    try {
+      const alone = hosted
+      hosted = await world.hosted("joined", { cluster: cluster.file, port: Number(new URL(alone.url()).port) })
+      await cluster.whole()
+      // they have waited for the old place, and learn the new one over HTTP
+      await agreed(tenant, hosted, [a, b], 150_000)
+      await expectWhole()
+      const { streams } = await cluster.cli<{ readonly streams: ReadonlyArray<{ readonly stream: string; readonly whole: boolean; readonly leader: string | null }> }>("status")
+      expect(streams.map(({ stream, whole }) => [stream, whole])).toEqual(["LOG", "TELEMETRY", "AUDIT", "ALERTS", "KV_TENANTS"].map((stream) => [stream, true]))
+      // kept three times: the one that led may go
+      const leader = cluster.servers.find(({ name }) => name === streams[0]?.leader)!
+      await leader.kill()
+      await write(b, events(7000, 5))
+      await expectWhole()
+      await leader.start()
+      await cluster.whole()
+      const { peers } = (await hosted.http("GET", "/peers")).json
+      expect(peers.map(({ status }) => status).sort()).toEqual(["registered", "registered", "revoked"])
+    } finally {
+      await hosted.stop()
+      await cluster.close()
+    }
   })
 })

@@ -58,7 +58,7 @@ export interface World {
   readonly masterKey: string
   /** The environment its processes share: passphrase, master key, nats-server. */
   readonly secrets: Readonly<Record<string, string>>
-  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks; readonly version?: Version; readonly start?: boolean }) => Promise<Backend>
+  readonly hosted: (name?: string, options?: { readonly cluster?: string; readonly port?: number; readonly leafUrl?: string; readonly leafPort?: number; readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly disks?: SmallDisks; readonly version?: Version; readonly start?: boolean }) => Promise<Backend>
   readonly local: (name: string, options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>>; readonly home?: string; readonly start?: boolean; readonly disks?: SmallDisks }) => Promise<Backend>
   /** Enrol a user at the hosted backend and pair the local one. Returns the tenant. */
   readonly pair: (hosted: Backend, local: Backend, user?: string) => Promise<string>
@@ -88,8 +88,8 @@ export const makeWorld = async (): Promise<World> => {
   const leafPorts = new Map<Backend, number>()
   const secrets = { MAESTRA_KEYSTORE_PASSPHRASE: passphrase, MAESTRA_MASTER_KEY: masterKey, NATS_SERVER: await Effect.runPromise(findBinary) }
 
-  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks, version: Version = { maestra }): Promise<Backend> => {
-    const port = await freePort()
+  const make = async (side: "hosted" | "local", name: string, home: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>>, disks?: SmallDisks, version: Version = { maestra }, wanted?: number): Promise<Backend> => {
+    const port = wanted ?? await freePort()
     const backend = backendAt({ side, name, home, args: ["--port", String(port), ...args], env: { ...secrets, ...env }, url: `http://127.0.0.1:${port}`, disks, version })
     backends.push(backend)
     return backend
@@ -103,7 +103,7 @@ export const makeWorld = async (): Promise<World> => {
       const where = options.cluster === undefined
         ? ["--leaf-port", String(leaf), "--nats-port", String(nats), ...(options.leafUrl === undefined ? [] : ["--leaf-url", options.leafUrl])]
         : ["--cluster", options.cluster]
-      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {}, options.disks, options.version)
+      const backend = await make("hosted", name, join(dir, name), [...where, ...(options.args ?? [])], options.env ?? {}, options.disks, options.version, options.port)
       leafPorts.set(backend, leaf)
       if (options.start !== false) await backend.start()
       return backend

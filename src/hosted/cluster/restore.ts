@@ -16,7 +16,7 @@ import { deploymentIn, partitionsIn, restorePart, RestoreRefused, type StreamPar
 import { noteForAudit } from "../toAudit.ts"
 import { connectTo } from "./connecting.ts"
 import { initCluster } from "./init.ts"
-import { adminFolder, type ClusterLayout, isOnThisMachine, readLayout } from "./layout.ts"
+import { adminFolder, type ClusterLayout, isOnThisMachine, readLayout, replicasOnCluster } from "./layout.ts"
 import { startServers } from "./up.ts"
 
 export interface ClusterRestoreOrder {
@@ -51,17 +51,17 @@ const wholeLooks = 4
 const copiedWithin = Duration.minutes(30)
 
 /**
- * A new cluster from the backup of another one: its folder with the deployment's keys, then every stream on its servers,
- * the log in an epoch it never had. On one machine the servers are started for it; on three, the first run makes the
- * folders, and once the servers run the same command fills them. No hosted process and no admin role runs meanwhile.
+ * A new cluster from the backup of another one, or of a hub of one server that is outgrown: its folder with the
+ * deployment's keys, then every stream on its servers, the log in an epoch it never had. On one machine the servers are
+ * started for it; on three, the first run makes the folders, and once the servers run the same command fills them. No
+ * hosted process and no admin role runs meanwhile.
  *
  * Stream by stream, each whole or not at all, and noted: interrupted, it is simply run again.
  */
 export const restoreCluster = Effect.fn("cluster.restore")(function*(order: ClusterRestoreOrder) {
   const { dir, from } = order
   const { keys, log } = yield* Effect.fromResult(chooseSets(from, yield* findSets(from), order.logSet))
-  const count = yield* partitionsIn(log)
-  if (count === 0) return yield* refuse("of-one-server", `${log.name} is of a hub of one server`, "Restore it with `maestra hosted restore`.")
+  const count = partitionsIn(log)
   yield* verifySets([log, keys], order.told)
   const layout = yield* makeFolder(order, keys, count)
   const lock = adminFolder(dir)
@@ -126,7 +126,7 @@ const restoreOne = (wire: Wired, part: StreamPart, told: (bytes: number) => Effe
   const attempt = Effect.suspend(() => {
     let sent = 0
     return deleteStream(wire, name).pipe(
-      Effect.andThen(restorePart(wire, part, (bytes) => told(sent += bytes))),
+      Effect.andThen(restorePart(wire, part, replicasOnCluster, (bytes) => told(sent += bytes))),
       Effect.flatMap((restored) => Effect.andThen(copied(wire, name), isStill(wire, name, restored))),
       Effect.onError(() => Effect.ignore(deleteStream(wire, name))))
   })

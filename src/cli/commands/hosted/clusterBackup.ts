@@ -36,7 +36,7 @@ export const clusterBackup = Command.make(
   Command.withExamples([{ command: "maestra hosted cluster backup --out /backup/maestra", description: "Needs the cluster's folder and MAESTRA_MASTER_KEY; the key is not in the backup" }])
 )
 
-/** `hosted cluster restore --from DIR`: a new cluster from the backup of another. Safe to repeat, whatever stopped it. */
+/** `hosted cluster restore --from DIR`: a new cluster from the backup of another, or of one server. Safe to repeat, whatever stopped it. */
 export const clusterRestore = Command.make(
   "restore",
   { ...restoreFlags, host: hostFlag },
@@ -63,7 +63,7 @@ export const clusterRestore = Command.make(
       ].join("\n"))
   }, Effect.provide(logging(asText)))
 ).pipe(
-  Command.withDescription("Make a cluster from the backup of another, while no hosted process runs"),
+  Command.withDescription("Make a cluster from the backup of another, or of a hub of one server, while no hosted process runs"),
   Command.withExamples([{ command: "maestra hosted cluster restore --from /backup/maestra --data-dir /srv/new", description: "With the deployment's master key in MAESTRA_MASTER_KEY" }])
 )
 
