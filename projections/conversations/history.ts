@@ -4,7 +4,7 @@ import { eventIdOf } from "../ledger.ts"
 import { unpackTime } from "../packedTime.ts"
 import { Sqlite, type Statements } from "../Sqlite.ts"
 import type { Conflict, HistoryItem } from "./model.ts"
-import { messageByName, type Page, readCursor, writeCursor } from "./queries.ts"
+import { messageByName, type Page, readCursor, staysFor, writeCursor } from "./queries.ts"
 import { stampOfCells } from "./rows.ts"
 import { kinds } from "./tables.ts"
 
@@ -22,7 +22,7 @@ export const history = Effect.fnUntraced(function*(options: {
 const historyCells = `hex(w.event) as event, w.kind, w.lamport, w.time, (select text from word where id = w.source) as source,
   w.base_lamport, w.base_time, (select text from word where id = w.base_source) as base_source,
   (select text from word where id = w.surface) as surface, (select text from word where id = w.role) as role,
-  w.content, w.timestamp, w.shared, e.seq, e.withheld`
+  w.content, w.timestamp, w.shared, e.seq, ${staysFor} as withheld`
 
 const newestFirst = "w.lamport desc, w.time desc, (select text from word where id = w.source) desc, w.event desc"
 
@@ -67,7 +67,7 @@ const itemOf = (cells: HistoryCells): HistoryItem => ({
   timestamp: cells.kind === kinds["message.deleted"] ? null : cells.timestamp ?? unpackTime(cells.time),
   ...(cells.shared === null ? {} : { shared: { content: cells.shared } }),
   log_seq: cells.seq,
-  ...(cells.withheld === null || cells.seq !== null ? {} : { withheld: cells.withheld })
+  ...(cells.withheld === null ? {} : { withheld: cells.withheld })
 })
 
 /** Messages of visible conversations on which devices disagree. The order is this file's own; `cursor` is opaque. */

@@ -17,6 +17,8 @@ export interface Message {
   /** What others see, where redaction made it different. */
   readonly shared?: { readonly content: string }
   readonly conflicted?: true
+  /** Why what shows stays on this machine for good; absent when it does not. */
+  readonly withheld?: string
 }
 
 /** A conversation's line in a list. */

@@ -95,13 +95,16 @@ export const get = Effect.fnUntraced(function*<E = never, R = never>(options: {
 export const readingOrder = `coalesce(m.place_lamport, m.lamport), coalesce(m.place_time, m.time),
   (select text from word where id = coalesce(m.place_source, m.source)), m.shared`
 
+/** Why a write stays on this machine: settings kept it, or retention took it from everywhere else. */
+export const staysFor = "case when e.seq is null or e.seq < c.expired then e.withheld end"
+
 /** One text for all messages: reading their columns one by one costs the driver more than parsing it. */
 const getConversation = `
   select ${summaryCells}, (
     select json_group_array(json_array(
       coalesce(m.local, m.shared), m.lamport, m.conflicted, (select text from word where id = m.source),
       w.content, w.shared, w.time, w.timestamp, (select text from word where id = w.role),
-      (select text from word where id = w.surface), e.seq) order by ${readingOrder})
+      (select text from word where id = w.surface), e.seq, ${staysFor}) order by ${readingOrder})
     from message m
     join write w on w.id = m.shown
     join event e on e.tenant = c.tenant and e.id = w.event
@@ -120,10 +123,11 @@ type MessageCells = [
   timestamp: string | null,
   role: string,
   surface: string,
-  seq: number | null
+  seq: number | null,
+  withheld: string | null
 ]
 
-const messageOf = ([id, lamport, conflicted, source, content, shared, time, timestamp, role, surface, seq]: MessageCells, everywhere: number): Message => ({
+const messageOf = ([id, lamport, conflicted, source, content, shared, time, timestamp, role, surface, seq, withheld]: MessageCells, everywhere: number): Message => ({
   id,
   role,
   content,
@@ -132,9 +136,10 @@ const messageOf = ([id, lamport, conflicted, source, content, shared, time, time
   source_backend: kindOf(source),
   source_backend_id: source,
   version: lamport,
-  tier: seq === null ? "local" : seq <= everywhere ? "everywhere" : "hosted",
+  tier: seq === null || withheld !== null ? "local" : seq <= everywhere ? "everywhere" : "hosted",
   ...(shared === null ? {} : { shared: { content: shared } }),
-  ...(conflicted === 1 ? { conflicted: true as const } : {})
+  ...(conflicted === 1 ? { conflicted: true as const } : {}),
+  ...(withheld === null ? {} : { withheld })
 })
 
 /** What a message holds now, deleted or not: what a new write names as its `base`, and what it would change. */

@@ -13,6 +13,8 @@ export interface FullWrite<F> extends Write {
   readonly fact: F
   readonly opened: Opened
   readonly said: Said
+  /** It is on this machine only, for good. */
+  readonly stays: boolean
 }
 
 export interface MessageView {
@@ -57,13 +59,14 @@ export const view = (state: State, options: { readonly withheld: boolean } = { w
     // what is withheld stays on this machine, and only here
     if (left && (said.withheld !== true || !options.withheld)) continue
     if (!options.withheld && said.withheld === true && said.seq === undefined) continue
+    const stays = said.withheld === true && (left || said.seq === undefined)
     const group = grouped.get(key) ?? { own: [], messages: new Map<string, Array<FullWrite<MessageFact>>>() }
     grouped.set(key, group)
     if (isConversation(fact)) {
-      group.own.push({ ...about(opened), value: undefined, base: undefined, fact, opened, said })
+      group.own.push({ ...about(opened), value: undefined, base: undefined, fact, opened, said, stays })
     } else {
       const message = names.message(key, fact.data.message_id)
-      group.messages.set(message, [...group.messages.get(message) ?? [], fullWrite(fact, opened, said)])
+      group.messages.set(message, [...group.messages.get(message) ?? [], fullWrite(fact, opened, said, stays)])
     }
   }
   return new Map([...grouped].map(([key, { messages, own }]) => [key, conversation(key, names, own, messages)] as const))
@@ -120,13 +123,14 @@ const contested = (writes: ReadonlyArray<FullWrite<MessageFact>>): ReadonlySet<s
 
 const about = (opened: Opened) => ({ eventId: opened.envelope.id, stamp: stampOf(opened.envelope) })
 
-const fullWrite = (fact: MessageFact, opened: Opened, said: Said): FullWrite<MessageFact> => ({
+const fullWrite = (fact: MessageFact, opened: Opened, said: Said, stays: boolean): FullWrite<MessageFact> => ({
   ...about(opened),
   base: fact.type === "message.appended" ? undefined : baseOf(fact.data.base, stampOf(opened.envelope)),
   value: fact.type === "message.deleted" ? "deleted" : JSON.stringify([said.shared?.role ?? fact.data.role, said.shared?.content ?? fact.data.content]),
   fact,
   opened,
-  said
+  said,
+  stays
 })
 
 /** The map between what things are called here and in the log, learnt from our own events' shared forms. */

@@ -21,6 +21,13 @@ export const settingsOf = Effect.fnUntraced(function*(tenant: string) {
   return inForce
 })
 
+/** For how many days each tenant has things kept, tenants as numbers; by default those that never said. */
+export const retentionDays = Effect.gen(function*() {
+  const sqlite = yield* Sqlite
+  const rows = yield* sqlite.all<{ tenant: number; state: string | null }>("select t.id as tenant, s.state from tenant t left join settings s on s.tenant = t.id")
+  return rows.map(({ state, tenant }) => ({ tenant, days: effective(state === null ? empty : JSON.parse(state) as State).retention_days }))
+})
+
 /** The newest change of any setting, which a further change names as the one it knows; `undefined`: there was none. */
 export const latestChange = Effect.fnUntraced(function*(tenant: string) {
   const sqlite = yield* Sqlite

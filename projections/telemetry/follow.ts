@@ -1,16 +1,10 @@
-import { Clock, Duration, Effect, Schedule, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { tracedTelemetry } from "../../streams/tracing.ts"
 import type { TelemetryEntry } from "../Entry.ts"
 import type { Projections } from "../runner.ts"
-import type { Sqlite } from "../Sqlite.ts"
-import { forgetTelemetry } from "./queries.ts"
 
 /** The tables' position in the telemetry stream. */
 export const telemetryCursor = "telemetry"
-
-/** As long as the hub's stream keeps an event, the tables do; a local backend's own stream is shorter. */
-const eventsKeptFor = Duration.days(30)
-const forgetEvery = Duration.hours(1)
 
 export interface TelemetryInput<Stored, E> {
   readonly info: Effect.Effect<{ readonly createdAt: string; readonly lastSeq: number }, E>
@@ -37,10 +31,3 @@ export const followTelemetry = Effect.fnUntraced(function*<Stored, E>(
     Stream.runForEach(({ entries, through }) =>
       projections.keepAbsorbing({ cursor: telemetryCursor, epoch: createdAt, entries, through }).pipe(tracedTelemetry("maestra.project", () => entries), Effect.orDie)))
 })
-
-/** Once an hour, for ever: events older than their stream keeps them leave the tables. */
-export const expireTelemetry = (ask: <A, E>(query: Effect.Effect<A, E, Sqlite>) => Effect.Effect<A>): Effect.Effect<void> =>
-  Clock.currentTimeMillis.pipe(
-    Effect.flatMap((now) => ask(forgetTelemetry(now - Duration.toMillis(eventsKeptFor)))),
-    Effect.repeat(Schedule.spaced(forgetEvery)),
-    Effect.asVoid)

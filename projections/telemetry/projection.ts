@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import type { Projection } from "../Projection.ts"
 import { countedOf, sumMax } from "./apply.ts"
 
@@ -10,7 +10,7 @@ import { countedOf, sumMax } from "./apply.ts"
  */
 export const telemetry: Projection = {
   name: "telemetry",
-  shape: 2,
+  shape: 3,
   ddl: [
     `create table telemetry (
        number integer primary key autoincrement, tenant integer not null, seq integer not null, peer text not null, id text not null,
@@ -19,13 +19,18 @@ export const telemetry: Projection = {
      ) strict`,
     "create unique index telemetry_once on telemetry (tenant, peer, id)",
     "create index telemetry_page on telemetry (tenant, seq, number)",
+    // the same of all tenants
+    "create index telemetry_every on telemetry (seq, number)",
     "create index telemetry_type on telemetry (tenant, type, seq, number)",
     "create index telemetry_stored on telemetry (stored)",
     `create table telemetry_hour (
        tenant integer not null, hour text not null, type text not null, model text not null, peer text not null, events integer not null,
        latency_events integer not null, latency integer not null, latency_max integer not null, tokens integer not null, cost integer not null,
+       day integer not null, -- since 1970, on which the last of its events was stored
        primary key (tenant, hour, type, model, peer)
      ) strict, without rowid`,
+    // what retention removes; written once a day and roll-up
+    "create index telemetry_hour_kept on telemetry_hour (tenant, day)",
     // what the dashboard adds up: the last hours of all tenants
     "create index telemetry_hour_recent on telemetry_hour (hour)"
   ],
@@ -45,6 +50,8 @@ export const telemetry: Projection = {
   })
 }
 
+export const dayMillis = Duration.toMillis(Duration.days(1))
+
 const addEvents = `
   insert into telemetry (tenant, seq, peer, id, type, model, source, at, stored, hour, latency, tokens, cost, event)
   select j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7,
@@ -52,9 +59,10 @@ const addEvents = `
   from json_each(?) j where true on conflict (tenant, peer, id) do nothing`
 
 const addHours = `
-  insert into telemetry_hour (tenant, hour, type, model, peer, events, latency_events, latency, latency_max, tokens, cost)
-  select tenant, hour, type, model, peer, count(*), count(latency), coalesce(sum(latency), 0), coalesce(max(latency), 0), sum(tokens), sum(cost)
+  insert into telemetry_hour (tenant, hour, type, model, peer, events, latency_events, latency, latency_max, tokens, cost, day)
+  select tenant, hour, type, model, peer, count(*), count(latency), coalesce(sum(latency), 0), coalesce(max(latency), 0), sum(tokens), sum(cost), max(stored) / ${dayMillis}
   from telemetry where number > ? group by tenant, hour, type, model, peer
   on conflict do update set events = events + excluded.events, latency_events = latency_events + excluded.latency_events,
     latency = min(latency + excluded.latency, ${sumMax}), latency_max = max(latency_max, excluded.latency_max),
-    tokens = min(tokens + excluded.tokens, ${sumMax}), cost = min(cost + excluded.cost, ${sumMax})`
+    tokens = min(tokens + excluded.tokens, ${sumMax}), cost = min(cost + excluded.cost, ${sumMax}),
+    day = max(day, excluded.day)`

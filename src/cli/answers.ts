@@ -38,7 +38,8 @@ export const Conversation = Schema.Struct({
     timestamp: Optional,
     surface: Optional,
     source_backend: Optional,
-    tier: Optional
+    tier: Optional,
+    withheld: Optional
   }))
 })
 
@@ -62,7 +63,7 @@ const Write = Schema.Struct({
   source_backend_id: Optional,
   stamp: Schema.Struct({ time: Schema.String }),
   current: Schema.optionalKey(Schema.Boolean),
-  withheld: Schema.optionalKey(Schema.Boolean)
+  withheld: Optional
 })
 export type Write = typeof Write.Type
 

@@ -53,6 +53,9 @@ export const reading = ({ on, tenant }: Where): Effect.Effect<Backend, CliFailur
     ? Effect.fail(misused("tenant-missing", "hosted holds several people's conversations; say whose with --tenant t_…", "`maestra hosted peers` lists the tenants."))
     : Effect.map(find(on), (backend) => on === "local" ? backend : { ...backend, tenant: Option.getOrUndefined(tenant) })
 
+/** The same for what hosted also tells of everybody together. */
+export const readingOfAll = (at: Where): Effect.Effect<Backend, CliFailure, Needs> => at.on === "hosted" && Option.isNone(at.tenant) ? find("hosted") : reading(at)
+
 /** The backend a command writes to. The operator of hosted reads only: a person's words are written as that person. */
 export const writing = (at: Where): Effect.Effect<Backend, CliFailure, Needs> =>
   at.on === "hosted"
@@ -77,7 +80,7 @@ const hostedElsewhere = Effect.gen(function*() {
   yield* trust(yield* Config.option(Config.NonEmptyString("MAESTRA_CA")))
   const token = yield* secretSetting("MAESTRA_ADMIN_TOKEN")
   if (Option.isNone(token)) return yield* misused("token-missing", "MAESTRA_HOSTED_URL is set and no admin token", "Put one into a file of yours alone and set MAESTRA_ADMIN_TOKEN_FILE; `maestra hosted tokens create NAME` makes one.")
-  return Option.some<Backend>({ side: "hosted", url, token: token.value, tenant: undefined })
+  return Option.some<Backend>({ side: "hosted", url, token: token.value.secret, tenant: undefined })
 }).pipe(
   Effect.catchTags({
     ConfigError: () => Effect.fail(misused("hosted-url", "MAESTRA_HOSTED_URL or MAESTRA_ADMIN_TOKEN cannot be read", "Set both to plain texts.")),

@@ -62,6 +62,9 @@ export const broken = (text: string, width: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
+/** That what was written stays on this machine, and why. */
+export const onlyHere = (withheld: string): string => `only here (${withheld === "surface" ? "a privacy setting" : withheld === "expired" ? "retention" : plain(withheld)})`
+
 /** A word for the shell, quoted where it must be. */
 export const shellWord = (word: string): string => /^[A-Za-z0-9_./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 

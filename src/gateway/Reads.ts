@@ -68,6 +68,7 @@ export class Reads extends Context.Service<Reads, {
   /** What was written behind a cursor, for a companion that syncs. `log`: the history its places count in, or by arrival. */
   readonly changes: (tenant: string, log: string | undefined, cursor: string | undefined) => Read<Changes>
   readonly peers: (tenant: string) => Read<ReadonlyArray<Readonly<Record<string, unknown>>>>
+  /** Everybody's without a tenant, each then naming whose it is. */
   readonly telemetry: (wanted: TelemetryWanted) => Read<{ readonly events: ReadonlyArray<typeof StoredTelemetry.Type>; readonly next_cursor: string | null }>
   readonly telemetryHours: (wanted: Omit<TelemetryWanted, "source"> & { readonly peer: string | undefined; readonly model: string | undefined }) => Read<{
     readonly hours: ReadonlyArray<typeof TelemetryHour.Type>
@@ -132,11 +133,11 @@ const make = (sqlite: Sqlite["Service"], named: Writer["Service"]["named"]): Rea
     peers: (tenant) => asked(peersSeen(tenant)),
     telemetry: (wanted) =>
       Effect.map(Effect.andThen(ours(wanted.cursor), asked(listTelemetry(wanted))), ({ cursor, items }) => ({
-        events: items.map(({ event, peer, seq, stored }) => ({ ...event, peer_id: peer, stored_at: isoTime(stored), seq })),
+        events: items.map(({ event, peer, seq, stored, tenant }) => ({ ...event, peer_id: peer, stored_at: isoTime(stored), seq, ...whose(wanted, tenant) })),
         next_cursor: cursor
       })),
     telemetryHours: (wanted) =>
-      Effect.map(Effect.andThen(ours(wanted.cursor), asked(telemetryHours(wanted))), ({ cursor, items }) => ({ hours: items.map(hourOf), next_cursor: cursor })),
+      Effect.map(Effect.andThen(ours(wanted.cursor), asked(telemetryHours(wanted))), ({ cursor, items }) => ({ hours: items.map((hour) => ({ ...hourOf(hour), ...whose(wanted, hour.tenant) })), next_cursor: cursor })),
     dashboard: (tenant, hours) => asked(dashboard(tenant, hours)),
     settings: (tenant) =>
       asked(Effect.gen(function*() {
@@ -145,6 +146,9 @@ const make = (sqlite: Sqlite["Service"], named: Writer["Service"]["named"]): Rea
       }))
   }
 }
+
+/** Where everybody's was asked for, each says whose it is. */
+const whose = (wanted: Pick<TelemetryWanted, "tenant">, tenant: string) => wanted.tenant === undefined ? { tenant } : {}
 
 /** Whole numbers of the tables as the units of the wire. */
 const hourOf = (hour: Hour): typeof TelemetryHour.Type => ({

@@ -56,6 +56,11 @@ describe("hosted", () => {
         assert.strictEqual(problemOf(yield* ask("GET", `${path}?tenant=self`)), "400 tenant-missing")
       }
       assert.lengthOf(listOf((yield* ask("GET", `/conversations?tenant=${bob}`)).body, "conversations"), 0)
+      // what was counted, of everybody too
+      for (const path of ["/telemetry", "/telemetry/rollups"]) {
+        assert.strictEqual((yield* ask("GET", path)).status, 200, path)
+        assert.strictEqual(problemOf(yield* ask("GET", `${path}?tenant=self`)), "400 tenant-missing")
+      }
       for (const [method, path] of [
         ["POST", "/conversations"], ["PATCH", "/conversations/c"], ["DELETE", "/conversations/c"], ["POST", "/conversations/c/messages"],
         ["PUT", "/conversations/c/messages/m"], ["DELETE", "/conversations/c/messages/m"], ["POST", "/conversations/c/messages/m/restore"], ["POST", "/import"]

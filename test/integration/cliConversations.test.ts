@@ -127,8 +127,16 @@ describe("reading", () => {
   })
 
   it("history marks what is shown", async () => {
-    const { stdout } = await run("history", "groceries", "m1")
+    const { stdout } = await run("history", "kept", "m1")
     expect(stdout).toMatch(/^shown {2}event-2 .* buy oat milk\n {7}event-1 .* buy milk\n/)
+  })
+
+  it("what stays on this machine is said of it", async () => {
+    backend.instead("GET", /\/kept\/.*\/history$/, (_, response) => json(response, 200, { writes: [{ ...write("w1", "a", true), withheld: "surface" }] }))
+    expect((await run("history", "kept", "m1")).stdout).toContain("only here (a privacy setting)")
+    const kept = { id: "m1", role: "user", content: "a", tier: "local", withheld: "expired" }
+    backend.instead("GET", /^\/conversations\/kept$/, (_, response) => json(response, 200, { conversation_id: "kept", title: null, version: 7, messages: [kept] }))
+    expect((await run("show", "kept")).stdout).toContain("user · only here (retention) · m1")
   })
 
   it("conflicts say how to bring the loser back", async () => {

@@ -40,6 +40,9 @@ describe("telemetry of a machine", () => {
     expect(there[0]).toMatchObject(event)
     const { hours } = (await hosted.http<Hours>("GET", `/telemetry/rollups?tenant=${tenant}&type=model%20warning.%20now`)).json
     expect(hours).toEqual([{ hour: "2026-11-22T10", event_type: event.event_type, model: "m", peer_id: there[0]!.peer_id, events: 1, latency_ms_mean: 12.5, latency_ms_max: 12.5, tokens_used: 7, cost_usd: 0.001 }])
+    // its operator need not say whose, and is told
+    expect((await hosted.http<Page>("GET", "/telemetry?type=model%20warning.%20now")).json.events).toEqual([{ ...there[0], tenant }])
+    expect((await hosted.http<Hours>("GET", "/telemetry/rollups?type=model%20warning.%20now")).json.hours).toEqual([{ ...hours[0], tenant }])
   })
 
   it("tells of conversations that were synced", { timeout }, async () => {

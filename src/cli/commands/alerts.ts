@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { alertKinds } from "../../../streams/alertRules.ts"
+import { sentences } from "../../../streams/sentences.ts"
 import { ListedAlerts, Row } from "../answers.ts"
 import { find } from "../backend.ts"
 import { ask } from "../call.ts"
@@ -34,7 +35,7 @@ export const alerts = Command.make(
     const { raw, value } = yield* ask(backend, ListedAlerts, { method: "GET", path: "/alerts" })
     yield* answer(raw, () => value.alerts.length === 0
       ? "nothing is wrong"
-      : [things(value.alerts, columns), ...value.alerts.flatMap(({ status, summary, todo }) => status === "firing" ? [`${summary}. ${todo}`] : [])].join("\n\n"))
+      : [things(value.alerts, columns), ...value.alerts.flatMap(({ status, summary, todo }) => status === "firing" ? [sentences(summary, todo)] : [])].join("\n\n"))
   })
 ).pipe(
   Command.withDescription("What is wrong now, what was lately, and what to do about it"),

@@ -6,7 +6,7 @@ import { reading, where } from "../backend.ts"
 import { ask, segment } from "../call.ts"
 import { commandPrefix } from "../prefix.ts"
 import { answer } from "../print.ts"
-import { oneLine, shellWord, table, time } from "../text.ts"
+import { onlyHere, oneLine, shellWord, table, time } from "../text.ts"
 
 /** `history CONV MSG`: every write to one message, newest first. */
 export const history = Command.make(
@@ -28,6 +28,6 @@ export const writeCells = (write: Write): ReadonlyArray<string> => [
   write.event_id,
   time(write.stamp.time),
   write.type.replace("message.", ""),
-  [write.source_backend, write.surface, write.withheld === true ? "only here" : undefined].filter((part) => part !== undefined && part !== null).join("/"),
+  [write.source_backend, write.surface, write.withheld == null ? undefined : onlyHere(write.withheld)].filter((part) => part !== undefined && part !== null).join("/"),
   write.type === "message.deleted" ? "—" : oneLine(write.content ?? "", 70)
 ]

@@ -5,7 +5,7 @@ import { Conversation } from "../answers.ts"
 import { reading, where } from "../backend.ts"
 import { ask, segment } from "../call.ts"
 import { answer } from "../print.ts"
-import { plain, plural, time } from "../text.ts"
+import { onlyHere, plain, plural, time } from "../text.ts"
 
 /** `show CONV`: a conversation as a reader sees it. */
 export const show = Command.make(
@@ -22,7 +22,7 @@ const page = (conversation: typeof Conversation.Type): string =>
   [
     `${plain(conversation.title ?? conversation.conversation_id)}  (${conversation.conversation_id}, ${plural(conversation.messages.length, "message")}, version ${conversation.version})`,
     ...conversation.messages.map((message) => {
-      const facts = [plain(message.role), time(message.timestamp ?? ""), message.surface, message.tier, plain(message.id)]
+      const facts = [plain(message.role), time(message.timestamp ?? ""), message.surface, message.withheld == null ? message.tier : onlyHere(message.withheld), plain(message.id)]
       return `\n${facts.filter((fact) => fact !== undefined && fact !== null && fact !== "").join(" · ")}\n  ${plain(message.content).replaceAll("\n", "\n  ")}`
     })
   ].join("\n")

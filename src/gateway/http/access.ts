@@ -115,6 +115,9 @@ const operator: Asking = { ...owner, kind: "operator", tenant: "", scope: "opera
 
 const tenantPattern = /^t_[a-z2-7]{16}$/
 
+/** What an operator may ask of all tenants together: that something happened, and not what; and what was counted. */
+const ofEverybody: ReadonlySet<string> = new Set(["/events", "/telemetry", "/telemetry/rollups"])
+
 /** The operator names a tenant, and reads. Everybody else has exactly one. */
 const withTenant = (asking: Asking, request: HttpServerRequest.HttpServerRequest) => {
   if (asking.kind !== "operator") return Effect.succeed(asking)
@@ -123,8 +126,7 @@ const withTenant = (asking: Asking, request: HttpServerRequest.HttpServerRequest
   }
   const { pathname, searchParams } = new URL(request.url, "http://localhost")
   const given = searchParams.get("tenant") ?? undefined
-  // of all tenants together an operator hears that something happened, and not what
-  if (pathname === "/events" && given === undefined) return Effect.succeed(asking)
+  if (given === undefined && ofEverybody.has(pathname)) return Effect.succeed(asking)
   return Effect.map(tenantNamed(given), (tenant) => ({ ...asking, tenant }))
 }
 

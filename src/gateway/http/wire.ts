@@ -24,6 +24,8 @@ export const Tier = Schema.Literals(["local", "hosted", "everywhere"])
 /** What others see, where redaction made it different. */
 const shared = <F extends Schema.Struct.Fields>(fields: F) => ({ shared: Schema.optionalKey(Schema.Struct(fields)) })
 
+const withheld = Schema.optionalKey(Schema.String).annotate({ description: "why what was written stays on the machine it was written on: `surface` (a privacy setting), `expired` (retention took it from everywhere else), or what hosted has against it" })
+
 export const Message = Schema.Struct({
   id: Schema.String,
   role: Schema.String,
@@ -35,7 +37,8 @@ export const Message = Schema.Struct({
   version: Schema.Int.annotate({ description: "lamport of the write that is shown" }),
   tier: Tier,
   ...shared({ content: Schema.String }),
-  conflicted: Schema.optionalKey(Schema.Literal(true))
+  conflicted: Schema.optionalKey(Schema.Literal(true)),
+  withheld
 }).annotate({ identifier: "Message" })
 
 const summary = {
@@ -79,7 +82,7 @@ export const Write = Schema.Struct({
   current: Schema.Boolean,
   log_seq: Schema.NullOr(Schema.Int),
   ...shared({ content: Schema.String }),
-  withheld: Schema.optionalKey(Schema.String).annotate({ description: "why this write stays on the machine that made it" })
+  withheld
 }).annotate({ identifier: "Write" })
 
 export const Reached = Schema.Struct({

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query"
 import type { LocalStatus } from "../../sdk/typescript/owner/index.ts"
+import { timeOfDay } from "../live/time.ts"
 import { useLocal } from "./LocalBackend.ts"
 
 /** While the page is looked at, milliseconds. */
@@ -9,6 +10,29 @@ const askEveryMillis = 1500
 export const useStatus = () => {
   const backend = useLocal()
   return useQuery({ queryKey: ["status"], queryFn: () => backend.status(), refetchInterval: askEveryMillis, retry: false })
+}
+
+/** Why what is only here is not elsewhere. `kept`: a setting keeps it, so it is on no way. */
+export interface Waits {
+  readonly kept: boolean
+  readonly line: string
+}
+
+const onItsWay: Waits = { kept: false, line: "Safe here; not sent yet." }
+
+/** The same for every message on a screen, from what others ask for. */
+export const useWaits = (): Waits => {
+  const backend = useLocal()
+  return useQuery({ queryKey: ["status"], queryFn: () => backend.status(), select: waitsOf, staleTime: Infinity }).data ?? onItsWay
+}
+
+const waitsOf = ({ held_by, state }: LocalStatus): Waits => {
+  switch (state) {
+    case "not_paired": return { kept: false, line: "Safe here, and nowhere else: this machine is not paired." }
+    case "offline": return { kept: false, line: "Safe here; sent once hosted can be reached." }
+    case "paused": return { kept: false, line: "Safe here; sent when you resume." }
+    default: return held_by === null ? onItsWay : { kept: true, line: `Kept here while “${settings[held_by] ?? held_by}” is off, under Privacy.` }
+  }
 }
 
 export type Mood = "well" | "busy" | "waiting" | "alarm"
@@ -27,8 +51,8 @@ const moods: Readonly<Record<LocalStatus["state"], { readonly mood: Mood; readon
 const count = (n: number, what: string) => `${n.toLocaleString("en")} ${what}`
 
 /** The mood and the word of a machine as it stands; what a setting keeps here is on no way. */
-export const moodOf = ({ held_by, state }: LocalStatus): { readonly mood: Mood; readonly word: string } =>
-  state === "sending" && held_by !== null ? { mood: "waiting", word: "Kept here" } : moods[state]
+export const moodOf = ({ held_by, silent_since, state }: LocalStatus): { readonly mood: Mood; readonly word: string } =>
+  state === "sending" && held_by !== null ? { mood: "waiting", word: "Kept here" } : state === "in_step" && silent_since !== null ? { mood: "waiting", word: "Hosted is silent" } : moods[state]
 
 /** Settings that keep things here, as the Privacy screen calls them. */
 const settings: Readonly<Record<string, string>> = { sync_enabled: "Sync this account", sync_conversations: "Conversations" }
@@ -45,7 +69,7 @@ const cures: Partial<Readonly<Record<LocalStatus["state"], string>>> = {
 /** One line below the word: the figure that explains it. */
 export const because = (status: LocalStatus): string => {
   switch (status.state) {
-    case "in_step": return "Nothing waits, here or there"
+    case "in_step": return status.silent_since === null ? "Nothing waits, here or there" : `Nothing waited at ${timeOfDay(status.silent_since)}; hosted has not answered since`
     case "sending": return status.held_by !== null ? `${count(status.pending, status.pending === 1 ? "change stays" : "changes stay")} here while “${settings[status.held_by] ?? status.held_by}” is off` : `${count(status.pending, status.pending === 1 ? "change" : "changes")} on the way`
     case "receiving": return status.behind > 0 ? `${count(status.behind, status.behind === 1 ? "change" : "changes")} to come` : "Asking how far hosted is"
     case "offline":

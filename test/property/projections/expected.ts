@@ -51,7 +51,7 @@ const conversationOf = (conversation: ConversationView, everywhere: number): Con
 }
 
 const messageOf = ({ contested, id, shown }: MessageView, everywhere: number): Message => {
-  const { fact, opened, said, stamp } = shown
+  const { fact, opened, said, stamp, stays } = shown
   if (!("content" in fact.data)) throw new Error("a deletion is not visible")
   const shared = said.shared?.content
   return {
@@ -63,9 +63,10 @@ const messageOf = ({ contested, id, shown }: MessageView, everywhere: number): M
     source_backend: kindOf(stamp.source),
     source_backend_id: stamp.source,
     version: stamp.lamport,
-    tier: said.seq === undefined ? "local" : said.seq <= everywhere ? "everywhere" : "hosted",
+    tier: said.seq === undefined || stays ? "local" : said.seq <= everywhere ? "everywhere" : "hosted",
     ...(shared === undefined || shared === fact.data.content ? {} : { shared: { content: shared } }),
-    ...(contested.size > 0 ? { conflicted: true as const } : {})
+    ...(contested.size > 0 ? { conflicted: true as const } : {}),
+    ...(stays ? { withheld: "surface" } : {})
   }
 }
 
@@ -92,7 +93,7 @@ const itemOf = (write: MessageView["shown"]): HistoryItem => {
     timestamp: text?.timestamp ?? null,
     ...(text === null || shared === undefined || shared === text.content ? {} : { shared: { content: shared } }),
     log_seq: said.seq ?? null,
-    ...(said.withheld === undefined || said.seq !== undefined ? {} : { withheld: "surface" })
+    ...(write.stays ? { withheld: "surface" } : {})
   }
 }
 

@@ -4,14 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { TelemetryHours, TelemetryPage } from "../../answers.ts"
-import { reading, where } from "../../backend.ts"
+import { readingOfAll, where } from "../../backend.ts"
 import { ask } from "../../call.ts"
 import { cursorFlag, limitFlag } from "../../paging.ts"
 import { answer } from "../../print.ts"
 import { things } from "../../rows.ts"
 
-const columns = ["timestamp", "event_type", "source_backend", "latency_ms", "tokens_used", "cost_usd", "model"]
-const hourColumns = ["hour", "event_type", "model", "peer_id", "events", "latency_ms_mean", "latency_ms_max", "tokens_used", "cost_usd"]
+const columns = ["timestamp", "tenant", "event_type", "source_backend", "latency_ms", "tokens_used", "cost_usd", "model"]
+const hourColumns = ["hour", "tenant", "event_type", "model", "peer_id", "events", "latency_ms_mean", "latency_ms_max", "tokens_used", "cost_usd"]
 
 /** `telemetry list`: events, or with `--hours` what they add up to. */
 export const list = Command.make(
@@ -26,7 +26,7 @@ export const list = Command.make(
     cursor: cursorFlag
   },
   Effect.fn(function*(flags) {
-    const backend = yield* reading(flags)
+    const backend = yield* readingOfAll(flags)
     const [type, source, since, cursor] = [flags.type, flags.source, flags.since, flags.cursor].map(Option.getOrUndefined)
     if (flags.hours) {
       const { raw, value } = yield* ask(backend, TelemetryHours, { method: "GET", path: "/telemetry/rollups", query: { type, peer: source, since, cursor, limit: flags.limit } })
@@ -38,5 +38,8 @@ export const list = Command.make(
   })
 ).pipe(
   Command.withDescription("Telemetry events, or what they add up to"),
-  Command.withExamples([{ command: "maestra telemetry list --hours --type advisor_ask", description: "Hour by hour" }])
+  Command.withExamples([
+    { command: "maestra telemetry list --hours --type advisor_ask", description: "Hour by hour" },
+    { command: "maestra telemetry list --on hosted", description: "Everybody's, for its operator" }
+  ])
 )

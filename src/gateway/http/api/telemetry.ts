@@ -23,11 +23,14 @@ export const TelemetryResult = Schema.Union([
   Schema.Struct({ status: Schema.Literal("rejected"), event_id: Schema.String, error: Schema.String, retry_after_ms: Schema.optionalKey(Schema.Int) })
 ]).annotate({ identifier: "TelemetryResult" })
 
+const whose = { tenant: Schema.optionalKey(Schema.String).annotate({ description: "whose it is, where an operator asked about everybody" }) }
+
 export const StoredTelemetry = Schema.Struct({
   ...TelemetryEvent.fields,
   peer_id: Schema.String.annotate({ description: "the peer it came from; `self` on the machine it was emitted on" }),
   stored_at: Schema.String,
-  seq: Schema.Int
+  seq: Schema.Int,
+  ...whose
 }).annotate({ identifier: "StoredTelemetry" })
 
 export const TelemetryHour = Schema.Struct({
@@ -39,7 +42,8 @@ export const TelemetryHour = Schema.Struct({
   latency_ms_mean: Schema.NullOr(Schema.Finite),
   latency_ms_max: Schema.NullOr(Schema.Finite),
   tokens_used: Schema.Int,
-  cost_usd: Schema.Finite
+  cost_usd: Schema.Finite,
+  ...whose
 }).annotate({ identifier: "TelemetryHour" })
 
 const page = { limit: Schema.optionalKey(Schema.Int), cursor: Schema.optionalKey(Schema.String), ...tenantQuery }
@@ -47,7 +51,7 @@ const page = { limit: Schema.optionalKey(Schema.Int), cursor: Schema.optionalKey
 const since = Schema.optionalKey(Schema.String)
 const text = Schema.optionalKey(Schema.String)
 
-/** Telemetry in, telemetry out, and a ticket for those who stream it from a page. */
+/** Telemetry in, telemetry out, and a ticket for those who stream it from a page. An operator reads everybody's, or with `?tenant=` one's. */
 export class Telemetry extends HttpApiGroup.make("telemetry").add(
   HttpApiEndpoint.post("emit", "/telemetry", {
     payload: Schema.Union([EmitTelemetry, Schema.Struct({ events: Schema.Array(EmitTelemetry) })]),

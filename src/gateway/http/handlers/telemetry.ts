@@ -1,6 +1,7 @@
 import { Duration, Effect, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Tickets } from "../../../../streams/Access.ts"
+import { Audit } from "../../../../streams/Audit.ts"
 import { Limits } from "../../../../streams/RateLimits.ts"
 import { type TelemetryFrom, type TelemetryOutcome, TelemetryStore } from "../../../../streams/TelemetryStore.ts"
 import { readTelemetry, type TelemetryEvent } from "../../../../streams/telemetry.ts"
@@ -22,32 +23,44 @@ const settleWithin = Duration.seconds(2)
 /** Whose telemetry a caller tells. */
 export const fromOf = (asking: Pick<Asking, "tenant" | "via">): TelemetryFrom => ({ tenant: asking.tenant, backendId: asking.via })
 
+/** Whose telemetry is asked for; `undefined`: everybody's, by an operator who named nobody. */
+const tenantOf = ({ tenant }: Asking): string | undefined => tenant === "" ? undefined : tenant
+
+/** Where everybody's was asked for, each person's audit says that theirs was among it. */
+const auditRead = (audit: Audit["Service"], read: ReadonlyArray<{ readonly tenant?: string }>): Effect.Effect<void> =>
+  Effect.forEach(new Set(read.flatMap(({ tenant }) => tenant ?? [])), (tenant) => audit.count({ type: "data.read", tenant, data: {} }), { discard: true })
+
 /** Telemetry in and out over HTTP. */
 export const telemetryHandlers = HttpApiBuilder.group(Api, "telemetry", Effect.fn(function*(handlers) {
   const store = yield* TelemetryStore
   const tickets = yield* Tickets
   const limits = yield* Limits
   const reads = yield* Reads
+  const audit = yield* Audit
   const settled = store.settled.pipe(Effect.timeoutOption(settleWithin))
 
   return handlers.handleAll({
     list: ({ query }) =>
       Effect.gen(function*() {
-        const { tenant } = yield* Caller
+        const tenant = tenantOf(yield* Caller)
         const { cursor, source, type } = query
         const limit = yield* readLimit(query.limit)
         const since = yield* readSince(query.since)
         yield* settled
-        return json(yield* refused(reads.telemetry({ tenant, limit, cursor, source, type, since })))
+        const page = yield* refused(reads.telemetry({ tenant, limit, cursor, source, type, since }))
+        yield* auditRead(audit, page.events)
+        return json(page)
       }),
     rollups: ({ query }) =>
       Effect.gen(function*() {
-        const { tenant } = yield* Caller
+        const tenant = tenantOf(yield* Caller)
         const { cursor, model, peer, type } = query
         const limit = yield* readLimit(query.limit)
         const since = yield* readSince(query.since)
         yield* settled
-        return json(yield* refused(reads.telemetryHours({ tenant, limit, cursor, model, peer, type, since })))
+        const page = yield* refused(reads.telemetryHours({ tenant, limit, cursor, model, peer, type, since }))
+        yield* auditRead(audit, page.hours)
+        return json(page)
       }),
     ticket: ({ params }) =>
       Effect.gen(function*() {

@@ -15,6 +15,8 @@ export interface Message {
   /** What others see, where redaction made it different. */
   readonly shared?: { readonly content: string }
   readonly conflicted?: true
+  /** Why it stays on the machine it was written on: `surface` (a privacy setting), `expired` (retention), or what hosted has against it. */
+  readonly withheld?: string
 }
 
 export interface ConversationSummary {
@@ -98,6 +100,8 @@ export interface LocalStatus {
   readonly hosted_url: string | null
   readonly paused: boolean
   readonly offline_since: string | null
+  /** When the hosted side last said how far it is, where it does not answer any more although the link is up. */
+  readonly silent_since: string | null
   readonly pending: number
   /** The privacy setting that keeps back what waits to be sent. */
   readonly held_by: string | null
@@ -183,6 +187,8 @@ export interface TelemetryHour {
   readonly latency_ms_max: number | null
   readonly tokens_used: number
   readonly cost_usd: number
+  /** Whose, where an operator asked about everybody. */
+  readonly tenant?: string
 }
 
 export interface StoredTelemetry {
@@ -199,6 +205,8 @@ export interface StoredTelemetry {
   readonly peer_id: string
   readonly stored_at: string
   readonly seq: number
+  /** Whose, where an operator asked about everybody. */
+  readonly tenant?: string
 }
 
 export interface Advice {

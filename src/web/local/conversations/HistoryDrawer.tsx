@@ -7,6 +7,7 @@ import { Ago } from "../../parts/Ago.tsx"
 import { MessageText } from "../../parts/MessageText.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import classes from "./HistoryDrawer.module.css"
+import { reasons } from "./TierMark.tsx"
 
 interface HistoryProps {
   readonly conversation: string
@@ -49,7 +50,7 @@ const Writes = ({ close, conversation, message }: { readonly conversation: strin
                     : write.content === null ? null : <Button size="compact-xs" variant="default" loading={restore.isPending && restore.variables === write.event_id} onClick={() => restore.mutate(write.event_id)}>Restore</Button>}
                 </span>
               </Group>
-              {write.withheld === undefined ? null : <Text size="xs" c="dimmed">Stays on this machine: {reasons[write.withheld] ?? write.withheld}.</Text>}
+              {write.withheld === undefined ? null : <Text size="xs" c="dimmed">Kept on this machine. {reasons[write.withheld] ?? `Hosted does not take it: ${write.withheld}.`}</Text>}
               {write.content === null ? null : <MessageText text={write.content} />}
             </li>
           ))}
@@ -58,9 +59,6 @@ const Writes = ({ close, conversation, message }: { readonly conversation: strin
     </Asked>
   )
 }
-
-/** Why a write does not leave. */
-const reasons: Readonly<Record<string, string>> = { surface: "what is written on this surface does not leave, as Privacy says" }
 
 const kinds: Readonly<Record<string, string>> = { "message.appended": "Written", "message.edited": "Edited", "message.deleted": "Deleted" }
 

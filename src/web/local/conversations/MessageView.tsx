@@ -10,6 +10,7 @@ import { Ago } from "../../parts/Ago.tsx"
 import { Confirm } from "../../parts/Confirm.tsx"
 import { MessageText } from "../../parts/MessageText.tsx"
 import { useLocal } from "../LocalBackend.ts"
+import type { Waits } from "../status.ts"
 import classes from "./MessageView.module.css"
 import { SharedForm } from "./SharedForm.tsx"
 import { TierMark } from "./TierMark.tsx"
@@ -17,6 +18,7 @@ import { TierMark } from "./TierMark.tsx"
 interface MessageProps {
   readonly conversation: string
   readonly message: Message
+  readonly waits: Waits
   /** `from`: where the reader is when it is closed again. */
   readonly onHistory: (message: Message, from: HTMLElement | null) => void
 }
@@ -24,7 +26,7 @@ interface MessageProps {
 const roles: Readonly<Record<string, string>> = { user: "You", assistant: "Assistant", system: "System" }
 
 /** One message: who, when, from where, how far it has come, and what it says. */
-export const MessageView = memo(({ conversation, message, onHistory }: MessageProps) => {
+export const MessageView = memo(({ conversation, message, onHistory, waits }: MessageProps) => {
   const place = `edit ${conversation} ${message.id}`
   const draft = useDraft(place)
   const more = useRef<HTMLButtonElement>(null)
@@ -46,7 +48,7 @@ export const MessageView = memo(({ conversation, message, onHistory }: MessagePr
         <span className={classes["about"]}><Ago at={message.timestamp} /> · {message.surface}</span>
         {message.shared?.content === undefined ? null : <SharedForm text={message.shared.content} what="message" />}
         <span className={classes["end"]}>
-          <TierMark tier={message.tier} />
+          <TierMark message={message} waits={waits} />
           <Actions conversation={conversation} message={message} more={more} onEdit={begin} onHistory={() => onHistory(message, more.current)} />
         </span>
       </header>

@@ -3,6 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual"
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react"
 import type { Conversation, Message } from "../../../sdk/typescript/owner/index.ts"
 import { Empty } from "../../parts/Empty.tsx"
+import { useWaits } from "../status.ts"
 import { HistoryDrawer } from "./HistoryDrawer.tsx"
 import { MessageView } from "./MessageView.tsx"
 import classes from "./Reading.module.css"
@@ -43,6 +44,7 @@ interface RowsProps {
 
 const Rows = ({ id, messages, onHistory, sought }: RowsProps) => {
   const scroller = useRef<HTMLDivElement>(null)
+  const waits = useWaits()
   // another function would have all heights added up again at every scroll
   const idAt = useCallback((at: number) => messages[at]!.id, [messages])
   const rows = useVirtualizer({ count: messages.length, getScrollElement: () => scroller.current, estimateSize: () => guess, overscan: 4, getItemKey: idAt, paddingStart: 12, paddingEnd: 12 })
@@ -67,7 +69,7 @@ const Rows = ({ id, messages, onHistory, sought }: RowsProps) => {
       <ol className={classes["all"]} style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map(({ index: at, key, start }) => (
           <li key={key} ref={rows.measureElement} data-index={at} aria-posinset={at + 1} aria-setsize={messages.length} className={classes["slot"]} data-sought={messages[at]!.id === sought || undefined} style={{ transform: `translateY(${start}px)` }}>
-            <MessageView conversation={id} message={messages[at]!} onHistory={onHistory} />
+            <MessageView conversation={id} message={messages[at]!} waits={waits} onHistory={onHistory} />
           </li>
         ))}
       </ol>

@@ -19,7 +19,7 @@ export const Retention = ({ change, settings: { keep_own_copies, retention_days:
     setTyped(undefined)
   }
   return (
-    <Section title="Kept for" line="Older conversations leave the hosted log. Writing into one brings it back.">
+    <Section title="Kept for" line="So long after its last change a conversation leaves the hosted log; writing into it brings it back. Figures about use are kept as long, and a month at least.">
       <div className={classes["row"]}>
         <NumberInput label="Days" value={wanted} min={1} max={daysMax} allowDecimal={false} w={160} onChange={setTyped} {...(valid ? {} : { error: `From 1 to ${daysMax.toLocaleString("en")}` })} />
         <Button variant="default" disabled={!valid || wanted === days} onClick={save}>Save</Button>
