@@ -173,6 +173,8 @@ export interface LocalStatus {
   readonly hosted_url: string | null
   readonly paused: boolean
   readonly offline_since: string | null
+  /** When the hosted side last said how far it is, where it does not answer any more although the link is up. */
+  readonly silent_since: string | null
   readonly pending: number
   /** The privacy setting that keeps back what waits to be sent. */
   readonly held_by: string | null

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Backend } from "./backend.ts"
 import { segmentOf } from "../../streams/paths.ts"
+import { sentences } from "../../streams/sentences.ts"
 import { CliFailure, failed, kindOfStatus, misused, notReachable } from "./failure.ts"
 
 /** One request to a backend. `path` is made of `segment`s; absent `query` values are left out. */
@@ -96,13 +97,16 @@ export const Problem = Schema.Struct({
 })
 const readProblem = Schema.decodeUnknownOption(Schema.fromJsonString(Problem))
 
+/** Seconds that hints call a moment. */
+const aMoment = 1
+
 /** A problem as a failure; `status` where the problem names none. */
 export const ofProblem = (backend: Backend, problem: typeof Problem.Type, status: number, retryAfter: string | null = null): CliFailure =>
   new CliFailure({
     kind: kindOfStatus(problem.status ?? status),
     type: problem.type ?? `http-${status}`,
     sentence: problem.detail ?? problem.title ?? `the ${backend.side} backend answered ${status}`,
-    hint: [problem.hint ?? "", retryAfter === null ? "" : `Try again in ${retryAfter} s.`].filter((part) => part !== "").join(" ")
+    hint: sentences(problem.hint, retryAfter === null || Number(retryAfter) <= aMoment ? undefined : `Try again in ${retryAfter} s.`)
   })
 
 const refusal = (backend: Backend, response: Response): Effect.Effect<never, CliFailure> =>

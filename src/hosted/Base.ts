@@ -99,7 +99,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connectPatiently({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { masterKey, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: options.leafUrls.length > 0 ? options.leafUrls : joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
+    return { masterKey: masterKey.key, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: options.leafUrls.length > 0 ? options.leafUrls : joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })
@@ -108,7 +108,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   yield* joinable(deployment)
   const keep = (keys: StoreKeys) => Effect.orDie(keepStoreKeys(dataDir, masterKey, keys))
   const keepHub = (secrets: HubSecrets) => Effect.orDie(Effect.andThen(keepHubSecrets(dataDir, masterKey, secrets), joinable({ ...deployment, hub: secrets, signer: peersSigner(secrets) })))
-  return { masterKey, storeKeys: deployment.storeKeys, keepStoreKeys: keep, deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server, keepHub }
+  return { masterKey: masterKey.key, storeKeys: deployment.storeKeys, keepStoreKeys: keep, deployment, service: hub.service, system: hub.system, leafUrls: options.leafUrls, replicas: 1, count: 1, serverVersion: hub.serverVersion, server: hub.server, keepHub }
 })
 
 /** What a hosted process finds at its start, kept by others: the log, the tenant store, its deployment, the mark. */

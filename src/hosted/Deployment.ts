@@ -8,9 +8,9 @@ import { BackendIdentity, loadIdentity } from "../security/BackendIdentity.ts"
 import { keystoreLayer } from "../security/chooseKeystore.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
 import { keptText } from "../security/keptText.ts"
-import { openKeyFile } from "../security/keyFile.ts"
-import { Keystore } from "../security/Keystore.ts"
-import { masterKeyFromEnvironment, masterKeyFromKeystore } from "../security/masterKey.ts"
+import { type MasterKey, openKeyFile } from "../security/keyFile.ts"
+import { Keystore, NoKeystore, WrongMasterKey } from "../security/Keystore.ts"
+import { makeOne, masterKeyFromEnvironment, masterKeyFromKeystore, masterKeyMissing } from "../security/masterKey.ts"
 import { decryptUnder, encryptUnder, newSecretKey, type SecretKey, secretKey } from "../security/secretKey.ts"
 import { hostedBackendId } from "../security/peerId.ts"
 import { readIfThere } from "../security/readIfThere.ts"
@@ -58,22 +58,27 @@ export const masterKeyOf = Effect.fn("masterKeyOf")(function*(id: string, dataDi
 })
 
 /** Keep another master key where the present one is kept; nowhere, where that is given from outside. */
-export const keepMasterKey = Effect.fn("keepMasterKey")(function*(dataDir: string, next: SecretKey) {
+export const keepMasterKey = Effect.fn("keepMasterKey")(function*(dataDir: string, next: MasterKey) {
   if (Option.isSome(yield* masterKeyFromEnvironment)) return false
   const id = yield* deploymentId(join(dataDir, "deployment-id"))
-  yield* Keystore.use((keystore) => keystore.set(`${hostedBackendId(id)}/master`, Redacted.make(toBase64url(next.export())))).pipe(
+  yield* Keystore.use((keystore) => keystore.set(`${hostedBackendId(id)}/master`, Redacted.make(toBase64url(next.key.export())))).pipe(
     Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
   return true
 })
 
-const keptMasterKey = (id: string, dataDir: string, mayCreate: boolean) =>
-  masterKeyFromKeystore({ account: `${hostedBackendId(id)}/master`, mayCreate }).pipe(
-    Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })))
+const keptMasterKey = (id: string, dataDir: string, mayCreate: boolean) => {
+  const account = `${hostedBackendId(id)}/master`
+  return masterKeyFromKeystore({ account, mayCreate }).pipe(
+    Effect.provide(keystoreLayer({ file: join(dataDir, "keystore.json") })),
+    // it needs no keychain but for this one key
+    Effect.catchTag("NoKeystore", ({ why }) =>
+      Effect.fail(mayCreate ? new NoKeystore({ why, hint: `Set MAESTRA_MASTER_KEY (or MAESTRA_MASTER_KEY_FILE to a file with it), and keep a copy of the key elsewhere. ${makeOne}` }) : masterKeyMissing(account))))
+}
 
 /** The deployment kept in this data directory; made at its first start, never replaced. */
-export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: string, masterKey: SecretKey) {
+export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: string, masterKey: MasterKey) {
   const id = yield* deploymentId(join(dataDir, "deployment-id"))
-  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), masterKey)
   const hub = yield* kept(keystore, accounts.hub, Effect.map(makeHubSecrets, (secrets) => JSON.stringify(secrets)))
   const store = yield* kept(keystore, accounts.store, Effect.sync(() => toBase64url(newSecretKey().export())))
   const secrets = yield* Schema.decodeEffect(SecretsJson)(hub).pipe(Effect.mapError(() => unreadable(join(dataDir, "keys.json"))))
@@ -87,8 +92,8 @@ export const openDeployment = Effect.fn("openDeployment")(function*(dataDir: str
 })
 
 /** Keep other keys of the tenant store in their place. The old ones are in no file any more when this returns. */
-export const keepStoreKeys = Effect.fn("keepStoreKeys")(function*(dataDir: string, masterKey: SecretKey, { current, previous }: StoreKeys) {
-  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+export const keepStoreKeys = Effect.fn("keepStoreKeys")(function*(dataDir: string, masterKey: MasterKey, { current, previous }: StoreKeys) {
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), masterKey)
   const put = (account: string, key: SecretKey) => keystore.set(account, Redacted.make(toBase64url(key.export())))
   // the old one first: a crash in between leaves a key that opens what is there
   if (previous !== undefined) yield* put(accounts.previousStore, previous)
@@ -97,8 +102,8 @@ export const keepStoreKeys = Effect.fn("keepStoreKeys")(function*(dataDir: strin
 })
 
 /** Keep the hub's secrets in their place: another signing key, or one less in its grace. */
-export const keepHubSecrets = Effect.fn("keepHubSecrets")(function*(dataDir: string, masterKey: SecretKey, secrets: HubSecrets) {
-  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+export const keepHubSecrets = Effect.fn("keepHubSecrets")(function*(dataDir: string, masterKey: MasterKey, secrets: HubSecrets) {
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), masterKey)
   yield* keystore.set(accounts.hub, Redacted.make(JSON.stringify(secrets)))
 })
 
@@ -157,8 +162,8 @@ export const ClusterJson = Schema.fromJsonString(Cluster)
 export const clusterContext = "cluster"
 
 /** Write `cluster.json`, which `maestra hosted up --cluster FILE` reads. Secret by encryption; mode 0600 all the same. */
-export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }, where: { readonly servers: readonly [string, ...Array<string>]; readonly leafUrls: ReadonlyArray<string>; readonly replicas: number; readonly partitions?: number; readonly ca?: string }) {
-  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string, masterKey: MasterKey, deployment: Deployment & { readonly hub: HubSecrets }, where: { readonly servers: readonly [string, ...Array<string>]; readonly leafUrls: ReadonlyArray<string>; readonly replicas: number; readonly partitions?: number; readonly ca?: string }) {
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), masterKey)
   const secret = (kind: string) => Effect.map(keystore.get(`${deployment.identity.identity.backend_id}/${kind}`), (found) => Option.isSome(found) ? Redacted.value(found.value) : "")
   const service = yield* serviceCredentials(deployment.hub)
   const joined: typeof Joined.Type = {
@@ -176,22 +181,22 @@ export const writeCluster = Effect.fn("writeCluster")(function*(dataDir: string,
     replicas: where.replicas,
     ...(where.partitions === undefined ? {} : { partitions: where.partitions }),
     ...(where.ca === undefined ? {} : { ca: where.ca }),
-    deployment: toBase64url(encryptUnder(masterKey, JSON.stringify(joined), clusterContext))
+    deployment: toBase64url(encryptUnder(masterKey.key, JSON.stringify(joined), clusterContext))
   }
   yield* Effect.promise(() => replaceFile(join(dataDir, "cluster.json"), `${JSON.stringify(cluster, null, 2)}\n`))
 })
 
 /** Join what `cluster.json` describes, keeping the deployment's identity in this process's own data directory. */
-export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, masterKey: SecretKey, file: string) {
+export const joinCluster = Effect.fn("joinCluster")(function*(dataDir: string, masterKey: MasterKey, file: string) {
   const text = yield* Effect.tryPromise({ try: () => readFile(file, "utf8"), catch: () => unreadable(file) })
   const cluster = yield* Schema.decodeEffect(ClusterJson)(text).pipe(Effect.mapError(() => unreadable(file)))
   const bytes = fromBase64url(cluster.deployment)
-  const opened = bytes === undefined ? undefined : decryptUnder(masterKey, bytes, clusterContext)
+  const opened = bytes === undefined ? undefined : decryptUnder(masterKey.key, bytes, clusterContext)
   if (opened === undefined || Result.isFailure(opened)) {
-    return yield* new DeploymentUnreadable({ file, hint: `${file} was written under another master key. Set MAESTRA_MASTER_KEY to the deployment's.` })
+    return yield* new WrongMasterKey({ file, from: masterKey.from, hint: "Set MAESTRA_MASTER_KEY (or MAESTRA_MASTER_KEY_FILE to a file with it) to the key the deployment that file is of runs under." })
   }
   const joined = yield* Schema.decodeEffect(JoinedJson)(opened.success).pipe(Effect.mapError(() => unreadable(file)))
-  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), { kind: "master", key: masterKey })
+  const keystore = yield* openKeyFile(join(dataDir, "keys.json"), masterKey)
   const backendId = hostedBackendId(joined.id)
   yield* keystore.set(`${backendId}/signing`, Redacted.make(joined.signing))
   yield* keystore.set(`${backendId}/wrap`, Redacted.make(joined.wrap))

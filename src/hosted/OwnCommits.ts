@@ -57,7 +57,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     const time = isoTime(millis)
     const lamport = context.greatestLamport(tenant)
     const made = make({ source, time, lamport })
-    if (key === undefined && !made.every(isPlain)) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "enrol the user first" })
+    if (key === undefined && !made.every(isPlain)) return yield* new WriteInvalid({ why: `there is no tenant ${tenant}`, hint: "Enrol the user first." })
     const sealed = made.map((event) => {
       const { envelope, fact } = event
       const unsealed = key === undefined || isPlain(event)
@@ -89,7 +89,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
         position: first + index
       }))
     }
-    if (answer.verdict === "invalid") return yield* new WriteInvalid({ why: answer.why, hint: "make the write smaller" })
+    if (answer.verdict === "invalid") return yield* new WriteInvalid({ why: answer.why, hint: "Make the write smaller." })
     if (answer.verdict === "chain_mismatch") yield* context.heads.read(tenant, "hosted", keys).pipe(Effect.mapError(unavailable))
     return yield* unavailable(answer.verdict)
   })
@@ -105,7 +105,7 @@ export const makeOwnCommits = Effect.fn("OwnCommits.make")(function*(context: Ow
     write: (tenant, drafts) =>
       Effect.suspend(() => {
         if (drafts.length === 0) return Effect.succeed([])
-        if (drafts.length > commitEventsMax) return Effect.fail(new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${commitEventsMax} at most` }))
+        if (drafts.length > commitEventsMax) return Effect.fail(new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `Send ${commitEventsMax} at most.` }))
         // the ids stay the same over the attempts, so a commit whose answer got lost is found again by them
         const ids = drafts.map((draft) => draft.id ?? uuidV7())
         return commit(tenant, ids, drafted(drafts, ids))
@@ -128,4 +128,4 @@ const drafted = (drafts: ReadonlyArray<Draft>, ids: ReadonlyArray<string>): Make
 /** The events of a commit, given how the log stands as it is made. */
 type Make = (now: { readonly source: string; readonly time: string; readonly lamport: number }) => ReadonlyArray<Opened>
 
-const unavailable = (_: unknown) => new StoreUnavailable({ hint: "the log does not answer right now; try again in a moment" })
+const unavailable = (_: unknown) => new StoreUnavailable({ hint: "The log does not answer right now; try again in a moment." })

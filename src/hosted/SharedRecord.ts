@@ -56,7 +56,7 @@ export const openSharedRecord = Effect.fn("SharedRecord.open")(function*<A>(stor
         }
         if (written.failure._tag === "KeyValueUnavailable") return yield* silent(written.failure)
       }
-      return yield* new TenantsUnavailable({ hint: `other processes keep changing ${key}; try again`, cause: "conflict" })
+      return yield* new TenantsUnavailable({ hint: `Other processes keep changing ${key}; try again.`, cause: "conflict" })
     })
 
   const follow = store.watch.pipe(

@@ -92,14 +92,14 @@ export const makeTenants = Effect.fn("Tenants.make")(function*(store: KeyValue, 
       for (let attempt = 0; attempt < attemptsMax; attempt++) {
         if (!known.has(tenant) || attempt > 0) yield* fetch(tenant)
         const held = known.get(tenant)
-        if (held === undefined) return yield* new TenantsUnavailable({ hint: `there is no tenant ${tenant}`, cause: "unknown tenant" })
+        if (held === undefined) return yield* new TenantsUnavailable({ hint: `There is no tenant ${tenant}.`, cause: "unknown tenant" })
         const next = change(held.record)
         if (Result.isFailure(next)) return yield* Effect.fail(next.failure)
         if (next.success === held.record) return held.record
         const done = yield* written(store.update(keyOf(tenant), seal(next.success), held.revision), next.success)
         if (done !== undefined) return done
       }
-      return yield* new TenantsUnavailable({ hint: "other processes keep changing this tenant; try again", cause: "conflict" })
+      return yield* new TenantsUnavailable({ hint: "Other processes keep changing this tenant; try again.", cause: "conflict" })
     })
 
   const ofUser = (userId: string) => {

@@ -3,6 +3,7 @@ import { type KeyRow, type Keys, type Rotated, unknownKey } from "../../streams/
 import { CommandFailed } from "../../streams/Backend.ts"
 import { Identity, previousKeysMax } from "../../streams/events/peer.ts"
 import { isoTime } from "../../streams/time.ts"
+import { sentences } from "../../streams/sentences.ts"
 import type { KeyValue } from "../nats/keyValue.ts"
 import type { PeersSigner } from "../nats/hubSecrets.ts"
 import type { BackendIdentity } from "../security/BackendIdentity.ts"
@@ -34,7 +35,7 @@ export interface RotationContext {
 }
 
 const failed = (status: CommandFailed["status"], type: string, hint: string) => new CommandFailed({ status, type, hint })
-const unfinished = ({ hint }: { readonly hint: string }) => failed(503, "try-again", `${hint}. The rotation goes on by itself; \`maestra keys list --on hosted\` shows how far it is.`)
+const unfinished = ({ hint }: { readonly hint: string }) => failed(503, "try-again", sentences(hint, "The rotation goes on by itself; `maestra keys list --on hosted` shows how far it is."))
 
 /** Be what the deployment's processes agreed on: at a start, and whenever one of them has rotated the keys. */
 export const adoptShared = Effect.fnUntraced(function*(identity: BackendIdentity["Service"], { current }: SharedKeys) {

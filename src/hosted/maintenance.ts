@@ -24,7 +24,7 @@ export interface HostedMaintenanceContext {
   readonly doubted: Effect.Effect<void>
 }
 
-const notNow = new CommandFailed({ status: 503, type: "not-reachable", hint: "the log does not answer right now; try again in a moment" })
+const notNow = new CommandFailed({ status: 503, type: "not-reachable", hint: "The log does not answer right now; try again in a moment." })
 
 /** Check a tenant's whole log from nothing but our own key, and build the tables again. */
 export const maintainHosted = (context: HostedMaintenanceContext): Maintenance["Service"] => ({

@@ -2,8 +2,9 @@ import { Effect, Result, Schema } from "effect"
 import { access, mkdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { holdDirectory } from "../nats/storeLock.ts"
+import { whyOf } from "../observing/startErrors.ts"
 import { fromBase64url, toBase64url } from "../security/digest.ts"
-import { rekeyFile } from "../security/keyFile.ts"
+import { type MasterKey, rekeyFile } from "../security/keyFile.ts"
 import { decryptUnder, encryptUnder, type SecretKey } from "../security/secretKey.ts"
 import { replaceFile } from "../security/replaceFile.ts"
 import { adminFolder, layoutFile } from "./cluster/layout.ts"
@@ -20,11 +21,11 @@ const refuse = (why: string, hint: string) => new RekeyRefused({ why, hint })
  * the key of the tenant store, and `cluster.json`. Each file is replaced whole; stopped in between, the same again goes
  * on, because what opens under the new key already is left as it is. Returns the files.
  */
-export const rekey = Effect.fn("rekey")(function*(dataDir: string, { from, to }: { readonly from: SecretKey; readonly to: SecretKey }) {
+export const rekey = Effect.fn("rekey")(function*(dataDir: string, { from, to }: { readonly from: MasterKey; readonly to: MasterKey }) {
   if (!(yield* holdAll(dataDir))) return yield* refuse(`a hosted process or the admin role runs on ${dataDir}`, "Stop it first, start it with the new key afterwards.")
   const keys = join(dataDir, "keys.json")
-  yield* rekeyFile(keys, { kind: "master", key: from }, { kind: "master", key: to }).pipe(Effect.mapError((error) => refuse(`${keys} was not changed: ${error._tag}`, error.hint)))
-  const files = [keys, ...yield* rekeyCluster(join(dataDir, "cluster.json"), from, to)]
+  yield* rekeyFile(keys, from, to).pipe(Effect.mapError((error) => refuse(whyOf(error, ""), error.hint)))
+  const files = [keys, ...yield* rekeyCluster(join(dataDir, "cluster.json"), from.key, to.key)]
   yield* noteForAudit(dataDir, "rekey")
   return files
 }, Effect.scoped)

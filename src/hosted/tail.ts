@@ -28,7 +28,7 @@ const placeOf = (from: string, end: number): Result.Result<{ readonly seq: numbe
   if (timePattern.test(from)) return Result.succeed({ seq: 0, since: from })
   return /^\d{1,15}$/.test(from)
     ? Result.succeed({ seq: Number(from), since: "" })
-    : Result.fail(new WriteInvalid({ why: `not a place in the event stream: ${from.slice(0, 40)}`, hint: "from is start, now, a sequence, or a time YYYY-MM-DDTHH:mm:ss.sssZ" }))
+    : Result.fail(new WriteInvalid({ why: `not a place in the event stream: ${from.slice(0, 40)}`, hint: "Give start, now, a sequence, or a time YYYY-MM-DDTHH:mm:ss.sssZ." }))
 }
 
 /** A tenant's events, verified and opened, from a place in the log on, live; each when the tables show it. */
@@ -52,4 +52,4 @@ export const tailHosted = (
           }))),
       Stream.mapEffect((told) => told.length === 0 ? Effect.succeed(told) : Effect.as(shown(Number(told.at(-1)!.cursor)), told)),
       Stream.flattenIterable)
-  })).pipe(Stream.mapError((error: WriteInvalid | LogUnavailable) => error._tag === "LogUnavailable" ? new StoreUnavailable({ hint: "the log does not answer right now; try again in a moment" }) : error))
+  })).pipe(Stream.mapError((error: WriteInvalid | LogUnavailable) => error._tag === "LogUnavailable" ? new StoreUnavailable({ hint: "The log does not answer right now; try again in a moment." }) : error))

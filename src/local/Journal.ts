@@ -117,7 +117,7 @@ export const makeJournal = Effect.fn("Journal.make")(function*(log: EventLog, op
 const enqueue = Effect.fnUntraced(function*(queue: Queue.Queue<Waiting>, drafts: ReadonlyArray<Draft>): Effect.fn.Return<ReadonlyArray<Written>, WriteError> {
   if (drafts.length === 0) return []
   if (drafts.length > batchMessagesMax) {
-    return yield* new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `send ${batchMessagesMax} at most` })
+    return yield* new WriteInvalid({ why: `${drafts.length} writes at once`, hint: `Send ${batchMessagesMax} at most.` })
   }
   const answer = yield* Deferred.make<ReadonlyArray<Written>, WriteError>()
   yield* Queue.offer(queue, { drafts, answer })
@@ -138,7 +138,7 @@ const stamp = (by: { readonly clock: LamportClock; readonly source: string }, dr
     const next = Stamp.next({ seen: by.clock.seen, time, source: by.source })
     if (Result.isFailure(next)) {
       by.clock.seen = before
-      return Result.fail(new WriteInvalid({ why: "the clock of writes is used up", hint: "run `maestra doctor`" }))
+      return Result.fail(new WriteInvalid({ why: "the clock of writes is used up", hint: "Run `maestra doctor`." }))
     }
     by.clock.seen = next.success.lamport
     const envelope = plain(draft.fact, { ...draft, ...next.success, id: draft.id ?? uuidV7() })
@@ -181,10 +181,10 @@ const outward = (error: AppendError): WriteError => {
     case "LogFull":
       return new StoreFull({ hint: error.hint })
     case "LogUnavailable":
-      return new StoreUnavailable({ hint: "the local nats-server does not answer; it is being restarted. Read what is there, then try again" })
+      return new StoreUnavailable({ hint: "The local nats-server does not answer; it is being restarted. Read what is there, then try again." })
     case "LogFenced":
-      return new StoreUnavailable({ hint: "another process writes to this journal; stop it" })
+      return new StoreUnavailable({ hint: "Another process writes to this journal; stop it." })
     case "LogRefused":
-      return new WriteInvalid({ why: error.why, hint: "make the write smaller" })
+      return new WriteInvalid({ why: error.why, hint: "Make the write smaller." })
   }
 }

@@ -32,6 +32,8 @@ const diskFull = "the disk is full. Nothing is lost; make room, and writes are t
 
 /** A report older than this, and `status` asks again before it answers. */
 const headFresh = Duration.seconds(2)
+/** As long as an answer is waited for. A report that is older after that is old news. */
+const headOld = Duration.seconds(5)
 
 export const makeControl = (context: ControlContext): LocalControl["Service"] => {
   const { state } = context
@@ -104,15 +106,18 @@ const statusOf = Effect.fnUntraced(function*(context: ControlContext): Effect.fn
   const pending = Math.max(0, context.journal.acknowledged() - relayed.to)
   const behind = heard === undefined ? undefined : Math.max(0, heard.tenantLastSeq - context.logRead())
   const down = !link.up && now - link.since > Duration.toMillis(context.offlineAfter)
+  const silentFor = heard === undefined || !link.up ? 0 : (yield* Clock.currentTimeMillis) - heard.at
+  const silent = silentFor > Duration.toMillis(headOld)
   const offlineSince = held !== undefined && !paused && down ? isoTime(link.since) : undefined
   const counts = yield* context.tables.counts
   return {
-    ...sentenceOf({ paired: held !== undefined, paused, needs, offlineSince, pending: held === undefined ? 0 : pending, held: held_by, behind }),
+    ...sentenceOf({ paired: held !== undefined, paused, needs, offlineSince, pending: held === undefined ? 0 : pending, held: held_by, behind, heardSecondsAgo: silent ? Math.round(silentFor / 1000) : 0 }),
     backend_id: context.self.identity.backend_id,
     peer_id: held?.peer_id ?? null,
     hosted_url: held?.hosted_url ?? null,
     paused,
     offline_since: offlineSince ?? null,
+    silent_since: silent && heard !== undefined ? isoTime(heard.at) : null,
     pending,
     held_by: held_by ?? null,
     behind: behind ?? 0,

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { CommandFailed } from "../../streams/Backend.ts"
 import type { Erased } from "../../streams/ErasureReceipt.ts"
 import { isoTime } from "../../streams/time.ts"
+import { sentences } from "../../streams/sentences.ts"
 import { deleteMirror } from "../nats/mirror.ts"
 import { isErased } from "../security/erasure.ts"
 import { keysOfIdentity } from "../security/handovers.ts"
@@ -66,7 +67,7 @@ export const eraseEverywhere = Effect.fn("local.eraseEverywhere")(function*(base
   const there = held === undefined ? undefined : yield* eraseThere({
     url: held.with.hosted_url, hosted: held.with.hosted, userId: held.with.user_id, secret: held.secrets.secret,
     self: base.self, sessionLife: base.sessionLife, peerId: held.with.peer_id
-  }).pipe(Effect.catchTag("HostedUnreachable", ({ hint }) => Effect.fail(new CommandFailed({ status: 503, type: "not-reachable", hint: `${hint}. Nothing was erased; try again when it is up.` }))))
+  }).pipe(Effect.catchTag("HostedUnreachable", ({ hint }) => Effect.fail(new CommandFailed({ status: 503, type: "not-reachable", hint: sentences(hint, "Nothing was erased; try again when it is up.") }))))
   if (held !== undefined && (there?.receipt == null || !isErased(there.receipt, held.with.tenant, keysOfIdentity(held.with.hosted)))) {
     return yield* new CommandFailed({ status: 409, type: "no-receipt", hint: "The hosted backend gave no receipt that holds, so nothing was erased here." })
   }

@@ -31,7 +31,7 @@ const mendCopy = Effect.fnUntraced(function*({ state, tables }: MaintenanceConte
   yield* bump(state.mirrorWanted)
 })
 
-const unavailable = ({ stream }: LogUnavailable) => new CommandFailed({ status: 503, type: "not-reachable", hint: `${stream} does not answer right now; try again in a moment` })
+const unavailable = ({ stream }: LogUnavailable) => new CommandFailed({ status: 503, type: "not-reachable", hint: `${stream} does not answer right now; try again in a moment.` })
 
 /** Check the mirror from its beginning, and build the tables again from journal and mirror. */
 export const maintainLocal = (context: MaintenanceContext): Maintenance["Service"] => ({

@@ -87,7 +87,7 @@ const hostedNow = Effect.fnUntraced(function*({ hosted, url }: RegisterOptions, 
   const told = yield* askIdentity(url)
   return told.backend_id === hosted.backend_id && handovers(pinned, "hosted", told) !== undefined
     ? told
-    : yield* new CommandFailed({ status: 409, type: "other-key", hint: `${url} signs with another key than the one this machine knows, and the known one did not hand over to it. Somebody may be in between` })
+    : yield* new CommandFailed({ status: 409, type: "other-key", hint: `${url} signs with another key than the one this machine knows, and the known one did not hand over to it. Somebody may be in between.` })
 })
 
 /** Whether anybody answers there as a backend does. */
@@ -133,7 +133,7 @@ const call = (url: string, init: RequestInit, within: Duration.Duration = patien
       if (text.length > answerMaxBytes) throw new Error("the answer is too long")
       return { status: response.status, text }
     },
-    catch: (cause) => new HostedUnreachable({ url: new URL(url).origin, hint: `the hosted backend at ${new URL(url).origin} does not answer (${reasonOf(cause)})` })
+    catch: (cause) => new HostedUnreachable({ url: new URL(url).origin, hint: `The hosted backend at ${new URL(url).origin} does not answer (${reasonOf(cause)}).` })
   }).pipe(
     Effect.flatMap(({ status, text }): Effect.Effect<unknown, HostedUnreachable | CommandFailed> => {
       const json: unknown = Result.getOrElse(Result.try(() => JSON.parse(text) as unknown), () => undefined)

@@ -3,6 +3,7 @@ import type { Audit } from "../../streams/Audit.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import type { Registered } from "../../streams/Registration.ts"
 import { isoTime, millisOf } from "../../streams/time.ts"
+import { sentences } from "../../streams/sentences.ts"
 import type { LeafConfig } from "../nats/leafConfig.ts"
 import { credsFile, makeTransportKey, transportPublicKey } from "../nats/leafCredentials.ts"
 import { issuerOf } from "../nats/signingKeys.ts"
@@ -35,7 +36,7 @@ const renewBefore = Duration.minutes(15)
 const renewRetry = Duration.seconds(30)
 
 const failed = (status: CommandFailed["status"], type: string, hint: string) => new CommandFailed({ status, type, hint })
-const offline = (error: HostedUnreachable) => failed(503, "not-reachable", `${error.hint}. Nothing was changed; try again when it is up`)
+const offline = (error: HostedUnreachable) => failed(503, "not-reachable", sentences(error.hint, "Nothing was changed; try again when it is up."))
 const onDisk = (error: { readonly hint: string }) => failed(503, "not-stored", error.hint)
 
 /** Join the hosted backend a pairing code names. A second time with another code: the same hosted backend only. */

@@ -2,6 +2,7 @@ import { Clock, Effect, Option, Result, SubscriptionRef } from "effect"
 import { type KeyRow, type Rotated, unknownKey } from "../../streams/Access.ts"
 import { CommandFailed } from "../../streams/Backend.ts"
 import { isoTime } from "../../streams/time.ts"
+import { sentences } from "../../streams/sentences.ts"
 import { keyGrace, keyRows } from "../security/handovers.ts"
 import { keyId } from "../security/keys.ts"
 import { type Paired, pairingKeyId } from "./Pairing.ts"
@@ -54,7 +55,7 @@ const rotatePairing = Effect.fnUntraced(function*(context: RegistrationContext, 
   if (SubscriptionRef.getUnsafe(context.state.paused)) return yield* failed(409, "paused", "This machine is paused, and the secret is agreed on with the hosted backend. `maestra local resume` first.")
   const result = yield* registerAgain(context, { rotateSecret: true })
   if (Result.isFailure(result)) {
-    return yield* result.failure._tag === "CommandFailed" ? result.failure : failed(503, "not-reachable", `${result.failure.hint}. Both ends must agree on the new secret, so nothing was changed here; try again when it is up`)
+    return yield* result.failure._tag === "CommandFailed" ? result.failure : failed(503, "not-reachable", sentences(result.failure.hint, "Both ends must agree on the new secret, so nothing was changed here; try again when it is up."))
   }
   const { secret } = result.success.secrets
   return {

@@ -12,6 +12,8 @@ export interface Facts {
   readonly held: string | undefined
   /** Messages of the tenant's log that the mirror lacks; `undefined`: not heard yet. */
   readonly behind: number | undefined
+  /** How old that is, seconds, where the hosted side did not answer just now; 0 where it did. */
+  readonly heardSecondsAgo: number
 }
 
 /** *in step · sending N · receiving N · offline since · paused · needs you: why*. What a person can act on comes first. */
@@ -24,6 +26,7 @@ export const sentenceOf = (facts: Facts): Pick<LocalStatus, "state" | "sentence"
   if (facts.pending > 0) return { state: "sending", sentence: `sending ${facts.pending}` }
   if (facts.behind === undefined) return { state: "receiving", sentence: "asking the hosted backend how far it is" }
   if (facts.behind > 0) return { state: "receiving", sentence: `receiving ${facts.behind}` }
+  if (facts.heardSecondsAgo > 0) return { state: "in_step", sentence: `in step as of ${facts.heardSecondsAgo} s ago; the hosted backend has not answered since` }
   return { state: "in_step", sentence: "in step" }
 }
 

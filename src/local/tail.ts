@@ -32,7 +32,7 @@ interface Place {
   readonly log: number
 }
 
-const invalid = (why: string) => new WriteInvalid({ why, hint: "from is start, now, a cursor as it was given out (<journal>.<mirror>), or a time YYYY-MM-DDTHH:mm:ss.sssZ" })
+const invalid = (why: string) => new WriteInvalid({ why, hint: "Give start, now, a cursor as it was given out (<journal>.<mirror>), or a time YYYY-MM-DDTHH:mm:ss.sssZ." })
 
 const placeOf = (from: string, ends: Place): Result.Result<{ readonly place: Place; readonly since: string }, WriteInvalid> => {
   if (from === "start") return Result.succeed({ place: { journal: 0, log: 0 }, since: "" })
@@ -86,7 +86,7 @@ export const tailLocal = (context: TailContext, options: { readonly from: string
             event._tag === "opened" && !isOwn(event.opened.envelope) && !told.delete(event.opened.envelope.id) && wanted(event.opened) ? [{ opened: event.opened, at: { log: event.seq } }] : []))),
       Stream.mapEffect(whenShown("log")))
     return numbered(start.place, Stream.merge(own, others))
-  })).pipe(Stream.mapError((error) => isUnavailable(error) ? new StoreUnavailable({ hint: "the local nats-server does not answer; it is being restarted" }) : error))
+  })).pipe(Stream.mapError((error) => isUnavailable(error) ? new StoreUnavailable({ hint: "The local nats-server does not answer; it is being restarted." }) : error))
 
 /** With the cursor behind each, in the order they are told in: a cursor never stands behind what was not told yet. */
 const numbered = <E>(from: Place, read: Stream.Stream<ReadonlyArray<Read>, E>): Stream.Stream<Tailed, E> => {

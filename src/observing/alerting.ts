@@ -1,6 +1,7 @@
 import { Clock, Duration, Effect, Queue, Semaphore } from "effect"
 import { type AlertState, type Alert, type Alerts, changeOf, type Fact, listed, next, type Silence, silence, toldOf } from "../../streams/alerts.ts"
 import type { Thresholds } from "../../streams/alertRules.ts"
+import { sentences } from "../../streams/sentences.ts"
 import { isoTime } from "../../streams/time.ts"
 import type { Webhook } from "./webhook.ts"
 
@@ -101,6 +102,6 @@ export const makeAlerting = Effect.fn("observing.alerting")(function*(options: A
 const logged = (alert: Alert) => {
   const about = { alert: alert.id, kind: alert.kind, subject: alert.subject, tenant: alert.tenant, value: alert.value, threshold: alert.threshold }
   if (alert.status === "resolved") return Effect.logInfo(`resolved: ${alert.summary}`, about)
-  const line = `${alert.summary}. ${alert.todo}`
+  const line = sentences(alert.summary, alert.todo)
   return alert.severity === "critical" ? Effect.logError(line, about) : Effect.logWarning(line, about)
 }

@@ -16,12 +16,14 @@ const sentences: Readonly<Record<string, (error: PartError, tables: string) => s
   ServerTooOld: (error) => `${field(error, "path")} is nats-server ${field(error, "version")}, and 2.15.1 or newer is needed`,
   MasterKeyMalformed: (error) => `the master key in ${field(error, "where")} is not one`,
   MasterKeyMissing: () => "what is stored here was sealed under a master key that is not here",
+  WrongMasterKey: ({ message }) => message,
+  WrongPassphrase: ({ message }) => message,
   KeychainLocked: () => "the keychain of this system is locked",
   PrivateKeyMissing: () => "this machine's private keys are gone",
   IdentityMismatch: (error) => `the identity in ${field(error, "file")} does not fit: ${field(error, "why")}`,
   IdentityUnreadable: (error) => `${field(error, "where")} cannot be read: ${field(error, "why")}`,
   PairingUnreadable: () => "what it is paired by is damaged or gone",
-  NoKeystore: () => "its keys are in a keychain that cannot be opened, and no passphrase is set"
+  NoKeystore: () => "this system has no keychain that can be opened for its keys, and no secret for a file instead is set"
 }
 
 /** Why a start failed, for a person. What nobody foresaw goes by its name. */

@@ -14,8 +14,19 @@ export class KeychainTimedOut extends Schema.TaggedError<KeychainTimedOut>()("Ke
 /** The OS keychain cannot be reached, or refused. A change was not made. */
 export class KeychainUnavailable extends Schema.TaggedError<KeychainUnavailable>()("KeychainUnavailable", { why: Schema.String, ...told }) {}
 
-/** The key file was made with another passphrase, or master key. Nothing was read or changed. */
-export class WrongPassphrase extends Schema.TaggedError<WrongPassphrase>()("WrongPassphrase", { file: Schema.String, ...told }) {}
+/** The key file was made with another passphrase than the one `from` there. Nothing was read or changed. */
+export class WrongPassphrase extends Schema.TaggedError<WrongPassphrase>()("WrongPassphrase", { file: Schema.String, from: Schema.String, ...told }) {
+  override get message() {
+    return `the passphrase in ${this.from} does not open ${this.file}`
+  }
+}
+
+/** What hosted keeps was written under another master key than the one `from` there. Nothing was read or changed. */
+export class WrongMasterKey extends Schema.TaggedError<WrongMasterKey>()("WrongMasterKey", { file: Schema.String, from: Schema.String, ...told }) {
+  override get message() {
+    return `the master key in ${this.from} does not open ${this.file}`
+  }
+}
 
 /** The key file is not what was written there. It was left as it is; put a copy back. */
 export class KeystoreDamaged extends Schema.TaggedError<KeystoreDamaged>()("KeystoreDamaged", { file: Schema.String, why: Schema.String, ...told }) {}
@@ -28,6 +39,7 @@ export type KeystoreError =
   | KeychainTimedOut
   | KeychainUnavailable
   | WrongPassphrase
+  | WrongMasterKey
   | KeystoreDamaged
   | KeystoreUnusable
 

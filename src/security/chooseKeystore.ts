@@ -16,7 +16,7 @@ export const keystoreLayer = (options: { readonly file: string; readonly timeout
     Keystore,
     Effect.gen(function*() {
       const passphrase = yield* passphraseSetting
-      if (Option.isSome(passphrase)) return yield* openKeyFile(options.file, { kind: "passphrase", passphrase: passphrase.value })
+      if (Option.isSome(passphrase)) return yield* openKeyFile(options.file, { kind: "passphrase", passphrase: passphrase.value.secret, from: passphrase.value.from })
       return yield* openKeychain(options.timeout ?? keychainTimeout).pipe(
         Effect.catchTag("KeychainUnavailable", ({ hint, why }) => Effect.fail(new NoKeystore({ why, hint })))
       )

@@ -6,17 +6,22 @@ import { Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { canonicalJson } from "./canonical.ts"
 import { digestOf, fromBase64url, toBase64url } from "./digest.ts"
 import { withFileLock } from "./fileLock.ts"
-import { Keystore, KeystoreDamaged, KeystoreUnusable, WrongPassphrase } from "./Keystore.ts"
+import { Keystore, KeystoreDamaged, KeystoreUnusable, WrongMasterKey, WrongPassphrase } from "./Keystore.ts"
 import { readIfThere } from "./readIfThere.ts"
 import { replaceFile } from "./replaceFile.ts"
 import { decryptUnder, encryptUnder, type SecretKey, secretKey } from "./secretKey.ts"
 
-/** What opens the file: a person's passphrase, or (hosted) the master key. */
-export type KeyFileSecret =
-  | { readonly kind: "passphrase"; readonly passphrase: Redacted.Redacted<string> }
-  | { readonly kind: "master"; readonly key: SecretKey }
+/** The key a hosted backend's stored keys are encrypted under. `from`: where it was found, for whoever has to put it right. */
+export interface MasterKey {
+  readonly kind: "master"
+  readonly key: SecretKey
+  readonly from: string
+}
 
-type KeyFileError = WrongPassphrase | KeystoreDamaged | KeystoreUnusable
+/** What opens the file: a person's passphrase, or (hosted) the master key. */
+export type KeyFileSecret = { readonly kind: "passphrase"; readonly passphrase: Redacted.Redacted<string>; readonly from: string } | MasterKey
+
+type KeyFileError = WrongPassphrase | WrongMasterKey | KeystoreDamaged | KeystoreUnusable
 
 const scryptMin = 2 ** 15
 /** A changed file must not make us take gigabytes: 2^18 takes 256 MiB. */
@@ -66,7 +71,7 @@ interface Vault {
   derived: Derived | undefined
 }
 
-/** Open (or begin) an encrypted key file. A wrong passphrase and a damaged file show here, not at the first use. */
+/** Open (or begin) an encrypted key file. A wrong secret and a damaged file show here, not at the first use. */
 export const openKeyFile = (file: string, secret: KeyFileSecret): Effect.Effect<Keystore["Service"], KeyFileError> =>
   Effect.suspend(() => {
     const vault: Vault = { file, secret, derived: undefined }
@@ -91,7 +96,7 @@ export const rekeyFile = (file: string, from: KeyFileSecret, to: KeyFileSecret):
     const next: Vault = { file, secret: to, derived: undefined }
     const done = yield* Effect.result(read(next))
     if (Result.isSuccess(done)) return
-    if (done.failure._tag !== "WrongPassphrase") return yield* done.failure
+    if (done.failure._tag !== "WrongPassphrase" && done.failure._tag !== "WrongMasterKey") return yield* done.failure
     yield* write({ ...next, derived: undefined }, yield* read({ file, secret: from, derived: undefined }))
   }))
 
@@ -108,9 +113,9 @@ const read = (vault: Vault): Effect.Effect<Entries, KeyFileError> =>
     if (Result.isFailure(stored)) return yield* damaged(file, "it is not a key file")
     const { sum, ...rest } = stored.success
     if (digestOf(canonicalJson(rest)) !== sum) return yield* damaged(file, "its checksum does not match")
-    if (rest.kdf.name !== kdfName(secret)) return yield* wrongPassphrase(file, secret)
+    if (rest.kdf.name !== kdfName(secret)) return yield* wrongSecret(file, secret)
     const { check, key } = yield* derivedFor(vault, rest.kdf)
-    if (check !== rest.check) return yield* wrongPassphrase(file, secret)
+    if (check !== rest.check) return yield* wrongSecret(file, secret)
     const plain = decryptUnder(key, fromBase64url(rest.data) ?? new Uint8Array(), contextOf(rest.kdf))
     const entries = Result.isSuccess(plain) ? readEntries(plain.success) : undefined
     if (entries === undefined || Result.isFailure(entries)) return yield* damaged(file, "its content does not decrypt")
@@ -190,13 +195,10 @@ const attempt = <A>(file: string, act: () => Promise<A>): Effect.Effect<A, Keyst
 
 const unusableHint = (file: string): string => `Make sure ${file} and its folder belong to you and the disk is not full.`
 
-const wrongPassphrase = (file: string, secret: KeyFileSecret) =>
-  new WrongPassphrase({
-    file,
-    hint: secret.kind === "passphrase"
-      ? `Set MAESTRA_KEYSTORE_PASSPHRASE to the passphrase ${file} was made with.`
-      : `Set MAESTRA_MASTER_KEY to the key ${file} was made with.`
-  })
+const wrongSecret = (file: string, { from, kind }: KeyFileSecret) =>
+  kind === "passphrase"
+    ? new WrongPassphrase({ file, from, hint: "Set MAESTRA_KEYSTORE_PASSPHRASE (or MAESTRA_KEYSTORE_PASSPHRASE_FILE to a file with it) to the passphrase that file was made with. Nothing was changed." })
+    : new WrongMasterKey({ file, from, hint: "Set MAESTRA_MASTER_KEY (or MAESTRA_MASTER_KEY_FILE to a file with it) to the key this deployment runs under. Nothing was changed; a new key would open nothing that is here." })
 
 const damaged = (file: string, why: string) =>
   new KeystoreDamaged({

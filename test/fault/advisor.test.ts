@@ -112,7 +112,7 @@ describe("the model server's key", () => {
           if (change !== undefined) yield* key.set(Redacted.make(change))
           yield* makeAdvisor({ url: server.url, model: "m" }, { key, sink: { emit: () => Effect.void } }).ask({ messages: [] }, undefined)
           // opened anew each time, as after a restart
-        }).pipe(Effect.provide(keyFileLayer(file, { kind: "passphrase", passphrase: Redacted.make("pw") })))
+        }).pipe(Effect.provide(keyFileLayer(file, { kind: "passphrase", passphrase: Redacted.make("pw"), from: "a test" })))
       yield* askOnce("sk-kept")
       yield* askOnce()
       assert.notInclude(readFileSync(file, "utf8"), "sk-kept")

@@ -1,5 +1,6 @@
 import { NodeServices } from "@effect/platform-node"
-import { Effect, Exit, Option } from "effect"
+import { Effect, Exit, Option, Redacted } from "effect"
+import { randomBytes } from "node:crypto"
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { spawnSync } from "node:child_process"
 import { createServer } from "node:net"
@@ -14,6 +15,8 @@ import { leadsNowhere, leafUrlOf } from "../../src/cli/serving/network.ts"
 import { freePort } from "../../src/cli/serving/ports.ts"
 import { notStarted } from "../../src/cli/serving/serve.ts"
 import { loopbackOnly, type Network } from "../../src/hosted/Hub.ts"
+import { openKeyFile } from "../../src/security/keyFile.ts"
+import { secretKey } from "../../src/security/secretKey.ts"
 import { leaveTraces, startFakeBackend } from "../support/FakeBackend.ts"
 import { runCli, withFolder } from "../support/runCli.ts"
 
@@ -132,6 +135,19 @@ describe("doctor", () => {
       expect(stdout).not.toContain("secret words")
       expect(ok).toBe(false)
       expect(code).toBe(1)
+    }))
+
+  it("tries the secrets that are set on the files they are for", () =>
+    withFolder(async (dataDir) => {
+      const [right, wrong] = [randomBytes(32), randomBytes(32).toString("base64url")]
+      const files = { master: join(dataDir, "hosted/keys.json"), passphrase: join(dataDir, "local/keystore.json") }
+      await run(Effect.flatMap(openKeyFile(files.master, { kind: "master", key: secretKey(right), from: "" }), (keystore) => keystore.set("a", Redacted.make("s"))))
+      await run(Effect.flatMap(openKeyFile(files.passphrase, { kind: "passphrase", passphrase: Redacted.make("right words"), from: "" }), (keystore) => keystore.set("a", Redacted.make("s"))))
+      writeFileSync(join(dataDir, "wrong"), wrong)
+      const env = { MAESTRA_KEYSTORE_PASSPHRASE: "wrong words", MAESTRA_MASTER_KEY_FILE: join(dataDir, "wrong"), NATS_SERVER: "/nowhere/nats-server" }
+      const { checks }: { checks: ReadonlyArray<{ name: string; level: string; detail: string; todo?: string }> } = JSON.parse((await runCli(["doctor", "--json"], { dataDir, env })).stdout)
+      expect(checks).toContainEqual({ level: "fail", name: "keys", detail: `the passphrase in MAESTRA_KEYSTORE_PASSPHRASE does not open ${files.passphrase}`, todo: expect.stringContaining("MAESTRA_KEYSTORE_PASSPHRASE") })
+      expect(checks).toContainEqual({ level: "fail", name: "master key", detail: `the master key in ${join(dataDir, "wrong")} (MAESTRA_MASTER_KEY_FILE) does not open ${files.master}`, todo: expect.stringContaining("MAESTRA_MASTER_KEY") })
     }))
 })
 

@@ -1,11 +1,14 @@
 import { spawnSync } from "node:child_process"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
+import { ofProblem } from "../../src/cli/call.ts"
 import { prefixFor } from "../../src/cli/prefix.ts"
 import { renderProgress } from "../../src/cli/progress.ts"
 import { facts, things } from "../../src/cli/rows.ts"
 import { broken, count, duration, oneLine, plain, plural, shellWord, table } from "../../src/cli/text.ts"
+import { sentences } from "../../streams/sentences.ts"
 import { size } from "../../streams/size.ts"
 
 // Goal: numbers, times and other people's words look the same everywhere and do no harm on a terminal or in a shell.
@@ -23,6 +26,21 @@ describe("numbers and times", () => {
     expect(renderProgress("importing", at, 2_000)).toBe("importing  ████████████░░░░░░░░░░░░   50%  1,000 messages  500/s  2.0 s left")
     expect(renderProgress("importing", { ...at, at: 0, of: 0 }, 2_000)).toBe("importing  1,000 messages  500/s")
     expect(renderProgress("importing", { ...at, at: 300 }, 0)).toBe("importing  ████████████████████████  100%  1,000 messages  0/s")
+  })
+})
+
+describe("what several said", () => {
+  it("is one sentence behind another, whoever forgot the full stop", () => {
+    expect(sentences("The log does not answer; try again in a moment", undefined, " ", "Try again in 7 s.")).toBe("The log does not answer; try again in a moment. Try again in 7 s.")
+    expect(sentences("Run `maestra doctor`", "See (its log: /tmp/log)")).toBe("Run `maestra doctor`. See (its log: /tmp/log).")
+    for (const whole of ["Done.", "Is it?", "It goes on…", "(Nothing was lost.)", "“Only here.”"]) expect(sentences(whole)).toBe(whole)
+    expect(sentences(undefined, "")).toBe("")
+  })
+
+  it("is when to come again behind what to do, where that is more than a moment", () => {
+    const backend = { side: "local", url: "http://127.0.0.1:1", token: Redacted.make(""), tenant: undefined } as const
+    const hintOf = (retryAfter: string | null) => ofProblem(backend, { hint: "Wait a little" }, 429, retryAfter).hint
+    expect([hintOf(null), hintOf("1"), hintOf("7")]).toEqual(["Wait a little.", "Wait a little.", "Wait a little. Try again in 7 s."])
   })
 })
 

@@ -3,7 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Facts, sentenceOf } from "../../src/local/status.ts"
 
-const calm: Facts = { paired: true, paused: false, needs: undefined, offlineSince: undefined, pending: 0, held: undefined, behind: 0 }
+const calm: Facts = { paired: true, paused: false, needs: undefined, offlineSince: undefined, pending: 0, held: undefined, behind: 0, heardSecondsAgo: 0 }
 
 /** In the order in which they count. */
 const order: ReadonlyArray<readonly [state: ReturnType<typeof sentenceOf>["state"], facts: Partial<Facts>, sentence: RegExp]> = [
@@ -34,6 +34,11 @@ describe("the sentence of status", () => {
 
   it("never says `in step` before the hosted side has said how far it is", () => {
     assert.strictEqual(sentenceOf({ ...calm, behind: undefined }).state, "receiving")
+  })
+
+  it("says how old it is where the hosted side does not answer any more", () => {
+    assert.deepStrictEqual(sentenceOf({ ...calm, heardSecondsAgo: 12 }), { state: "in_step", sentence: "in step as of 12 s ago; the hosted backend has not answered since" })
+    assert.strictEqual(sentenceOf({ ...calm, behind: 3, heardSecondsAgo: 12 }).sentence, "receiving 3")
   })
 
   it("says which setting keeps back what waits, and nothing of it where nothing does", () => {

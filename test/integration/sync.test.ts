@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { readSent } from "../../src/sdk/typescript/serverSentEvents.ts"
 import { type Conflicts, done, isHidden, makePaired, type Said, shown, type Shown } from "../support/linked.ts"
-import { agreed, type Backend, type Digest, digestOf, until, type World } from "../support/world.ts"
+import { agreed, type Backend, type Digest, digestOf, maestra, until, type World } from "../support/world.ts"
 
 const oasst = fileURLToPath(new URL("../../../shared/data/conv/oasst_trees.jsonl.gz", import.meta.url))
 
@@ -162,6 +162,21 @@ interface DemoAnswer {
   readonly backends: ReadonlyArray<Digest & { readonly name: string; readonly backend_id: string }>
 }
 
+/** How each of the demo's backends was started, looked at while they run. */
+const startedAs = async (home: string): Promise<ReadonlyMap<string, ReadonlyArray<string>>> => {
+  const started = new Map<string, ReadonlyArray<string>>()
+  await until(() => {
+    for (const [name, side] of [["hosted", "hosted"], ["laptop", "local"], ["desktop", "local"]] as const) {
+      const runtime = join(home, name, side, "runtime.json")
+      if (started.has(name) || !existsSync(runtime)) continue
+      const { pid } = JSON.parse(readFileSync(runtime, "utf8")) as { readonly pid: number }
+      started.set(name, readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0"))
+    }
+    return started.size === 3
+  }, 120_000)
+  return started
+}
+
 describe.skipIf(!existsSync(oasst))(`the demo${existsSync(oasst) ? "" : " (skipped: ../shared/data missing)"}`, () => {
   it("imports a file, agrees, and says so in JSON; a second time it adds nothing", { timeout: 180_000 }, async () => {
     const place = await world.local("demo", { start: false })
@@ -170,7 +185,10 @@ describe.skipIf(!existsSync(oasst))(`the demo${existsSync(oasst) ? "" : " (skipp
       assert.strictEqual(ran.code, 0, ran.err)
       return JSON.parse(ran.out) as DemoAnswer
     }
-    const first = await demo()
+    const [first, started] = await Promise.all([demo(), process.platform === "linux" ? startedAs(place.home) : new Map<string, ReadonlyArray<string>>()])
+    // as small as those that are started by hand
+    const flags = /^flags="(.+)"$/m.exec(readFileSync(maestra, "utf8"))![1]!.split(" ")
+    for (const [name, line] of started) assert.deepStrictEqual(line.slice(1, 1 + flags.length), flags, name)
     assert.deepStrictEqual(Object.keys(first), ["equal", "seconds", "backends"])
     assert.isTrue(first.equal)
     assert.isAbove(first.seconds, 0)

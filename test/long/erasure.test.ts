@@ -120,7 +120,7 @@ describe("an erasure", { timeout: 300_000 }, () => {
   })
 
   it("leaves no key by which a copy of the store from before could be opened", async () => {
-    const master = { kind: "master", key: secretKey(fromBase64url(world.masterKey)!) } as const
+    const master = { kind: "master", key: secretKey(fromBase64url(world.masterKey)!), from: "a test" } as const
     const keyIn = (dir: string) => Effect.runPromise(openKeyFile(join(dir, "keys.json"), master).pipe(
       Effect.flatMap((keystore) => Effect.all([keystore.get("deployment/store-key"), keystore.get("deployment/previous-store-key")])),
       Effect.map(([now, previous]) => [Option.map(now, Redacted.value), previous] as const)))

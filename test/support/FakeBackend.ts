@@ -245,7 +245,7 @@ const told: Handler = (asked, response) => json(response, 200, { sentence: `done
 
 export const status = {
   state: "in_step", sentence: "in step", backend_id: stamp.source, peer_id: "peer_0123456789abcdef", hosted_url: "http://127.0.0.1:9", paused: false,
-  offline_since: null, pending: 0, behind: 0, journal_seq: 3, relayed_seq: 3, mirror_seq: 5, tenant_last_seq: 5, log_epoch: 1, last_sync: time,
+  offline_since: null, silent_since: null, pending: 0, behind: 0, journal_seq: 3, relayed_seq: 3, mirror_seq: 5, tenant_last_seq: 5, log_epoch: 1, last_sync: time,
   registration_expires_at: time, conversations: 1, messages: 2, conflicts: 0, quarantined: 0, set_aside: 0, needs: null,
   versions: { maestra: "0.1.0", nats_server: "2.15.1" }
 }

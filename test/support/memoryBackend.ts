@@ -208,6 +208,7 @@ const localLayer = Layer.succeed(LocalControl, {
     hosted_url: null,
     paused: false,
     offline_since: null,
+    silent_since: null,
     held_by: null,
     pending: 0,
     behind: 0,

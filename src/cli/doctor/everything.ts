@@ -8,6 +8,6 @@ import { checkDisk, checkMachine } from "./machine.ts"
 export const checkEverything = Effect.gen(function*() {
   const dirs = { local: yield* sideDir("local"), hosted: yield* sideDir("hosted") }
   const hostedDisk = existsSync(dirs.hosted) ? [yield* checkDisk(dirs.hosted, "hosted disk")] : []
-  const checks = [...yield* checkMachine(dirs.local), ...hostedDisk, ...yield* checkBackends(dirs)]
+  const checks = [...yield* checkMachine(dirs), ...hostedDisk, ...yield* checkBackends(dirs)]
   return { checks, failures: checks.filter(({ level }) => level === "fail") }
 })

@@ -8,7 +8,10 @@ import { statfs } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { freePort } from "../serving/ports.ts"
 import { size } from "../../../streams/size.ts"
+import { whyOf } from "../../observing/startErrors.ts"
+import type { KeyFileSecret } from "../../security/keyFile.ts"
 import { runningIn } from "../backend.ts"
+import type { Side } from "../settings.ts"
 import type { Check } from "./backends.ts"
 
 const nodeMajorMin = 24
@@ -16,9 +19,9 @@ const nodeMajorMin = 24
 const diskFailBytes = 200 * 1024 ** 2
 const diskWarnBytes = 2 * 1024 ** 3
 
-/** What this machine must have before any backend runs. `dir` is the local backend's folder. */
-export const checkMachine = Effect.fnUntraced(function*(dir: string) {
-  return [checkNode(), yield* checkServer, checkFolder(dir), yield* checkDisk(dir), ...yield* checkPorts(dir), yield* checkKeystore(dir), yield* checkMasterKey]
+/** What this machine must have before any backend runs: in the folders of both sides. */
+export const checkMachine = Effect.fnUntraced(function*({ hosted, local }: Readonly<Record<Side, string>>) {
+  return [checkNode(), yield* checkServer, checkFolder(local), yield* checkDisk(local), ...yield* checkPorts(local), yield* checkKeystore(local), yield* checkMasterKey(hosted)]
 })
 
 const checkNode = (): Check => {
@@ -89,9 +92,10 @@ const checkKeystore = Effect.fnUntraced(function*(dir: string) {
   if (Option.isSome(read.value)) {
     const { lostKeys } = yield* Effect.promise(() => import("../../security/identityPlace.ts"))
     const isLost = existsSync(join(dir, "identity.json")) && !existsSync(join(dir, "keystore.json"))
-    const check: Check = isLost
+    const opens = yield* opensFile("keys", join(dir, "keystore.json"), { kind: "passphrase", passphrase: read.value.value.secret, from: read.value.value.from })
+    const check: Check = opens ?? (isLost
       ? { level: "fail", name: "keys", detail: `${join(dir, "keystore.json")} is gone, and this machine's keys with it`, todo: `If they are in the OS keychain, start without MAESTRA_KEYSTORE_PASSPHRASE. ${lostKeys(dir)}` }
-      : { level: "ok", name: "keys", detail: "an encrypted file, opened with MAESTRA_KEYSTORE_PASSPHRASE" }
+      : { level: "ok", name: "keys", detail: `an encrypted file, opened with the passphrase in ${read.value.value.from}` })
     return check
   }
   const opened = yield* Effect.exit(openKeychain())
@@ -104,12 +108,21 @@ const checkKeystore = Effect.fnUntraced(function*(dir: string) {
   return check
 })
 
-const checkMasterKey = Effect.gen(function*() {
+const checkMasterKey = Effect.fnUntraced(function*(dir: string) {
   const { masterKeyFromEnvironment } = yield* Effect.promise(() => import("../../security/masterKey.ts"))
   const read = yield* Effect.exit(masterKeyFromEnvironment)
-  const check: Check = Exit.isSuccess(read)
-    ? { level: "ok", name: "master key", detail: read.value._tag === "Some" ? "given in the environment or as a file" : "for hosted only; kept with the other keys" }
-    : { level: "fail", name: "master key", detail: "MAESTRA_MASTER_KEY is not one", todo: hintOf(read.cause) }
+  const opens = Exit.isSuccess(read) && Option.isSome(read.value) ? yield* opensFile("master key", join(dir, "keys.json"), read.value.value) : undefined
+  const check: Check = opens ?? (Exit.isSuccess(read)
+    ? { level: "ok", name: "master key", detail: Option.match(read.value, { onNone: () => "for hosted only; kept with the other keys", onSome: ({ from }) => `given in ${from}` }) }
+    : { level: "fail", name: "master key", detail: "what was given is not one", todo: hintOf(read.cause) })
+  return check
+})
+
+/** Why a secret does not open the file it is for; nothing where it does, or there is none yet. */
+const opensFile = Effect.fnUntraced(function*(name: string, file: string, secret: KeyFileSecret) {
+  const { openKeyFile } = yield* Effect.promise(() => import("../../security/keyFile.ts"))
+  const opened = yield* Effect.result(openKeyFile(file, secret))
+  const check: Check | undefined = opened._tag === "Success" ? undefined : { level: "fail", name, detail: whyOf(opened.failure, ""), todo: opened.failure.hint }
   return check
 })
 

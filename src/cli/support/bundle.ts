@@ -16,7 +16,7 @@ export const allowed = {
     side: "keep",
     error: "text",
     status: {
-      state: "keep", sentence: "text", backend_id: "id", peer_id: "id", paused: "keep", offline_since: "keep", pending: "keep", held_by: "keep", behind: "keep", journal_seq: "keep", relayed_seq: "keep", mirror_seq: "keep",
+      state: "keep", sentence: "text", backend_id: "id", peer_id: "id", paused: "keep", offline_since: "keep", silent_since: "keep", pending: "keep", held_by: "keep", behind: "keep", journal_seq: "keep", relayed_seq: "keep", mirror_seq: "keep",
       tenant_last_seq: "keep", log_epoch: "keep", last_sync: "keep", registration_expires_at: "keep", conversations: "keep", messages: "keep", conflicts: "keep", quarantined: "keep", set_aside: "keep", needs: "text",
       disk: { state: "keep", free_bytes: "keep" }, versions: { maestra: "keep", nats_server: "keep" }, admin_role: "keep", peers: "keep", log: { first_seq: "keep", last_seq: "keep", messages: "keep", bytes: "keep" }
     },

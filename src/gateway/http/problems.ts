@@ -3,6 +3,7 @@ import { HttpServerResponse } from "effect/http"
 import { HttpApiSchema } from "effect/http-api"
 import type { SqliteFailed } from "../../../projections/SqliteFailed.ts"
 import { ErasureReceipt } from "../../../streams/ErasureReceipt.ts"
+import { sentences } from "../../../streams/sentences.ts"
 import type { CommandFailed, RegistrationRefused, StoreFull, StoreUnavailable, WriteInvalid } from "../../../streams/Backend.ts"
 
 /**
@@ -79,7 +80,7 @@ interface More {
 
 /** The problem of that name. `detail`: what is wrong with this very request. `hint`: what to do now. */
 export const problem = (name: ProblemName, detail: string, hint: string, more: More = {}): Problem =>
-  new Problem({ type: typeOf(name), title: table[name].title, status: table[name].status, detail, hint, ...more })
+  new Problem({ type: typeOf(name), title: table[name].title, status: table[name].status, detail: sentences(detail), hint: sentences(hint), ...more })
 
 /** `error` of an endpoint: the statuses it refuses with, for the contract. The body is a `Problem` in each. */
 export const refusals = (...statuses: ReadonlyArray<number>) =>
@@ -108,7 +109,7 @@ export const fromBackend = (error: BackendError | Problem): Problem => {
         title: titles[error.status],
         status: error.status,
         detail: `${titles[error.status]} (${error.type}).`,
-        hint: error.hint,
+        hint: sentences(error.hint),
         ...(error.receipt === undefined ? {} : { receipt: error.receipt }),
         ...(error.status === 429 || error.status === 503 ? { retry_after_s: 1 } : {})
       })

@@ -65,7 +65,7 @@ export const openAdmin = Effect.fn("cluster.admin")(function*(dir: string, layou
     keep: (all) => Effect.andThen(saveRevocations(dir, all), Effect.orDie(writeAccounts(dir, layout, hub(), all)))
   })
   const audit = yield* hostedAudit(jetStreamLog(stored, streams.audit.name), deployment.identity)
-  const shared = sharedStoreKeys(stored, masterKey)
+  const shared = sharedStoreKeys(stored, masterKey.key)
   const inner = yield* jetStreamKeyValue(stored, { bucket, replicas: replicasOnCluster }).pipe(Effect.retry(forming))
   const rekeyed = rekeyedStore(inner, deployment.storeKeys, { keep: (keys) => Effect.orDie(keepStoreKeys(dir, masterKey, keys)), tell: shared.tell, ask: Effect.succeedNone })
   const keeper = yield* openStoreKeyKeeper

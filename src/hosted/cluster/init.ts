@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { diskCredentials, type HubSecrets } from "../../nats/hubSecrets.ts"
 import { renderAccounts, renderServerConfig } from "../../nats/hubConfig.ts"
 import { clusterCertificates } from "../../security/certificates.ts"
-import type { SecretKey } from "../../security/secretKey.ts"
+import type { MasterKey } from "../../security/keyFile.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
 import { type Deployment, openDeployment, openMasterKey, writeCluster } from "../Deployment.ts"
 import { loadRevocations } from "../Revocations.ts"
@@ -59,7 +59,7 @@ const writeServers = Effect.fnUntraced(function*(dir: string, layout: ClusterLay
 })
 
 /** `cluster.json`: what hosted processes join with. */
-export const writeJoining = (dir: string, layout: ClusterLayout, masterKey: SecretKey, deployment: Deployment & { readonly hub: HubSecrets }) => {
+export const writeJoining = (dir: string, layout: ClusterLayout, masterKey: MasterKey, deployment: Deployment & { readonly hub: HubSecrets }) => {
   const [first, ...others] = addressesOf(layout)
   return writeCluster(dir, masterKey, deployment, { servers: [first!, ...others], leafUrls: leafUrlsOf(layout), replicas: replicasOnCluster, partitions: layout.partitions })
 }

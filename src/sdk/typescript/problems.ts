@@ -1,3 +1,5 @@
+export { sentences } from "../../../streams/sentences.ts"
+
 /** Why something did not work, with what to do now. What was written is kept in every case but `erased`. */
 export class MaestraError extends Error {
   /**

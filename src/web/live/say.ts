@@ -1,7 +1,7 @@
 import { notifications } from "@mantine/notifications"
 import { createElement } from "react"
-import { MaestraError } from "../../sdk/typescript/problems.ts"
-import { Said } from "../parts/Said.tsx"
+import { MaestraError, sentences } from "../../sdk/typescript/problems.ts"
+import { Said, sentenceOf } from "../parts/Said.tsx"
 
 const closeButtonProps = { "aria-label": "Dismiss" }
 
@@ -19,7 +19,7 @@ export const sayProblem = (error: Error): void => {
 
 const wordsOf = (error: Error): { readonly title: string; readonly message: string } =>
   !(error instanceof MaestraError)
-    ? { title: "That did not work", message: `${error.message}. Try again.` }
+    ? { title: "That did not work", message: sentences(sentenceOf(error.message), "Try again.") }
     : error.kind === "unreachable"
     ? { title: "The backend does not answer", message: "Whether it was done cannot be told from here. Try again when it answers; what you typed stays." }
-    : { title: error.message, message: error.hint }
+    : { title: sentenceOf(error.message), message: error.hint }

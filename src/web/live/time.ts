@@ -38,6 +38,8 @@ const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" })
 const dayOfYear = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric" })
 const whole = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" })
 
+const clock = new Intl.DateTimeFormat("en", { timeStyle: "medium" })
+
 const minute = 60_000
 const hour = 60 * minute
 
@@ -52,6 +54,9 @@ export const agoOf = (iso: string, now: number): string => {
   if (past < 7 * 24 * hour) return relative.format(-Math.floor(past / (24 * hour)), "day")
   return (past < 300 * 24 * hour ? day : dayOfYear).format(millis)
 }
+
+/** The hour of a moment not long ago, in the reader's zone. */
+export const timeOfDay = (iso: string): string => clock.format(Date.parse(iso))
 
 /** The exact time, in the reader's zone. */
 export const wholeTime = (iso: string): string => {

@@ -1,4 +1,4 @@
-import { MaestraError } from "../../sdk/typescript/problems.ts"
+import { MaestraError, sentences } from "../../sdk/typescript/problems.ts"
 
 /** A sentence of the backend's, with what is typed (`in backticks`) set as such. */
 export const Said = ({ text }: { readonly text: string }) => (
@@ -7,10 +7,7 @@ export const Said = ({ text }: { readonly text: string }) => (
 )
 
 /** What went wrong, and what to do about it where that is known. */
-export const SaidProblem = ({ error }: { readonly error: Error }) => <Said text={error instanceof MaestraError ? `${sentence(error.message)} ${error.hint}` : sentence(error.message)} />
-
-/** Problems of backends are sentences, others are not. */
-const sentence = (text: string): string => `${sentenceOf(text)}${/[.!?…]$/.test(text) ? "" : "."}`
+export const SaidProblem = ({ error }: { readonly error: Error }) => <Said text={sentences(sentenceOf(error.message), error instanceof MaestraError ? error.hint : undefined)} />
 
 /** Begins as a sentence does. */
 export const sentenceOf = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`

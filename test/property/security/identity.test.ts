@@ -26,7 +26,7 @@ const home = Effect.gen(function*() {
     Effect.sync(() => mkdtempSync(join(tmpdir(), "maestra-identity-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true }))
   )
-  const layer = keyFileLayer(join(folder, "keystore.json"), { kind: "master", key: newSecretKey() })
+  const layer = keyFileLayer(join(folder, "keystore.json"), { kind: "master", key: newSecretKey(), from: "a test" })
   return { folder, layer, file: join(folder, "identity.json") }
 })
 

@@ -41,7 +41,8 @@ describe("the master key", () => {
     Effect.gen(function*() {
       const bytes = Buffer.alloc(32, 9)
       const key = yield* masterKeyFromEnvironment.pipe(withEnvironment({ MAESTRA_MASTER_KEY: bytes.toString("base64url") }))
-      assert.deepStrictEqual(Option.getOrThrow(key).export(), bytes)
+      const { from, key: given } = Option.getOrThrow(key)
+      assert.deepStrictEqual([given.export(), from], [bytes, "MAESTRA_MASTER_KEY"])
       assert.isTrue(Option.isNone(yield* masterKeyFromEnvironment.pipe(withEnvironment({}))))
       assert.isTrue(Option.isNone(yield* masterKeyFromEnvironment.pipe(withEnvironment({ MAESTRA_MASTER_KEY: "" }))))
       for (const text of ["password", bytes.toString("base64"), bytes.toString("hex"), bytes.subarray(1).toString("base64url")]) {
@@ -60,7 +61,8 @@ describe("the master key", () => {
         if (text !== undefined) writeFileSync(join(folder, name), text)
         return masterKeyFromEnvironment.pipe(withEnvironment({ MAESTRA_MASTER_KEY_FILE: join(folder, name) }))
       }
-      assert.deepStrictEqual(Option.getOrThrow(yield* at("key", `${bytes.toString("base64url")}\n`)).export(), bytes)
+      const { from, key } = Option.getOrThrow(yield* at("key", `${bytes.toString("base64url")}\n`))
+      assert.deepStrictEqual([key.export(), from], [bytes, `${join(folder, "key")} (MAESTRA_MASTER_KEY_FILE)`])
       assert.strictEqual((yield* Effect.flip(at("missing")))._tag, "SecretUnreadable")
       assert.strictEqual((yield* Effect.flip(at("empty", "\n")))._tag, "SecretUnreadable")
       const wrong = yield* Effect.flip(at("wrong", "password"))
@@ -72,13 +74,13 @@ describe("the master key", () => {
     Effect.gen(function*() {
       const folder = mkdtempSync(join(tmpdir(), "maestra-master-"))
       yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
-      const keystore = keyFileLayer(join(folder, "keys"), { kind: "passphrase", passphrase: Redacted.make("pw") })
+      const keystore = keyFileLayer(join(folder, "keys"), { kind: "passphrase", passphrase: Redacted.make("pw"), from: "a test" })
       yield* Effect.gen(function*() {
         const missing = yield* Effect.flip(masterKeyFromKeystore({ account: "h/master", mayCreate: false }))
         assert.strictEqual(missing._tag, "MasterKeyMissing")
         const made = yield* masterKeyFromKeystore({ account: "h/master", mayCreate: true })
         for (const mayCreate of [true, false]) {
-          assert.isTrue((yield* masterKeyFromKeystore({ account: "h/master", mayCreate })).equals(made))
+          assert.isTrue((yield* masterKeyFromKeystore({ account: "h/master", mayCreate })).key.equals(made.key))
         }
         yield* (yield* Keystore).set("h/master", Redacted.make("short"))
         assert.strictEqual((yield* Effect.flip(masterKeyFromKeystore({ account: "h/master", mayCreate: true })))._tag, "MasterKeyMalformed")

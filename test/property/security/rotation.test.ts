@@ -24,7 +24,7 @@ const home = Effect.gen(function*() {
   const folder = yield* Effect.acquireRelease(Effect.sync(() => mkdtempSync(join(tmpdir(), "maestra-rotation-"))), (path) => Effect.sync(() => rmSync(path, { recursive: true })))
   return {
     options: { backendId, backendType: "local" as const, capabilities: [], file: join(folder, "identity.json") },
-    layer: keyFileLayer(join(folder, "keystore.json"), { kind: "master", key: newSecretKey() })
+    layer: keyFileLayer(join(folder, "keystore.json"), { kind: "master", key: newSecretKey(), from: "a test" })
   }
 })
 

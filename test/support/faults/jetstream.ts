@@ -26,7 +26,7 @@ const ofHub = (world: World, hub: Backend) =>
   Effect.gen(function*() {
     const folder = join(mkdtempSync(join(world.dir, "joined-")), "hosted")
     mkdirSync(folder)
-    const joined = yield* joinCluster(folder, secretKey(fromBase64url(world.masterKey)!), join(hub.dir, "cluster.json"))
+    const joined = yield* joinCluster(folder, { kind: "master", key: secretKey(fromBase64url(world.masterKey)!), from: "a test" }, join(hub.dir, "cluster.json"))
     return yield* connect({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "fault", inboxPrefix: joined.inboxPrefix })
   })
 

@@ -21,11 +21,12 @@ export const syncHandlers = HttpApiBuilder.group(Api, "sync", Effect.fn(function
       const body = yield* jsonOf(request)
       const peer = yield* refused(syncing.peer(tenant, params.peer_id))
       if (peer.backendId !== via) return yield* otherPeer
-      if (!peer.publicKeys.some((key) => verifyObject(key, "sync", body))) return yield* badSignature
+      if (!peer.publicKeys.some((key) => verifyObject(key, "sync", body))) return yield* badSignature("signature" in body ? "The payload's signature does not hold." : "The payload is not signed.")
       const payload = yield* readPayload(body)
       return json<typeof Synced.Type>(yield* sync({ tenant, peer: params.peer_id, backendId: peer.backendId }, payload))
     }))
 }))
 
 const otherPeer = problem("other-peer", "The session is not that peer's.", "Sync at the sync_endpoint that registration answered, with a session of the same backend.")
-const badSignature = problem("bad-signature", "The payload's signature does not hold.", "Sign the canonical JSON of all other fields, behind \"maestra-sync-v1\" and a NUL, with the key you registered.", { field: "signature" })
+// 403 and not 401: the session says who asks, and holds; what is sent in its name needs that peer's signature besides
+const badSignature = (detail: string) => problem("bad-signature", detail, "Sign the canonical JSON of all other fields, behind \"maestra-sync-v1\" and a NUL, with the key you registered.", { field: "signature" })

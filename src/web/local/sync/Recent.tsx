@@ -1,9 +1,11 @@
 import { Table } from "@mantine/core"
 import { useQuery } from "@tanstack/react-query"
+import { sentences } from "../../../sdk/typescript/problems.ts"
 import { hrefOf } from "../../navigation/route.ts"
 import { Ago } from "../../parts/Ago.tsx"
 import { Asked } from "../../parts/Asked.tsx"
 import { Section } from "../../parts/Page.tsx"
+import { sentenceOf } from "../../parts/Said.tsx"
 import { useLocal } from "../LocalBackend.ts"
 
 interface Facts {
@@ -20,8 +22,8 @@ const kinds: Readonly<Record<string, string>> = {
   "conversation.created": "A new conversation", "conversation.renamed": "A title", "conversation.deleted": "A deleted conversation", "settings.changed": "Settings"
 }
 
-/** What the relay notes, in a sentence; what is not here is one already. */
-const sentences: Readonly<Record<string, string>> = {
+/** What the relay notes in a word, in a sentence. */
+const notes: Readonly<Record<string, string>> = {
   timed_out: "Hosted did not answer in time. Sent again.",
   busy: "Hosted was busy. Sent again.",
   no_responders: "Nobody answered at hosted. Sent again.",
@@ -52,7 +54,7 @@ const Told = ({ facts }: { readonly facts: Facts }) => {
             <Table.Tbody>
               {link === undefined ? null : <Fact name="Link to hosted">{link.link === "up" ? "Up" : "Down"} since <Ago at={link.since} />{link.reason === undefined ? "" : `: ${link.reason}`}</Fact>}
               {session === undefined ? null : <Fact name="Session">{session.charAt(0).toUpperCase()}{session.slice(1)}{session === "expired" ? ", renewed by itself as soon as hosted answers" : typeof left === "number" && left > 0 ? `, renewed within ${left > hour ? `${Math.round(left / hour)} hours` : `${Math.round(left / 60)} minutes`}` : ""}</Fact>}
-              {errors.slice(0, 10).map(({ at, what }, n) => <Fact key={`${at} ${n}`} name={<Ago at={at} />}>{sentences[what] ?? what}</Fact>)}
+              {errors.slice(0, 10).map(({ at, what }, n) => <Fact key={`${at} ${n}`} name={<Ago at={at} />}>{notes[what] ?? sentences(sentenceOf(what))}</Fact>)}
               {errors.length === 0 ? <Fact name="Lately">Nothing went wrong</Fact> : null}
             </Table.Tbody>
           </Table>
