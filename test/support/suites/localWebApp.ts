@@ -175,31 +175,6 @@ export const localWebApp = (engine: Engine) =>
       await agreed(tenant, hosted, [laptop, desktop])
     })
 
-    it("says of what a privacy setting keeps here that it is kept, and not that it is on its way", async () => {
-      const say = async (text: string) => {
-        await typeInto(page.getByRole("textbox", { name: "Write a message" }), text)
-        await page.keyboard.press("Enter")
-        await message(text).getByText("Kept here").waitFor()
-      }
-      await goTo("Conversations")
-      await open("Groceries")
-      await done(laptop, "PUT", "/privacy-settings", { allowed_surfaces: ["cli"] })
-      await say("for good")
-      await keepPicture(page, "kept")
-      await act("for good", "History")
-      const history = page.getByRole("dialog", { name: "History" })
-      await history.getByText("Privacy lets nothing leave that is written on this surface.").waitFor()
-      await page.keyboard.press("Escape")
-      await history.waitFor({ state: "detached" })
-      await done(laptop, "PUT", "/privacy-settings", { allowed_surfaces: null, sync_conversations: false })
-      await say("for a while")
-      await page.getByText("1 change stays here while “Conversations” is off").waitFor()
-      await done(laptop, "PUT", "/privacy-settings", { sync_conversations: true })
-      await message("for a while").getByText("Everywhere").waitFor()
-      assert.isTrue(await message("for good").getByText("Kept here").isVisible())
-      await agreed(tenant, hosted, [laptop, desktop])
-    })
-
     it("shows both sides of a conflict, and settles it", async () => {
       for (const local of [laptop, desktop]) await done(local, "POST", "/pause")
       await done(laptop, "PUT", "/conversations/groceries/messages/1", { content: "to the sea" })
