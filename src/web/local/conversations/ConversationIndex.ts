@@ -20,7 +20,9 @@ export class ConversationIndex {
   #listed: Listed = { items: [], state: "reading", error: undefined }
   /** Counts loads, so that only the latest one goes on. */
   #loads = 0
-  /** What happened while everything was being read. */
+  /** Of two reads at once the earlier might be answered last, and nothing goes back to what it was: one at a time. */
+  #busy = false
+  /** What happened while something was being read. */
   #missed: Array<string> = []
 
   constructor(backend: Pick<Conversations, "list">) {
@@ -42,6 +44,7 @@ export class ConversationIndex {
   /** Read everything. What is shown stays until the new is whole, except at the first time. */
   readonly load = async (): Promise<void> => {
     const load = ++this.#loads
+    this.#busy = true
     const first = this.#listed.items.length === 0
     const items: Array<ConversationSummary> = []
     try {
@@ -61,11 +64,11 @@ export class ConversationIndex {
         }
       }
       this.#show({ items: inOrder(items), state: "whole", error: undefined })
-      const missed = this.#missed
-      this.#missed = []
-      await this.refresh(missed)
+      await this.#goOn()
     } catch (cause) {
-      if (load === this.#loads) this.#show({ ...this.#listed, state: "failed", error: cause instanceof Error ? cause : new Error(String(cause)) })
+      if (load !== this.#loads) return
+      this.#busy = false
+      this.#show({ ...this.#listed, state: "failed", error: cause instanceof Error ? cause : new Error(String(cause)) })
     }
   }
 
@@ -73,15 +76,26 @@ export class ConversationIndex {
   readonly refresh = async (types: ReadonlyArray<string>): Promise<void> => {
     const changes = types.filter((type) => type.startsWith("message.") || type.startsWith("conversation."))
     if (changes.length === 0) return
-    if (this.#listed.state === "reading") return void this.#missed.push(...changes)
+    if (this.#busy || this.#listed.state === "reading") return void this.#missed.push(...changes)
     const goes = changes.some((type) => type === "conversation.deleted" || type === "conversation.expired")
     if (goes || changes.length > refreshMax || this.#listed.state === "failed") return this.load()
     const load = this.#loads
+    this.#busy = true
     const top = await this.#backend.list({ limit: changes.length + 20 }).catch(() => undefined)
-    if (top === undefined || load !== this.#loads) return
-    const anew = new Set(top.items.map(({ conversation_id }) => conversation_id))
-    const items = inOrder([...top.items, ...this.#listed.items.filter(({ conversation_id }) => !anew.has(conversation_id))])
-    this.#show({ items, state: "whole", error: undefined })
+    if (load !== this.#loads) return
+    if (top !== undefined) {
+      const anew = new Set(top.items.map(({ conversation_id }) => conversation_id))
+      const items = inOrder([...top.items, ...this.#listed.items.filter(({ conversation_id }) => !anew.has(conversation_id))])
+      this.#show({ items, state: "whole", error: undefined })
+    }
+    await this.#goOn()
+  }
+
+  #goOn(): Promise<void> {
+    this.#busy = false
+    const missed = this.#missed
+    this.#missed = []
+    return this.refresh(missed)
   }
 }
 

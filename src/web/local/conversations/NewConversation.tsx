@@ -33,7 +33,7 @@ export const NewConversation = ({ close, opened }: { readonly opened: boolean; r
   const empty = title.trim() === "" && content === ""
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    if (!empty) begin.mutate()
+    if (!empty && !begin.isPending) begin.mutate()
   }
   return (
     <Modal opened={opened} onClose={close} title="New conversation" closeButtonProps={{ "aria-label": "Close" }}>

@@ -51,7 +51,7 @@ const Rename = ({ close, conversation }: { readonly conversation: Conversation; 
   const rename = useMutation({ mutationFn: () => backend.conversations.rename(conversation.conversation_id, title), onSuccess: close, onError: sayProblem })
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    rename.mutate()
+    if (!rename.isPending) rename.mutate()
   }
   return (
     <Modal opened onClose={close} returnFocus={false} title="Rename" closeButtonProps={{ "aria-label": "Close" }}>
