@@ -3,7 +3,7 @@ import { Effect, Exit, Option, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { spawnSync } from "node:child_process"
-import { createServer } from "node:net"
+import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
@@ -62,11 +62,14 @@ describe("the folder of a backend", () => {
 
   it("picks a free port, and says when the one asked for is taken", async () => {
     const picked = await run(freePort(0, "--port"))
+    // not one that any outgoing connection may take before it is listened on
+    expect([picked > 1023, picked < 32_768]).toEqual([true, true])
     const server = createServer()
-    await new Promise<void>((resolve) => server.listen(picked, "127.0.0.1", resolve))
-    const refused = await run(Effect.flip(freePort(picked, "--leaf-port")))
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const { port } = server.address() as AddressInfo
+    const refused = await run(Effect.flip(freePort(port, "--leaf-port")))
     server.close()
-    expect(refused.sentence).toContain(`port ${picked} is taken`)
+    expect(refused.sentence).toContain(`port ${port} is taken`)
     expect(refused.hint).toContain("--leaf-port")
   })
 

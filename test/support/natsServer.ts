@@ -73,15 +73,24 @@ export const findBinary = Effect.orDie(Effect.flatMap(Config.option(Config.Strin
   onNone: () => Effect.map(findServer({ say: (line) => Effect.sync(() => void process.stderr.write(`${line}\n`)) }), ({ path }) => path)
 })))
 
-/** Below the ports that the system gives to outgoing connections (32768 on): one of those may be taken before it is used. */
-const ports = { first: 10_240, count: 20_000 }
+/** Below the ports that the product picks for 0, and below those the system gives to outgoing connections: either may be taken before it is used. */
+const ports = { first: 10_240, count: 14_000 }
 
-/** A port of loopback that nobody listens on now, chosen by chance, so that two test files hardly ever meet. */
+/**
+ * A port of loopback that nobody listens on now, and that nobody else is given until this process ends: many seconds may pass
+ * before a backend listens on it. The claim is a name of the kernel's, where it has such names.
+ */
 export const freePort: Effect.Effect<number> = Effect.callback<number>((resume) => {
   const look = (): void => {
     const port = ports.first + randomInt(ports.count)
-    const probe = createServer().listen(port, "127.0.0.1", () => void probe.close(() => resume(Effect.succeed(port))))
-    probe.once("error", look)
+    const claim = createServer()
+    const again = () => claim.close(look)
+    const probe = () => {
+      const server = createServer().listen(port, "127.0.0.1", () => void server.close(() => resume(Effect.succeed(port))))
+      server.once("error", again)
+    }
+    if (process.platform !== "linux") return probe()
+    claim.once("error", look).listen(`\0maestra-test-port-${port}`, probe).unref()
   }
   look()
 })

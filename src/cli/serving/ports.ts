@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import { createServer } from "node:net"
 import { failed } from "../failure.ts"
 
@@ -7,17 +8,22 @@ import { failed } from "../failure.ts"
  * somebody else could take it; the start then fails with the reason, and the next one picks another.
  */
 export const freePort = (wanted: number, flag: string) =>
+  wanted !== 0 ? unlessTaken(wanted, flag) : Effect.flatMap(Random.nextIntBetween(anyOf.first, anyOf.last), (port) => unlessTaken(port, flag)).pipe(
+    Effect.retry({ while: ({ type }) => type === "port-taken", times: triesMax }))
+
+/** Below those the system gives to outgoing connections (32768 and up on Linux): there every program's next connection may take it meanwhile. */
+const anyOf = { first: 25_000, last: 32_767 }
+/** Of the ports of a machine where all these are taken, none is free. */
+const triesMax = 1000
+
+const unlessTaken = (port: number, flag: string) =>
   Effect.callback<number, ReturnType<typeof failed>>((resume) => {
     const server = createServer()
     server.once("error", (error) =>
       resume(Effect.fail("code" in error && error.code === "EADDRINUSE"
-        ? failed("port-taken", `port ${wanted} is taken by another program`, `Stop that program, or choose another port with ${flag} (0 picks a free one).`)
-        : failed("port-refused", `port ${wanted} cannot be listened on: ${error.message}`, `Choose another port with ${flag} (0 picks a free one).`))))
-    server.listen(wanted, "127.0.0.1", () => {
-      const address = server.address()
-      const port = typeof address === "object" && address !== null ? address.port : wanted
-      server.close(() => resume(Effect.succeed(port)))
-    })
+        ? failed("port-taken", `port ${port} is taken by another program`, `Stop that program, or choose another port with ${flag} (0 picks a free one).`)
+        : failed("port-refused", `port ${port} cannot be listened on: ${error.message}`, `Choose another port with ${flag} (0 picks a free one).`))))
+    server.listen(port, "127.0.0.1", () => server.close(() => resume(Effect.succeed(port))))
     return Effect.sync(() => server.close())
   })
 
