@@ -14,25 +14,27 @@ export default defineConfig({
     allowOnly: false,
     // a golden file that is missing is a failure, not a new file; `-u` writes, and the diff is the review
     update: "none",
+    // what hangs is ended by these; nothing that only takes longer on a busy machine may be
+    testTimeout: 120_000,
+    hookTimeout: 240_000,
+    setupFiles: ["test/support/seeds.ts"],
     projects: [
       {
         extends: true,
         // these files share a process and what it has loaded: loading it anew for each took half of the time
-        test: { name: "fast", isolate: false, include: folders("tidy", "golden", "property", "fault"), testTimeout: 60_000 }
+        test: { name: "fast", isolate: false, include: folders("tidy", "golden", "property", "fault") }
       },
       {
         extends: true,
         test: {
           name: "server",
           include: folders("integration", "simulation", "browser"),
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
           // half of their time they wait: for a start, a link, an interval
           maxWorkers: 3,
           sequence: { groupOrder: 1 }
         }
       },
-      { extends: true, test: { name: "long", include: folders("long"), testTimeout: 120_000, hookTimeout: 120_000, sequence: { groupOrder: 2 } } }
+      { extends: true, test: { name: "long", include: folders("long"), sequence: { groupOrder: 2 } } }
     ]
   }
 })

@@ -1,7 +1,8 @@
 // Goal: of several hosted processes one judges, and what fires is told once by all of them together.
 // Method: several processes' watches and stores on one bucket; the holder goes away, the owner of the hub comes back.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { keyValueStore, makeWatch } from "../../src/hosted/alerting.ts"
 import { makeMemoryKeyValue } from "../../src/nats/keyValue.ts"
 import { makeAlerting } from "../../src/observing/alerting.ts"
@@ -34,7 +35,7 @@ describe("several hosted processes", () => {
       assert.isTrue(yield* two.save(noAlerts))
     }))
 
-  it.live("tell of one alert once", () =>
+  it.effect("tell of one alert once", () =>
     Effect.gen(function*() {
       const watcher = yield* makeMemoryKeyValue("WATCHER")
       const store = yield* makeMemoryKeyValue("ALERTING")
@@ -48,11 +49,11 @@ describe("several hosted processes", () => {
           record: (alert) => Effect.sync(() => { recorded.push(alert) })
         })
       for (const name of ["one", "two", "three"]) yield* Effect.forkScoped((yield* process(name)).run)
-      yield* Effect.sleep("300 millis")
+      for (let looks = 0; looks < 3; looks++) yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(recorded.map(({ kind, status }) => [kind, status]), [["peer_stopped", "firing"]])
     }))
 
-  it.live("leave to the next what one of them decided, and was killed before it told", () =>
+  it.effect("leave to the next what one of them decided, and was killed before it told", () =>
     Effect.gen(function*() {
       const store = yield* makeMemoryKeyValue("ALERTING")
       const recorded: Array<string> = []
@@ -65,15 +66,20 @@ describe("several hosted processes", () => {
           facts: Effect.succeed([{ kind: "peer_stopped" as const, tenant: null, subject: "peer_0123456789abcdef", value: 1 }]),
           record: (alert) => dies === "noting" ? Effect.never : Effect.sync(() => { recorded.push(alert.status) })
         })
-      const liveAWhile = (dies: "noting" | "posting" | "never", millis: number) => Effect.flatMap(process(dies), ({ run }) => Effect.timeoutOption(run, millis))
-      yield* liveAWhile("noting", 200)
+      const liveAWhile = Effect.fnUntraced(function*(dies: "noting" | "posting" | "never", looks: number) {
+        const alive = yield* Effect.forkChild((yield* process(dies)).run, { startImmediately: true })
+        for (let look = 1; look < looks; look++) yield* TestClock.adjust("5 seconds")
+        yield* TestClock.adjust("1 second")
+        yield* Fiber.interrupt(alive)
+      })
+      yield* liveAWhile("noting", 1)
       assert.deepStrictEqual([recorded, posted], [[], []])
-      yield* liveAWhile("posting", 200)
+      yield* liveAWhile("posting", 1)
       assert.deepStrictEqual([recorded, posted], [["firing"], []])
       // long enough to look twice: what was told is taken off the list
-      yield* liveAWhile("never", 5500)
+      yield* liveAWhile("never", 2)
       assert.deepStrictEqual([recorded, posted], [["firing", "firing"], ["firing"]])
-      yield* liveAWhile("never", 200)
+      yield* liveAWhile("never", 1)
       assert.deepStrictEqual([recorded, posted], [["firing", "firing"], ["firing"]])
-    }), 15_000)
+    }))
 })

@@ -245,5 +245,5 @@ describe("conversations", () => {
           const [message] = listOf(read, "messages")
           assert.deepStrictEqual([read["conversation_id"], read["title"], message!["id"], message!["content"]], [id, text, id, `${text}!`])
         }), { concurrency: 16, discard: true })
-    }), 60_000)
+    }))
 })

@@ -3,7 +3,7 @@
  * Method: requests against a running local gateway; real files where they are at hand, a rival device by its log entries.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, MutableRef, Scope } from "effect"
+import { Effect, Exit, Fiber, MutableRef, Scope } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { gunzipSync } from "node:zlib"
 import { plain } from "../../streams/Envelope.ts"
@@ -120,22 +120,18 @@ describe("log", () => {
       assert.strictEqual((yield* ask("POST", "/import", exported.text)).body["events"], 0)
     }))
 
-  it.live.skipIf(!hasFile)(`a real file goes in whole, fast, and once${hasFile ? "" : " (skipped: ../shared/data missing)"}`, () =>
+  it.live.skipIf(!hasFile)(`a real file goes in whole, and once${hasFile ? "" : " (skipped: ../shared/data missing)"}`, () =>
     Effect.gen(function*() {
       const rig = yield* local
       const ask = asking(rig)
       const lines = gunzipSync(readFileSync(file)).toString().split("\n")
       const bodies = [0, 1000, 2000, 3000].map((from) => lines.slice(from, from + 1000).join("\n"))
-      const before = yield* Clock.currentTimeMillis
       for (const body of bodies) assert.deepStrictEqual((yield* ask("POST", "/import", body)).body["invalid"], [])
-      const seconds = ((yield* Clock.currentTimeMillis) - before) / 1000
       const digest = (yield* ask("GET", "/digest")).body
       assert.deepInclude(digest, { conversations: 3710, messages: 13_915 })
-      // a bound far from what is usual, so that a busy machine does not fail it
-      assert.isBelow(seconds, 10)
       for (const body of bodies) assert.strictEqual((yield* ask("POST", "/import", body)).body["events"], 0)
       assert.deepStrictEqual((yield* ask("GET", "/digest")).body, digest)
-    }), 60_000)
+    }))
 
   it.live("devices that disagree are listed until somebody decides", () =>
     Effect.gen(function*() {
@@ -220,23 +216,22 @@ describe("log", () => {
       yield* Effect.promise(back.close)
     }))
 
-  it.live("stopping ends open event streams within a second and lets a write finish", () =>
+  it.live("stopping ends open event streams at once, and lets a write finish", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const rig = yield* Scope.provide(local, scope)
       const open = yield* Effect.all(Array.from({ length: 5 }, () => events(rig, "/events?from=start")))
-      MutableRef.set(rig.knobs.delayMillis, 300)
-      const write = rig.ask("POST", "/conversations/c/messages", { role: "user", content: "last" })
+      MutableRef.set(rig.knobs.delayMillis, 2000)
+      let isWritten = false
+      const write = rig.ask("POST", "/conversations/c/messages", { role: "user", content: "last" }).finally(() => { isWritten = true })
       yield* Effect.promise(async () => {
         while (rig.knobs.calls.length === 0) await new Promise((resolve) => setImmediate(resolve))
       })
-      const before = yield* Clock.currentTimeMillis
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
       yield* Effect.promise(() => Promise.all(open.map(({ ended }) => ended())))
-      assert.isBelow((yield* Clock.currentTimeMillis) - before, 1000)
+      assert.isFalse(isWritten, "streams wait for nobody's write")
       assert.strictEqual((yield* Effect.promise(() => write)).status, 201)
       yield* Fiber.join(closing)
-      assert.isBelow((yield* Clock.currentTimeMillis) - before, 3000)
     }))
 
   it.live("long work is lines of progress; refused at once it is a problem, broken off it does not look whole", () =>

@@ -3,7 +3,7 @@
  * Method: raw requests against a running local gateway, with every header a browser or an attacker would send.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { request } from "node:http"
 import { connect } from "node:net"
 import { bodyMaxBytes } from "../../streams/limits.ts"
@@ -156,10 +156,13 @@ describe("protection", () => {
       assert.strictEqual((yield* ask(`/identity?challenge=${"x".repeat(256)}`)).status, 200)
       assert.strictEqual((yield* ask(`/identity?challenge=${"x".repeat(257)}`)).status, 400)
       assert.strictEqual((yield* ask(`/identity?challenge=${encodeURIComponent("é".repeat(129))}`)).status, 400)
-      const many = yield* Effect.all(Array.from({ length: 30 }, () => ask("/identity?challenge=abc")), { concurrency: 30 })
+      const began = yield* Clock.currentTimeMillis
+      const many = yield* Effect.all(Array.from({ length: 200 }, () => ask("/identity?challenge=abc")), { concurrency: 30 })
+      const seconds = ((yield* Clock.currentTimeMillis) - began) / 1000
       const refused = many.filter(({ status }) => status === 429)
-      assert.isAtLeast(refused.length, 10)
-      assert.strictEqual(refused[0]!.headers.get("retry-after"), "1")
+      // a full second's worth at most, and what a busy machine makes room for while they are asked
+      assert.isAtMost(many.length - refused.length, 10 * (1 + Math.ceil(seconds)))
+      assert.strictEqual(refused[0]?.headers.get("retry-after"), "1")
     }))
 
   it.live("a body over the limit is refused, announced or not", () =>

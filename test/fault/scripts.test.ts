@@ -52,7 +52,7 @@ const isThere = (pid: number): boolean => {
   }
 }
 
-describe("a long script", { timeout: 30_000 }, () => {
+describe("a long script", () => {
   it.each(long)("%s takes its flags, tells its result, and ends at Ctrl-C as all do", (name) => {
     const text = readFileSync(join(root, /(\S+\.ts)/.exec(scripts[name]!)![1]!), "utf8")
     assert.include(text, `flagsOf("${name}", `)

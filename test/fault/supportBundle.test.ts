@@ -9,8 +9,6 @@ import { describe, expect, it } from "vitest"
 import { maestra } from "../support/world.ts"
 import { runCli, withFolder } from "../support/runCli.ts"
 
-/** Doctor, which is part of it, looks at the whole machine. */
-const timeout = 60_000
 const noTerminal = spawnSync("script", ["--version"]).status !== 0
 
 /** The command at a terminal; `key` is pressed once it asks. */
@@ -33,7 +31,7 @@ const atTerminal = (dataDir: string, file: string, key: string): Promise<string>
 }
 
 describe("a support bundle", () => {
-  it.skipIf(noTerminal)("is shown and asked about at a terminal, and saved on a yes only", { timeout }, () =>
+  it.skipIf(noTerminal)("is shown and asked about at a terminal, and saved on a yes only", () =>
     withFolder(async (dir) => {
       const file = join(dir, "bundle.json")
       const refused = await atTerminal(dir, file, "n")
@@ -44,7 +42,7 @@ describe("a support bundle", () => {
       expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ versions: { platform: process.platform } })
     }))
 
-  it("is saved by a script with --yes alone, never over another file", { timeout }, () =>
+  it("is saved by a script with --yes alone, never over another file", () =>
     withFolder(async (dir) => {
       const file = join(dir, "bundle.json")
       const ask = (...more: ReadonlyArray<string>) => runCli(["support-bundle", "--out", file, ...more], { dataDir: dir })

@@ -8,7 +8,6 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
-const timeout = 120_000
 
 interface Manifest {
   readonly name: string
@@ -53,7 +52,7 @@ describe("the SDK as it is published", () => {
       symlinkSync(join(root, "node_modules", name), join(place, "node_modules", name))
     }
     writeFileSync(join(place, "package.json"), `{ "type": "module" }`)
-  }, timeout)
+  })
   afterAll(() => rmSync(place, { recursive: true }))
 
   const compiled = (name: string, source: string, more: Readonly<Record<string, unknown>>) => {
@@ -64,14 +63,14 @@ describe("the SDK as it is published", () => {
     assert.deepStrictEqual([stdout, status], ["", 0])
   }
 
-  it("compiles and runs in Node", { timeout }, () => {
+  it("compiles and runs in Node", () => {
     const types = { types: ["node"], typeRoots: [join(root, "node_modules/@types")] }
     compiled("node", inNode, { module: "NodeNext", lib: ["ES2024"], ...types, skipLibCheck: true })
     const told = execFileSync(process.execPath, [join(place, "node.js")], { encoding: "utf8", cwd: place })
     assert.deepStrictEqual(JSON.parse(told), [true, "not-joined", "unreachable", "function", "function"])
   })
 
-  it("compiles for a browser, types checked to the last", { timeout }, () => {
+  it("compiles for a browser, types checked to the last", () => {
     compiled("browser", inBrowser, { module: "ESNext", moduleResolution: "bundler", lib: ["ES2024", "DOM", "DOM.Iterable", "DOM.AsyncIterable"], types: [] })
   })
 

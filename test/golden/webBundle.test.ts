@@ -19,7 +19,7 @@ beforeAll(() => {
   execFileSync(process.execPath, [join(root, "node_modules/vite/bin/vite.js"), "build", "--config", "src/web/vite.config.ts", "--outDir", folder, "--logLevel", "error"], { cwd: root, env: { ...process.env, NODE_ENV: "production" }, stdio: ["ignore", "ignore", "inherit"] })
   files = new Map(["index.html", ...readdirSync(join(folder, "assets")).map((name) => `assets/${name}`)].map((name) => [name, readFileSync(join(folder, name))]))
   rmSync(folder, { recursive: true })
-}, 120_000)
+})
 
 const weigh = (wanted: (name: string) => boolean) =>
   [...files].filter(([name]) => /\.(js|css|html)$/.test(name) && wanted(name)).reduce((sum, [, bytes]) => sum + gzipSync(bytes).length, 0)

@@ -10,7 +10,7 @@ import { newSecretKey } from "../../src/security/secretKey.ts"
 const about = { key: "admin.names", schema: Schema.Struct({ names: Schema.Array(Schema.String) }), empty: { names: [] } }
 
 const shown = <A>(ref: SubscriptionRef.SubscriptionRef<A>, is: (value: A) => boolean) =>
-  SubscriptionRef.changes(ref).pipe(Stream.filter(is), Stream.runHead, Effect.timeout("2 seconds"))
+  SubscriptionRef.changes(ref).pipe(Stream.filter(is), Stream.runHead, Effect.timeout("30 seconds"))
 
 describe("a shared record", () => {
   it.live("keeps every change of every process, and all come to hold the same", () =>

@@ -174,5 +174,5 @@ describe.skipIf(missing)(missing ? "skipped: ../shared/data missing" : "the clow
       const last = oracle.winners()
       for (const [key, { i }] of Object.entries(winners())) assert.strictEqual(index.get(last.get(key)!), i)
       assert.strictEqual(last.size, 78)
-    }).pipe(Effect.provide(database())), 60_000)
+    }).pipe(Effect.provide(database())))
 })

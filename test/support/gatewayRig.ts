@@ -40,6 +40,9 @@ export const partOf = (body: Body, field: string): Body => body[field] as Body
 /** `404 conversation-not-found`: how a request was refused. */
 export const problemOf = ({ body, status }: Answer): string => `${status} ${String(body["type"]).replace("urn:maestra:problem:", "")}`
 
+/** Of a few tries: one of them may fall into a moment in which this machine does something else. */
+export const median = (times: ReadonlyArray<number>): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
+
 /** Built for the scope; closing it stops the server as a signal would. */
 export const makeRig = (options: MemoryOptions) =>
   Effect.gen(function*() {

@@ -12,7 +12,7 @@ export const sharedServer = (options: Parameters<typeof startServer>[0] = {}): E
       Effect.flatMap(startServer(options), ({ address }) => connect({ server: address, name: "test" })),
       scope
     ))
-  }, 30_000)
-  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)), 30_000)
+  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   return Effect.suspend(() => wired === undefined ? Effect.die(new Error("used outside of a test")) : Effect.succeed(wired))
 }

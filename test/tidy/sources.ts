@@ -18,7 +18,8 @@ const ignored = /(^|\/)(node_modules|\.git|\.maestra-demo|\.cache|coverage|dist)
 export const sources = (pattern: string | ReadonlyArray<string>): ReadonlyArray<Source> =>
   globSync(pattern, { cwd: root, exclude: (path) => ignored.test(path) })
     .map((path) => path.replaceAll("\\", "/"))
-    .filter((path, at, all) => all.indexOf(path) === at && statSync(join(root, path)).isFile())
+    // a test beside this one may make a file here and take it away again
+    .filter((path, at, all) => all.indexOf(path) === at && statSync(join(root, path), { throwIfNoEntry: false })?.isFile() === true)
     .toSorted()
     .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }))
 

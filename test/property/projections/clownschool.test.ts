@@ -36,5 +36,5 @@ describe.skipIf(missing)(missing ? "skipped: ../shared/data missing" : "the clow
       for (const [key, { i }] of Object.entries(winners)) assert.strictEqual(shown.get(key), `write ${i}`)
       assert.deepStrictEqual([held], want.conversations)
       assert.strictEqual(yield* stateDigest(tenant), want.digest)
-    }).pipe(Effect.provide(database())), 60_000)
+    }).pipe(Effect.provide(database())))
 })

@@ -11,7 +11,7 @@ export interface OpenedLog {
 /** What every implementation of `EventLog` and `Cursor` does. `open` gives a new, empty log that takes subjects `s.>`. */
 export const eventLogSuite = (name: string, open: (options: { readonly sizeMaxBytes?: number }) => Effect.Effect<OpenedLog, never, Scope.Scope>) => {
   const check = (title: string, body: (opened: OpenedLog) => Effect.Effect<void, unknown, Scope.Scope>, sizeMaxBytes?: number) =>
-    it.live(title, () => Effect.flatMap(open(sizeMaxBytes === undefined ? {} : { sizeMaxBytes }), body), 30_000)
+    it.live(title, () => Effect.flatMap(open(sizeMaxBytes === undefined ? {} : { sizeMaxBytes }), body))
 
   describe(`${name}: appending`, () => {
     check("sequences rise by one, and the message comes back as it was", ({ log }) =>
@@ -140,7 +140,7 @@ export const eventLogSuite = (name: string, open: (options: { readonly sizeMaxBy
         assert.strictEqual((yield* Effect.flip(log.append([message("s.a", "x".repeat(20_000))])))._tag, "LogFull")
         yield* log.purge({ subject: "s.a" })
         assert.deepStrictEqual(yield* log.append(batch), { first: lastSeq + 1, last: lastSeq + 10 })
-      }), 50_000)
+      }))
   })
 
   describe(`${name}: reading`, () => {

@@ -4,7 +4,7 @@ import type { KeyChange, KeyValue } from "../../../src/nats/keyValue.ts"
 
 /** What every implementation of `KeyValue` does. `open` gives a new, empty bucket. */
 export const keyValueSuite = (name: string, open: Effect.Effect<KeyValue, never, Scope.Scope>) => {
-  const check = (title: string, body: (bucket: KeyValue) => Effect.Effect<void, unknown, Scope.Scope>) => it.live(title, () => Effect.flatMap(open, body), 30_000)
+  const check = (title: string, body: (bucket: KeyValue) => Effect.Effect<void, unknown, Scope.Scope>) => it.live(title, () => Effect.flatMap(open, body))
 
   describe(`${name}: keys`, () => {
     check("a key is created once, updated from its revision, and gone when deleted", (bucket) =>
