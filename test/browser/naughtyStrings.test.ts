@@ -43,5 +43,5 @@ describe.skipIf(missing !== undefined)(`naughty strings${missing === undefined ?
       assert.isAbove(seen, 20)
       assert.deepStrictEqual(wrongs, [])
       await browser.close()
-    })), 120_000)
+    })), 240_000)
 })

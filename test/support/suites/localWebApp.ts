@@ -43,7 +43,6 @@ export const localWebApp = (engine: Engine) =>
       await agreed(tenant, hosted, [laptop, desktop])
       watched = await watchPage(browser, await openUrl(laptop))
       page = watched.page
-      page.setDefaultTimeout(20_000 * patience)
     }, 600_000)
 
     afterAll(async () => {
@@ -235,10 +234,10 @@ export const localWebApp = (engine: Engine) =>
         for (const [width, height] of [[1440, 900], [390, 844]] as const) {
           await wear(page, scheme)
           await page.setViewportSize({ width, height })
-          for (const place of ["conversations", "conversations/groceries", "conflicts", "sync", "devices", "privacy", "telemetry"]) {
+          for (const [place, heading] of [["conversations", "Conversations"], ["conversations/groceries", "Groceries"], ["conflicts", "Conflicts"], ["sync", "Sync"], ["devices", "Devices"], ["privacy", "Privacy"], ["telemetry", "Telemetry"]] as const) {
             await page.goto(`${laptop.url()}/#/${place}`)
-            await page.locator("main :is(h1, h2):visible").first().waitFor()
-            await until(async () => await page.locator(".mantine-Skeleton-root").count() === 0, 20_000)
+            await page.getByRole("heading", { name: heading, exact: true }).first().waitFor()
+            await page.locator(".mantine-Skeleton-root").first().waitFor({ state: "detached" })
             await keepPicture(page, `${place.replace("/", "-")}-${width}-${scheme}`)
             findings.push(...(await audit(page)).map((finding) => `${place} ${width} ${scheme}: ${finding}`))
             if (engine === "chromium" && scheme === "light") findings.push(...(await tabWrongs(page)).map((finding) => `${place} ${width}: ${finding}`))
@@ -247,13 +246,12 @@ export const localWebApp = (engine: Engine) =>
         }
       }
       assert.deepStrictEqual(findings, [])
-    }, 120_000 * patience)
+    }, 300_000 * patience)
 
     it("pairs a machine that was alone, by a pasted code", async () => {
       // a disk that is never large enough: an alert fires
       const alone = await world.local("alone", { args: ["--alerts", "disk_low=900000000000000"] })
       const fresh = await watchPage(browser, await openUrl(alone))
-      fresh.page.setDefaultTimeout(20_000 * patience)
       await fresh.page.getByText("No conversations yet").waitFor()
       await fresh.page.getByRole("status").getByText("Only on this machine").waitFor()
       await keepPicture(fresh.page, "alone")
