@@ -28,8 +28,8 @@ beforeAll(async () => {
   world = await makeWorld()
   ;[hosted, ada] = await Promise.all([world.hosted(), world.local("ada")])
   tenant = await world.pair(hosted, ada)
-}, 120_000)
-afterAll(() => world.close(), 60_000)
+})
+afterAll(() => world.close())
 
 const entries = async (backend: Backend, query = ""): Promise<ReadonlyArray<AuditEntry>> =>
   (await backend.http<{ readonly entries: ReadonlyArray<AuditEntry> }>("GET", `/audit?limit=500${query}`)).json.entries
@@ -41,12 +41,12 @@ const expectEntries = async (backend: Backend, query: string, expected: Readonly
     const seen = typesIn(await entries(backend, query))
     missing = expected.filter((one) => !seen.includes(one))
     return missing.length === 0
-  }, 10_000, () => `${backend.name}: no entry ${missing.join(", ")}`)
+  }, 30_000, () => `${backend.name}: no entry ${missing.join(", ")}`)
 }
 const status = (backend: Backend, token: string, method: string, path: string, more: Readonly<Record<string, string>> = {}) =>
   fetch(`${backend.url()}${path}`, { method, headers: { authorization: `Bearer ${token}`, ...more } }).then((answer) => answer.status)
 
-describe("the audits of real backends", { timeout: 90_000 }, () => {
+describe("the audits of real backends", () => {
   it("a device's life is told on the hosted side, by whom and of which tenant", async () => {
     const { peer_id } = (await ada.http("GET", "/status")).json
     const raw = await makeRawPeer("raw")
@@ -79,12 +79,14 @@ describe("the audits of real backends", { timeout: 90_000 }, () => {
     await ada.http("GET", "/export")
     await ada.http("POST", "/privacy/export")
     assert.strictEqual(await status(ada, "wrong", "GET", "/status"), 401)
-    await until(async () => typesIn(await entries(ada)).includes("session.refused nobody token-refused"), 5000)
+    await until(async () => typesIn(await entries(ada)).includes("session.refused nobody token-refused"), 30_000)
     const seen = typesIn(await entries(ada))
     assert.includeMembers([...seen], ["pairing.joined owner", "settings.changed owner redact_pii", "command.given owner pause", "command.given owner resume", "data.exported owner"])
     assert.strictEqual(seen.filter((entry) => entry === "data.exported owner").length, 2)
-    const lines = readFileSync(join(ada.home, "audit.log"), "utf8").trimEnd().split("\n").map((line): AuditEntry => JSON.parse(line))
-    assert.deepStrictEqual(lines, [...await entries(ada)])
+    const shown = await entries(ada)
+    // another may have come since
+    const lines = readFileSync(join(ada.home, "audit.log"), "utf8").trimEnd().split("\n").slice(0, shown.length).map((line): AuditEntry => JSON.parse(line))
+    assert.deepStrictEqual(lines, [...shown])
   })
 
   it("whoever is not let in, and whatever is not signed as it should be, is told with the reason", async () => {
@@ -112,7 +114,7 @@ describe("the audits of real backends", { timeout: 90_000 }, () => {
       const events = [writer.log.said(writer.author, "forged", "in another's name")]
       writer.author.pair = stranger.pair
       leaf.publish(subjects.ingest(tenant, writer.author.id, "commit"), frame(writer.log.record(writer.author, events).data, events.map(({ data }) => data)), `_INBOX.${writer.author.id}.1`)
-      yield* Effect.promise(() => until(() => leaf.bodies.size > 0, 10_000))
+      yield* Effect.promise(() => until(() => leaf.bodies.size > 0, 30_000))
     })))
     const { backendId } = raw
     await expectEntries(hosted, `&tenant=${tenant}`, [
@@ -128,7 +130,7 @@ describe("the audits of real backends", { timeout: 90_000 }, () => {
     await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
       const leaf = yield* rawLeaf(world.leafPort(hosted), writer)
       leaf.publish(subjects.logConversation(tenant, "forged"), "x")
-      yield* Effect.promise(() => until(leaf.closed, 10_000))
+      yield* Effect.promise(() => until(leaf.closed, 30_000))
     })))
     const { creds, inbox_prefix, servers } = (await hosted.http<{ readonly creds: string; readonly inbox_prefix: string; readonly servers: Array<string> }>("POST", "/tools/oversteps", { tenant })).json
     const nats = await connect({ servers, authenticator: credsAuthenticator(new TextEncoder().encode(creds)), inboxPrefix: inbox_prefix, noAsyncTraces: true })
@@ -199,10 +201,13 @@ describe("the audits of real backends", { timeout: 90_000 }, () => {
     const child = spawn(maestra, ["audit", "--follow", "--json", "--limit", "1"], { env: { ...process.env, ...world.secrets, MAESTRA_DATA_DIR: ada.home }, stdio: ["ignore", "pipe", "inherit"] })
     let heard = ""
     child.stdout.on("data", (bytes: Buffer) => { heard += bytes.toString() })
-    await until(() => heard !== "", 20_000)
-    await ada.http("POST", "/pause")
-    await until(() => heard.includes("\"pause\""), 20_000)
-    child.kill("SIGTERM")
+    try {
+      await until(() => heard !== "", 30_000)
+      await ada.http("POST", "/pause")
+      await until(() => heard.includes("\"pause\""), 30_000)
+    } finally {
+      child.kill("SIGTERM")
+    }
     const file = join(ada.home, "audit.log")
     writeFileSync(file, readFileSync(file, "utf8").replace("redact_pii", "sync_pause"))
     const { code, err } = await ada.cli("audit", "--verify")

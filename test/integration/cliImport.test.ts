@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
 import { describe, expect, it } from "vitest"
@@ -17,6 +17,12 @@ const file = (folder: string, name: string, content: string | Uint8Array) => {
   const path = join(folder, name)
   writeFileSync(path, content)
   return path
+}
+
+/** Until a process has done all there was for it to do, as the kernel sees it at ten looks in a row. */
+const untilIdle = (pid: number): Promise<void> => {
+  let looks = 0
+  return until(() => (looks = !existsSync("/proc") || /\) S /.test(readFileSync(`/proc/${pid}/stat`, "utf8")) ? looks + 1 : 0) === 10)
 }
 
 const many = (howMany: number) => Array.from({ length: howMany }, (_, i) => conversation(`c${i}`, 2)).join("\n")
@@ -150,7 +156,7 @@ describe("import", () => {
       await until(() => held.length === 1)
       running.child.kill("SIGINT")
       // the signal comes first, the answer after: the chunk under way is still counted
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      await untilIdle(running.child.pid!)
       held[0]?.()
       const { code, stderr } = await running.ended
       await backend.stop()

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileKeychain, fileStorage } from "../../src/sdk/typescript/node/fileStorage.ts"
+import { defaultPlatform, type Platform } from "../../src/sdk/typescript/platform.ts"
 import { memoryStorage } from "../../src/sdk/typescript/storage.ts"
 import { keychainVault, memoryKeychain } from "../../src/sdk/typescript/vault.ts"
 import { companionCode, openSurface, pairingCode, readOn, settle, type Surface } from "../support/companion.ts"
@@ -182,28 +183,35 @@ describe("a companion of a local backend", () => {
     const told = async () => (await hosted.http<Page>("GET", `/telemetry?tenant=${tenant}&source=android_local`)).json.events
     await until(async () => (await told()).length >= 2, 20_000)
     assert.deepStrictEqual((await told()).map(({ event_id }) => event_id).sort(), [...ids].sort())
+    // its own answers may come after hosted has them
+    await until(async () => (await android.status()).telemetry.waiting === 0, 20_000)
     assert.deepStrictEqual((await android.status()).telemetry, { waiting: 0, refused: 0 })
     await android.append("reach", { role: "user", content: "how far" })
     await until(async () => (await android.refresh("reach"))?.messages[0]?.reached === "everywhere", 30_000)
     await android.close()
   })
 
-  it.skipIf(sampleMissing)(`hosted killed while a surface tells it a thousand things: all there once, roll-ups right${sampleMissing ? " (skipped: ../shared/data missing)" : ""}`, { timeout: 120_000 }, async () => {
+  it.skipIf(sampleMissing)(`hosted killed while a surface tells it a thousand things: all there once, roll-ups right${sampleMissing ? " (skipped: ../shared/data missing)" : ""}`, { timeout: 240_000 }, async () => {
     const events = sample("sdk")
-    const teller = await openSurface("extension")
+    // hosted's answers from a point on come too late: it dies with some of them on their way
+    const answersMax = 250
+    let [answers, isBack] = [0, false]
+    const connect: Platform["connect"] = (url, on) => defaultPlatform.connect(url, { ...on, message: (text) => answers++ < answersMax || isBack ? on.message(text) : undefined })
+    const teller = await openSurface("extension", { runtime: { connect } })
     await teller.joinHosted(await pairingCode(hosted, "ada"))
     await settle(teller)
     for (const { source_backend: _, ...event } of events) await teller.emit({ ...event, metadata: event.metadata as Readonly<Record<string, Json>> })
     teller.start()
-    await until(async () => (await teller.status()).telemetry.waiting < 800, 30_000)
+    await until(() => answers > answersMax, 30_000)
     await hosted.kill()
-    assert.isAbove((await teller.status()).telemetry.waiting, 0)
+    assert.isAtLeast((await teller.status()).telemetry.waiting, events.length - answersMax)
+    isBack = true
     await hosted.start()
-    await until(async () => (await teller.status()).telemetry.waiting === 0, 60_000, () => hosted.log().slice(-2000))
+    await until(async () => (await teller.status()).telemetry.waiting === 0, 90_000, () => hosted.log().slice(-2000))
     await teller.close()
     const stored = (await listed(hosted, `/telemetry?tenant=${tenant}&source=extension&limit=500`)).map(({ event_id }) => event_id)
     assert.deepStrictEqual([stored.length, new Set(stored).size], [1000, 1000])
-    await until(async () => JSON.stringify(await total(hosted, tenant, events)) === JSON.stringify(tally(events)), 10_000)
+    await until(async () => JSON.stringify(await total(hosted, tenant, events)) === JSON.stringify(tally(events)), 30_000)
   })
 
   it("hears what happens elsewhere by subscribe, and says when something changed here", async () => {

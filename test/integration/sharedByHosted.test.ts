@@ -1,7 +1,7 @@
 // Goal: what hosted processes share is shared: a tenant is made once, a nonce is used once, a ticket is redeemed once.
 // Method: two stores of each kind, as two processes hold them, on connections of their own to one real server.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option } from "effect"
+import { Deferred, Duration, Effect, Option } from "effect"
 import { jetStreamKeyValue, type KeyValue } from "../../src/nats/keyValue.ts"
 import { nonceBucket, hostedNonces } from "../../src/hosted/nonces.ts"
 import { hostedTickets, ticketBucket } from "../../src/hosted/tickets.ts"
@@ -38,10 +38,11 @@ describe("two hosted processes", () => {
     Effect.gen(function*() {
       const store = yield* bucketOf({ bucket: "HALF" })
       let lost = 0
+      const dies = yield* Deferred.make<void>()
       // dies between the two writes
-      const dying: KeyValue = { ...store, create: (key, value) => key.startsWith("tenant.") ? Effect.sync(() => lost++).pipe(Effect.andThen(Effect.never)) : store.create(key, value) }
+      const dying: KeyValue = { ...store, create: (key, value) => key.startsWith("tenant.") ? Effect.suspend(() => { lost++; return Deferred.succeed(dies, undefined) }).pipe(Effect.andThen(Effect.never)) : store.create(key, value) }
       const one = yield* processOn(dying)
-      yield* one.ofUserOrNew("ada", recordFor("ada")).pipe(Effect.timeoutOption("500 millis"))
+      yield* Effect.raceFirst(one.ofUserOrNew("ada", recordFor("ada")), Deferred.await(dies))
       const [chosen] = yield* store.keys
       const other = yield* processOn(store)
       const { tenant } = yield* other.ofUserOrNew("ada", recordFor("ada"))

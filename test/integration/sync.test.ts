@@ -178,7 +178,7 @@ const startedAs = async (home: string): Promise<ReadonlyMap<string, ReadonlyArra
 }
 
 describe.skipIf(!existsSync(oasst))(`the demo${existsSync(oasst) ? "" : " (skipped: ../shared/data missing)"}`, () => {
-  it("imports a file, agrees, and says so in JSON; a second time it adds nothing", { timeout: 180_000 }, async () => {
+  it("imports a file, agrees, and says so in JSON; a second time it adds nothing", { timeout: 400_000 }, async () => {
     const place = await world.local("demo", { start: false })
     const demo = async () => {
       const ran = await place.cli("demo", "--once", "--import", oasst, "--json")

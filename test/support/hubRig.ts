@@ -22,8 +22,8 @@ export const temporaryFolder = Effect.acquireRelease(
 
 export const binary = Effect.orDie(Effect.map(findServer({ say: () => Effect.void }), ({ path }) => path))
 
-/** Polls a fact of another process every 20 ms; dies after ten seconds, saying what it waited for. */
-export const until = (what: string, fact: Effect.Effect<boolean>, patience: `${number} seconds` = "10 seconds") =>
+/** Polls a fact of another process every 20 ms; dies after half a minute, saying what it waited for. */
+export const until = (what: string, fact: Effect.Effect<boolean>, patience: `${number} seconds` = "30 seconds") =>
   Effect.gen(function*() {
     while (!(yield* fact)) yield* Effect.sleep("20 millis")
   }).pipe(Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.die(new Error(`not within ${patience}: ${what}`)) }))
@@ -124,6 +124,9 @@ export const leafCount = (hub: Hub) =>
     return typeof body === "object" && body !== null && "leafnodes" in body && typeof body.leafnodes === "number" ? body.leafnodes : -1
   })
 
-/** The answer's text, or undefined where nobody answered in time. */
+/** Long enough for any answer, milliseconds: who expects one waits for it, however busy the machine is. */
+export const anyAnswer = 20_000
+
+/** The answer's text, or undefined where nobody answered in time, milliseconds. */
 export const answerTo = (connection: NatsConnection, subject: string, body = "", timeout = 500) =>
   Effect.promise(() => connection.request(subject, body, { timeout }).then((message) => message.string(), () => undefined))

@@ -223,7 +223,8 @@ export const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promis
     child.stdout.on("data", (bytes: Buffer) => { out += bytes.toString() })
     child.stderr.on("data", (bytes: Buffer) => { err += bytes.toString() })
     child.once("error", failed)
-    child.once("exit", (code) => done({ code: code ?? -1, out, err }))
+    // not at its exit: what it said last may still be on its way then
+    child.once("close", (code) => done({ code: code ?? -1, out, err }))
   })
 
 /** The server's pid as its supervisor wrote it. */

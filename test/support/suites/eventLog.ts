@@ -140,7 +140,7 @@ export const eventLogSuite = (name: string, open: (options: { readonly sizeMaxBy
         assert.strictEqual((yield* Effect.flip(log.append([message("s.a", "x".repeat(20_000))])))._tag, "LogFull")
         yield* log.purge({ subject: "s.a" })
         assert.deepStrictEqual(yield* log.append(batch), { first: lastSeq + 1, last: lastSeq + 10 })
-      }))
+      }), 50_000)
   })
 
   describe(`${name}: reading`, () => {
