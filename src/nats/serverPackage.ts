@@ -62,6 +62,7 @@ const aptFolder = (folder: string, site: string, source: PackageSource): string 
       `Dir::State::status "/var/lib/dpkg/status";`,
       `Dir::Cache "${join(folder, "cache")}";`,
       `Acquire::Languages "none";`,
+      `Acquire::Retries "5";`,
       `APT::Get::List-Cleanup "false";`,
       // The folder belongs to us; as root, apt would else try as user _apt and complain.
       ...(process.getuid?.() === 0 ? [`APT::Sandbox::User "root";`] : []),
