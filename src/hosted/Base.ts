@@ -99,7 +99,7 @@ const attach = Effect.fnUntraced(function*(options: HostedOptions) {
   if (cluster !== undefined) {
     const joined = yield* joinCluster(dataDir, masterKey, cluster)
     const service = yield* connectPatiently({ server: joined.cluster.servers, auth: { creds: joined.creds }, name: "hosted", inboxPrefix: joined.inboxPrefix, ...(joined.cluster.ca === undefined ? {} : { ca: joined.cluster.ca }) })
-    return { masterKey: masterKey.key, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: options.leafUrls.length > 0 ? options.leafUrls : joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: "", server: undefined, keepHub: undefined }
+    return { masterKey: masterKey.key, storeKeys: undefined, keepStoreKeys: undefined, deployment: joined.deployment, service, system: undefined, leafUrls: options.leafUrls.length > 0 ? options.leafUrls : joined.cluster.leaf_urls, replicas: joined.cluster.replicas, count: joined.cluster.partitions ?? 1, serverVersion: service.nats.info?.version ?? "", server: undefined, keepHub: undefined }
   }
   const deployment = yield* openDeployment(dataDir, masterKey)
   const hub = yield* startHub({ ...options, network: options.network ?? loopbackOnly, secrets: deployment.hub, revocations: yield* loadRevocations(dataDir) })

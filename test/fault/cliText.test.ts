@@ -3,6 +3,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
+import { inWords } from "../../src/cli/commands/hosted/status.ts"
 import { ofProblem } from "../../src/cli/call.ts"
 import { prefixFor } from "../../src/cli/prefix.ts"
 import { renderProgress } from "../../src/cli/progress.ts"
@@ -26,6 +27,24 @@ describe("numbers and times", () => {
     expect(renderProgress("importing", at, 2_000)).toBe("importing  ████████████░░░░░░░░░░░░   50%  1,000 messages  500/s  2.0 s left")
     expect(renderProgress("importing", { ...at, at: 0, of: 0 }, 2_000)).toBe("importing  1,000 messages  500/s")
     expect(renderProgress("importing", { ...at, at: 300 }, 0)).toBe("importing  ████████████████████████  100%  1,000 messages  0/s")
+  })
+})
+
+describe("a hosted backend's status", () => {
+  const log = { first_seq: 1, last_seq: 13_915, messages: 13_000, bytes: 2048 }
+  const value = { log_epoch: 1_795_970_956, log, tenants: [], disk: { state: "ok", free_bytes: 1024 ** 3 }, versions: { nats_server: "2.15.1" } }
+
+  it("says how the log is, in one stream or in several", () => {
+    const partitions = [{ name: "LOG_0", log }, { name: "LOG_1", log }]
+    expect(inWords(value)).toMatchObject({ log: "13,000 messages, 2.0 KiB, the last is 13,915", log_epoch: "1795970956" })
+    expect(inWords({ ...value, log: null })).toMatchObject({ log: "does not answer" })
+    expect(inWords({ ...value, log: null, partitions })).toMatchObject({ log: "26,000 messages, 4.0 KiB in 2 partitions", partitions: "LOG_0, LOG_1" })
+    expect(inWords({ ...value, log: null, partitions: [{ name: "LOG_0", log: null }, ...partitions.slice(1)] })).toMatchObject({ log: "1 of 2 partitions do not answer; 13,000 messages, 2.0 KiB in the others" })
+  })
+
+  it("says how much room a cluster's servers have, and where nobody looks", () => {
+    expect(inWords({ ...value, server_disks: [{ server: "hub-1", state: "full", free_bytes: 0 }, { server: "hub-2", state: "unknown", free_bytes: null }] })).toMatchObject({ server_disks: "hub-1 full, 0 bytes free; hub-2 unknown" })
+    expect(inWords({ ...value, server_disks: [] })["server_disks"]).toContain("hosted cluster disk")
   })
 })
 

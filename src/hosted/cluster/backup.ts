@@ -18,7 +18,7 @@ export const openClusterBackup = Effect.fn("cluster.backup")(function*(dir: stri
     dataDir: dir,
     backendId: deployment.identity.identity.backend_id,
     logIdentity: () => ({ id: marks[0]!.log_id, epoch: Math.max(...marks.map(({ log_epoch }) => log_epoch)) }),
-    serverVersion: "",
+    serverVersion: wire.nats.info?.version ?? "",
     adminRole: true
   }
   return { plan: backupPlan(context), part: (name: string) => backupPart(context, name) }

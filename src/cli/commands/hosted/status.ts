@@ -19,20 +19,38 @@ export const hostedStatus = Effect.fnUntraced(function*(backend: Backend) {
 })
 
 /** The parts of the answer that are more than one value, as a person reads them. What is not as expected stays as it is. */
-const inWords = (value: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> => {
+export const inWords = (value: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> => {
   const told = Option.getOrUndefined(readParts(value))
   return told === undefined ? {} : {
-    log: told.log === null ? "does not answer" : `${plural(told.log.messages, "message")}, ${size(told.log.bytes)}, the last is ${count(told.log.last_seq)}`,
+    ...(told.partitions === undefined ? { log: logInWords([{ log: told.log }]) } : { log: logInWords(told.partitions), partitions: told.partitions.map(({ name }) => name).join(", ") }),
     tenants: told.tenants.length === 0 ? "none; `maestra hosted enroll USER` makes the first" : `${count(told.tenants.length)}: ${told.tenants.map(({ devices, user_id }) => `${user_id} (${plural(devices, "device")})`).join(", ")}`,
-    disk: `${told.disk.state}${told.disk.free_bytes === null ? "" : `, ${size(told.disk.free_bytes)} free`}`,
+    log_epoch: String(told.log_epoch),
+    disk: room(told.disk),
+    ...(told.server_disks === undefined ? {} : { server_disks: told.server_disks.map((disk) => `${disk.server} ${room(disk)}`).join("; ") || "nobody watches them: run `maestra hosted cluster disk` beside each" }),
     versions: `nats-server ${told.versions.nats_server}`
   }
 }
 
+const logInWords = (parts: ReadonlyArray<{ readonly log: typeof Log.Type | null }>): string => {
+  const logs = parts.flatMap(({ log }) => log === null ? [] : [log])
+  const sum = (of: (log: typeof Log.Type) => number) => logs.reduce((all, log) => all + of(log), 0)
+  const held = `${plural(sum(({ messages }) => messages), "message")}, ${size(sum(({ bytes }) => bytes))}`
+  if (logs.length < parts.length) return parts.length === 1 ? "does not answer" : `${parts.length - logs.length} of ${parts.length} partitions do not answer; ${held} in the others`
+  return parts.length === 1 ? `${held}, the last is ${count(logs[0]!.last_seq)}` : `${held} in ${parts.length} partitions`
+}
+
+const room = ({ free_bytes, state }: { readonly state: string; readonly free_bytes: number | null }): string =>
+  `${state}${free_bytes === null ? "" : `, ${size(free_bytes)} free`}`
+
+const Log = Schema.Struct({ messages: Schema.Finite, bytes: Schema.Finite, last_seq: Schema.Finite })
+const Room = { state: Schema.String, free_bytes: Schema.NullOr(Schema.Finite) }
 const readParts = Schema.decodeUnknownOption(Schema.Struct({
-  log: Schema.NullOr(Schema.Struct({ messages: Schema.Finite, bytes: Schema.Finite, last_seq: Schema.Finite })),
+  log: Schema.NullOr(Log),
   tenants: Schema.Array(Schema.Struct({ user_id: Schema.String, devices: Schema.Finite })),
-  disk: Schema.Struct({ state: Schema.String, free_bytes: Schema.NullOr(Schema.Finite) }),
+  partitions: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Schema.String, log: Schema.NullOr(Log) }))),
+  log_epoch: Schema.Int,
+  disk: Schema.Struct(Room),
+  server_disks: Schema.optionalKey(Schema.Array(Schema.Struct({ server: Schema.String, ...Room }))),
   versions: Schema.Struct({ nats_server: Schema.String })
 }))
 
