@@ -228,7 +228,7 @@ export const run = (args: ReadonlyArray<string>, env: NodeJS.ProcessEnv): Promis
   })
 
 /** The server's pid as its supervisor wrote it. */
-const pidIn = (runDir: string): number => {
+export const pidIn = (runDir: string): number => {
   const text = readFileSync(join(runDir, "nats-server.pid.json"), "utf8")
   return Number((JSON.parse(text) as { readonly server: number }).server)
 }

@@ -9,7 +9,7 @@ import { replicasOf } from "../../nats/replicas.ts"
 import { holdDirectory } from "../../nats/storeLock.ts"
 import { replaceFile } from "../../security/replaceFile.ts"
 import { isLogStream } from "../backup.ts"
-import { type BackupSet, chooseSets, findSets } from "../backupFiles.ts"
+import { type BackupSet, type BackupUnusable, chooseSets, findSets } from "../backupFiles.ts"
 import { epochOf, idOf, markFile, metadataOf } from "../LogMark.ts"
 import { nextEpoch, verifySets } from "../restore.ts"
 import { deploymentIn, partitionsIn, restorePart, RestoreRefused, type StreamPart, streamsOf } from "../restoringParts.ts"
@@ -43,8 +43,10 @@ const noteFile = (dir: string) => join(dir, "restore.json")
 /** Servers that were just started find one another; those on other machines either run, or have to be started first. */
 const forming = { schedule: Schedule.spaced(Duration.millis(500)), times: 120 } as const
 
-/** A stream whose restore broke off is restored from its beginning, so many times. */
+/** Servers that do not take a stream yet are asked again so many times. */
 const again = { schedule: Schedule.spaced(Duration.seconds(2)), times: 20 } as const
+/** A stream whose restore broke off in the middle is sent from its beginning, so many times. */
+const sendsMax = 3
 const lookEvery = Duration.millis(500)
 /** Looks in a row: a server that was just told of what it lacks counts as whole until it begins to fetch it. */
 const wholeLooks = 4
@@ -123,20 +125,22 @@ type RestoreError = LogUnavailable | Effect.Error<ReturnType<typeof restorePart>
  */
 const restoreOne = (wire: Wired, part: StreamPart, told: (bytes: number) => Effect.Effect<void>) => {
   const { name } = part
+  let sent = 0
+  let sends = 0
   const attempt = Effect.suspend(() => {
-    let sent = 0
+    sent = 0
     return deleteStream(wire, name).pipe(
       Effect.andThen(restorePart(wire, part, replicasOnCluster, (bytes) => told(sent += bytes))),
       Effect.flatMap((restored) => Effect.andThen(copied(wire, name), isStill(wire, name, restored))),
       Effect.onError(() => Effect.ignore(deleteStream(wire, name))))
   })
-  const isPassing = ({ _tag }: RestoreError) => _tag === "LogUnavailable" || _tag === "RestoreFailed"
+  const mayPass = (error: RestoreError) => (error._tag === "LogUnavailable" || error._tag === "RestoreFailed") && (sent === 0 || ++sends < sendsMax)
   return attempt.pipe(
-    Effect.tapError((error) => isPassing(error) ? Effect.logWarning("the restore of a stream broke off", { stream: name, why: whyOf(error) }) : Effect.void),
-    Effect.retry({ ...again, while: isPassing }))
+    Effect.tapError((error) => error._tag === "BackupUnusable" ? Effect.void : Effect.logWarning("the restore of a stream broke off", { stream: name, why: whyOf(error) })),
+    Effect.retry({ ...again, while: mayPass }))
 }
 
-const whyOf = (error: RestoreError): string => error._tag === "LogUnavailable" ? error.cause instanceof Error ? error.cause.message || error.cause.name : "it does not answer" : error.why
+const whyOf = (error: Exclude<RestoreError, BackupUnusable>): string => error._tag === "LogUnavailable" ? error.cause instanceof Error ? error.cause.message || error.cause.name : "it does not answer" : error.why
 
 /** Wait until every server has what the one has that took the snapshot. */
 const copied = Effect.fnUntraced(function*(wire: Wired, stream: string) {

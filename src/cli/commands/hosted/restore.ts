@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import { resolve } from "node:path"
-import { CliFailure, failed, refused } from "../../failure.ts"
+import { CliFailure, failed, notReachable, refused } from "../../failure.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
 import { asText, logging, notStarted } from "../../serving/serve.ts"
@@ -60,6 +60,8 @@ export const notRestored = (error: Failure): CliFailure => {
       return refused(error.type, error.why, error.hint)
     case "BackupUnusable":
       return failed("backup-unusable", error.why, error.hint)
+    case "LogUnavailable":
+      return notReachable("not-restored", `the backup was not restored: the nats-servers do not take ${error.stream} now`, "See that all of them run, and their logs; then run it again: it goes on with the stream it was at.")
     default: {
       const { hint, sentence } = notStarted("hosted", error)
       return failed("not-restored", sentence.replace("the hosted backend did not start", "the backup was not restored"), hint)
