@@ -41,7 +41,7 @@ export const alertRules = {
     unit: "share",
     severity: "warning",
     summary: (subject, value) => `only ${percent(value)} of the syncs of ${subject} succeed`,
-    todo: "See `recent_errors` in `maestra debug PEER`: `busy` and `timed_out` speak of the hosted side, the rest of that machine."
+    todo: "See `recent_errors` in `maestra debug` on that machine, or in `maestra debug PEER --on hosted`: `busy` and `timed_out` speak of the hosted side, the rest of that machine."
   },
   commit_quarantined: {
     raisedWhen: "above",

@@ -111,6 +111,21 @@ describe("paused", () => {
   })
 })
 
+describe("a hosted process that hangs, with its link up", () => {
+  it("shows as of when all was in step, and no more once it goes on", async () => {
+    await inStep()
+    process.kill(hosted.pid(), "SIGSTOP")
+    try {
+      await until(async () => (await statusOf(b)).silent_since !== null, 30_000)
+      const { out } = await b.cli("status")
+      assert.match(out, /^in step as of \d+ s ago; the hosted backend has not answered since/)
+    } finally {
+      process.kill(hosted.pid(), "SIGCONT")
+    }
+    await until(async () => (await statusOf(b)).sentence === "in step", 30_000)
+  })
+})
+
 describe("how far a write has come", () => {
   it("wait=hosted and wait=everywhere return as soon as it is so", async () => {
     assert.deepStrictEqual((await say(a, "tiers", "here")).reached, { tier: "local", missing: [] })

@@ -1,6 +1,6 @@
 import { Button, Code, PasswordInput, Paper, Stack, Text, Title } from "@mantine/core"
 import { type FormEvent, useState } from "react"
-import { SaidProblem } from "../parts/Said.tsx"
+import { SaidRefusal } from "../parts/Said.tsx"
 import { Mark } from "../shell/Mark.tsx"
 import classes from "./Locked.module.css"
 import { enter, type Out } from "./session.ts"
@@ -28,7 +28,7 @@ export const Locked = ({ out, problem, side }: { readonly side: string; readonly
           <Mark />
           <Title order={1}>{said.title}</Title>
           {ended === undefined ? null : <Text role="alert" className={classes["problem"]} data-tone={out === "locked" ? "calm" : undefined}>{ended}</Text>}
-          {problem === null || ended !== undefined ? null : <Text role="alert" className={classes["problem"]}><SaidProblem error={problem} /></Text>}
+          {problem === null || ended !== undefined ? null : <Text role="alert" className={classes["problem"]}><SaidRefusal error={problem} /></Text>}
           <Text c="dimmed">{said.why}</Text>
           <Code block>{said.command}</Code>
           <TokenForm side={side} />

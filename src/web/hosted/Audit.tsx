@@ -1,3 +1,4 @@
+import { wholeTime } from "../live/time.ts"
 import { Ago } from "../parts/Ago.tsx"
 import { Page, Section } from "../parts/Page.tsx"
 import { Asked } from "../parts/Asked.tsx"
@@ -15,7 +16,7 @@ export const Audit = () => {
       <Asked of={asked}>
         {(entries) => (
           <Section title="Who did what">
-            <Rows label="Audit" heads={["What", "When", "By", "Tenant", "About"]} none="Nothing yet." rows={entries.toReversed().map((entry) => [entry.id, [`${entry.type}${entry.count === undefined ? "" : ` ×${entry.count}`}`, <Ago key="at" at={entry.time} />, entry.by, entry.tenant ?? "–", Object.entries(entry.data).map(([name, value]) => `${name.replaceAll("_", " ")}: ${String(value)}`).join(", ")]])} />
+            <Rows label="Audit" heads={["What", "When", "By", "Tenant", "About"]} none="Nothing yet." rows={entries.toReversed().map((entry) => [entry.id, [`${entry.type}${entry.count === undefined ? "" : ` ×${entry.count}`}`, <Ago key="at" at={entry.time} />, entry.by, entry.tenant ?? "–", Object.entries(entry.data).map(([name, value]) => `${name.replaceAll("_", " ")}: ${name.endsWith("_at") ? wholeTime(String(value)) : Array.isArray(value) ? value.join(", ") : String(value)}`).join(" · ")]])} />
           </Section>
         )}
       </Asked>

@@ -12,8 +12,11 @@ import { Rows } from "./Rows.tsx"
 const timePattern = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/
 /** Times in words, and nothing as nothing. */
 const shown = (value: unknown) =>
-  typeof value !== "string" ? value === null ? "–" : JSON.stringify(value) : timePattern.test(value) ? Date.parse(value) > nowMillis() ? wholeTime(value) : <Ago key="at" at={value} /> : value
-const facts = (record: Readonly<Record<string, unknown>>) => Object.entries(record).map(([name, value]) => [name, [name.replaceAll("_", " "), shown(value)]] as const)
+  typeof value !== "string" ? value === null ? "–" : typeof value === "boolean" ? value ? "Yes" : "No" : JSON.stringify(value) : timePattern.test(value) ? Date.parse(value) > nowMillis() ? wholeTime(value) : <Ago key="at" at={value} /> : words[value] ?? value
+const words: Readonly<Record<string, string>> = { up: "Up", down: "Down", unknown: "Unknown" }
+/** Where a name alone does not say it. */
+const names: Readonly<Record<string, string>> = { log_seq: "Has read the log to", behind: "Messages of the log it lacks", pending_there: "Waits there to be sent" }
+const facts = (record: Readonly<Record<string, unknown>>) => Object.entries(record).map(([name, value]) => [name, [names[name] ?? sentenceOf(name.replaceAll("_", " ")), shown(value)]] as const)
 
 const hour = 3600
 /** Until when the session holds, which the machine renews by itself. */

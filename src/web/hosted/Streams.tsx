@@ -3,7 +3,7 @@ import type { Check, HostedStatus } from "../../sdk/typescript/owner/index.ts"
 import { sentences } from "../../sdk/typescript/problems.ts"
 import { Note } from "../parts/Note.tsx"
 import { Figure, Figures, Page, Section } from "../parts/Page.tsx"
-import { Said } from "../parts/Said.tsx"
+import { Said, sentenceOf } from "../parts/Said.tsx"
 import { Asked } from "../parts/Asked.tsx"
 import { useAsked } from "./Operated.ts"
 import { Rows } from "./Rows.tsx"
@@ -45,7 +45,7 @@ const levels = { ok: { color: "sea", word: "Fine" }, warn: { color: "yellow", wo
 /** Whether each stream is there as it should be, and on a cluster its copies. */
 const Checks = () => {
   const asked = useAsked(["checks"], (backend) => backend.checks())
-  return <Section title="Checks"><Asked of={asked}>{(checks) => <Rows label="Checks" heads={["What", "Is", "Found"]} none="Nothing to check." rows={checks.map((check) => [check.name, [check.name, <Level key="level" level={check.level} />, check.todo === undefined ? check.detail : <Said key="todo" text={sentences(check.detail, check.todo)} />]])} />}</Asked></Section>
+  return <Section title="Checks"><Asked of={asked}>{(checks) => <Rows label="Checks" heads={["What", "Is", "Found"]} none="Nothing to check." rows={checks.map((check) => [check.name, [sentenceOf(check.name), <Level key="level" level={check.level} />, check.todo === undefined ? sentenceOf(check.detail) : <Said key="todo" text={sentences(sentenceOf(check.detail), check.todo)} />]])} />}</Asked></Section>
 }
 
 const Level = ({ level }: Pick<Check, "level">) => <Badge variant="light" color={levels[level].color}>{levels[level].word}</Badge>

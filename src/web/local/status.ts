@@ -20,11 +20,19 @@ export interface Waits {
 
 const onItsWay: Waits = { kept: false, line: "Safe here; not sent yet." }
 
-/** The same for every message on a screen, from what others ask for. */
-export const useWaits = (): Waits => {
+/** Something of the status, from what others ask for. */
+const useOfStatus = <A,>(select: (status: LocalStatus) => A): A | undefined => {
   const backend = useLocal()
-  return useQuery({ queryKey: ["status"], queryFn: () => backend.status(), select: waitsOf, staleTime: Infinity }).data ?? onItsWay
+  return useQuery({ queryKey: ["status"], queryFn: () => backend.status(), select, staleTime: Infinity }).data
 }
+
+/** The same for every message on a screen. */
+export const useWaits = (): Waits => useOfStatus(waitsOf) ?? onItsWay
+
+/** What this machine is called as the author of a write. */
+export const useOwnId = (): string | undefined => useOfStatus(ownIdOf)
+
+const ownIdOf = ({ backend_id }: LocalStatus): string => backend_id
 
 const waitsOf = ({ held_by, state }: LocalStatus): Waits => {
   switch (state) {

@@ -5,6 +5,14 @@ const sea: MantineColorsTuple = ["#e6f7f5", "#cdecea", "#9ddad5", "#69c5be", "#3
 /** Greys with a breath of the accent, so that dark surfaces belong to it. */
 const dark: MantineColorsTuple = ["#d5dcdb", "#b4bdbc", "#8f9a99", "#657170", "#414b4a", "#323b3a", "#252d2c", "#1b2221", "#141a19", "#0e1312"]
 
+/** The colours of notes and states, for badges of the same meaning. */
+const tones: Readonly<Record<string, { readonly ink: string; readonly soft: string }>> = {
+  sea: { ink: "var(--app-accent)", soft: "var(--app-accent-soft)" },
+  yellow: { ink: "var(--app-warm)", soft: "var(--app-warm-soft)" },
+  red: { ink: "var(--app-alarm)", soft: "var(--app-alarm-soft)" },
+  gray: { ink: "var(--app-muted)", soft: "var(--app-line)" }
+}
+
 export const theme = createTheme({
   primaryColor: "sea",
   primaryShade: 7,
@@ -16,7 +24,13 @@ export const theme = createTheme({
   defaultRadius: "md",
   cursorType: "pointer",
   respectReducedMotion: true,
-  components: { Badge: Badge.extend({ defaultProps: { tt: "none", fw: 560, miw: "max-content" } }) },
+  components: { Badge: Badge.extend({
+    defaultProps: { tt: "none", fw: 560, miw: "max-content" },
+    vars: (_, { color = "sea" }) => {
+      const tone = tones[color]
+      return tone === undefined ? { root: {} } : { root: { "--badge-bg": tone.soft, "--badge-color": tone.ink } }
+    }
+  }) },
   headings: {
     fontWeight: "640",
     sizes: { h1: { fontSize: "1.5rem", lineHeight: "1.25" }, h2: { fontSize: "1.0625rem", lineHeight: "1.35" }, h3: { fontSize: "0.9375rem", lineHeight: "1.4" } }

@@ -6,6 +6,7 @@ import { Asked } from "../../parts/Asked.tsx"
 import { Ago } from "../../parts/Ago.tsx"
 import { MessageText } from "../../parts/MessageText.tsx"
 import { useLocal } from "../LocalBackend.ts"
+import { useOwnId } from "../status.ts"
 import classes from "./HistoryDrawer.module.css"
 import { reasons } from "./TierMark.tsx"
 
@@ -62,7 +63,10 @@ const Writes = ({ close, conversation, message }: { readonly conversation: strin
 
 const kinds: Readonly<Record<string, string>> = { "message.appended": "Written", "message.edited": "Edited", "message.deleted": "Deleted" }
 
-/** When, and where from. */
-export const WrittenBy = ({ write }: { readonly write: Write }) => (
-  <Text size="xs" c="dimmed"><Ago at={write.stamp.time} /> · {write.surface} · {write.source_backend}</Text>
-)
+/** When, and on which device. */
+export const WrittenBy = ({ write }: { readonly write: Write }) => {
+  const own = useOwnId()
+  return <Text size="xs" c="dimmed"><Ago at={write.stamp.time} /> · {write.source_backend_id === own ? "this machine" : devices[write.source_backend] ?? write.source_backend} · {write.surface}</Text>
+}
+
+const devices: Readonly<Record<string, string>> = { local: "another computer", hosted: "hosted", ios_local: "iPhone or iPad", android_local: "Android", web: "a browser" }

@@ -2,11 +2,10 @@ import { Button, Group, Stack, Textarea } from "@mantine/core"
 import { IconQrcode } from "@tabler/icons-react"
 import { useMutation, useQueryClient } from "@tanstack/react-query"
 import { type FormEvent, useState } from "react"
-import { MaestraError } from "../../../sdk/typescript/problems.ts"
 import { say } from "../../live/say.ts"
 import { Note } from "../../parts/Note.tsx"
 import { Section } from "../../parts/Page.tsx"
-import { Said, SaidProblem } from "../../parts/Said.tsx"
+import { SaidRefusal } from "../../parts/Said.tsx"
 import { useLocal } from "../LocalBackend.ts"
 import { canScan, Scanner } from "./Scanner.tsx"
 
@@ -37,7 +36,7 @@ export const Pairing = () => {
       <form onSubmit={submit}>
         <Stack gap="md">
           <Textarea label="Pairing code" autosize minRows={3} maxRows={6} spellCheck={false} autoComplete="off" value={code} onChange={(event) => setCode(event.currentTarget.value)} />
-          {pair.error === null ? null : <div role="alert"><Note tone="alarm" title="This machine is not paired yet"><Refused error={pair.error} /></Note></div>}
+          {pair.error === null ? null : <div role="alert"><Note tone="alarm" title="This machine is not paired yet"><SaidRefusal error={pair.error} /></Note></div>}
           <Group gap="sm">
             <Button type="submit" disabled={code.trim() === ""} loading={pair.isPending}>Pair</Button>
             {canScan ? <Button variant="default" leftSection={<IconQrcode size={17} />} onClick={() => setScans(!scans)}>{scans ? "Stop the camera" : "Scan the QR code"}</Button> : null}
@@ -48,6 +47,3 @@ export const Pairing = () => {
     </Section>
   )
 }
-
-/** Why, and what to do; the kind of refusal is of no use to whoever reads this. */
-const Refused = ({ error }: { readonly error: Error }) => error instanceof MaestraError && error.kind === "refused" && error.hint !== "" ? <Said text={error.hint} /> : <SaidProblem error={error} />

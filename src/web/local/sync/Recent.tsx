@@ -52,7 +52,7 @@ const Told = ({ facts }: { readonly facts: Facts }) => {
         <Table.ScrollContainer minWidth={320} type="native" tabIndex={0} role="region" aria-label="The link and what went wrong">
           <Table verticalSpacing="xs">
             <Table.Tbody>
-              {link === undefined ? null : <Fact name="Link to hosted">{link.link === "up" ? "Up" : "Down"} since <Ago at={link.since} />{link.reason === undefined ? "" : `: ${link.reason}`}</Fact>}
+              {link === undefined ? null : <Fact name="Link to hosted">{link.link === "up" ? "Up" : "Down"}, changed <Ago at={link.since} />{link.reason === undefined ? "" : `: ${link.reason}`}</Fact>}
               {session === undefined ? null : <Fact name="Session">{session.charAt(0).toUpperCase()}{session.slice(1)}{session === "expired" ? ", renewed by itself as soon as hosted answers" : typeof left === "number" && left > 0 ? `, renewed within ${left > hour ? `${Math.round(left / hour)} hours` : `${Math.round(left / 60)} minutes`}` : ""}</Fact>}
               {errors.slice(0, 10).map(({ at, what }, n) => <Fact key={`${at} ${n}`} name={<Ago at={at} />}>{notes[what] ?? sentences(sentenceOf(what))}</Fact>)}
               {errors.length === 0 ? <Fact name="Lately">Nothing went wrong</Fact> : null}
