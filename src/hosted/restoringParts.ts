@@ -34,7 +34,7 @@ export const isOfCluster = Effect.fnUntraced(function*({ dir, manifest: { parts 
 
 /**
  * Make one stream again, which must not be there, and compare what the server then holds with what was saved. It may hold
- * less: what ran out since, where the stream keeps for so long only, and what the disk had spoiled that the backup was made
+ * less: what went while the backup was made or since, where the stream keeps for so long only, and what the disk had spoiled that the backup was made
  * from. Of a log its authors send that again, and of every other the rest is worth having; but a tenant store is taken whole
  * or not at all. It is kept `replicas` times, however often it was where the backup was made.
  */
@@ -49,12 +49,12 @@ export const restorePart = Effect.fnUntraced(function*(wire: Wired, { file, name
   if (saved === undefined || info.lastSeq !== saved.last_seq || lacking < 0 || (lacking > 0 && name === tenantStore)) {
     return yield* new RestoreRefused({ type: "not-the-same", why: `${name} holds ${info.messages} messages after the restore and ${saved?.messages ?? "?"} in the backup`, hint: "Restore with the version of nats-server that made the backup, or a newer one; or use another copy of the backup." })
   }
-  if (lacking > 0) yield* Effect.logWarning(isLogStream(name) ? spoiledThere : runOutSince, { stream: name, messages: lacking })
+  if (lacking > 0) yield* Effect.logWarning(isLogStream(name) ? spoiledThere : runOut, { stream: name, messages: lacking })
   return info
 })
 
 const spoiledThere = "the backup holds messages that were spoiled on the disk it was made from; whoever wrote them sends them again"
-const runOutSince = "some messages of the backup were kept long enough since, or were spoiled on the disk it was made from"
+const runOut = "some messages of the backup were kept long enough meanwhile, or were spoiled on the disk it was made from"
 
 const Files = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 
