@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { runningIn } from "../../src/cli/backend.ts"
 import { judge } from "../../src/cli/demo/agreement.ts"
-import { keepTenant, openPlace } from "../../src/cli/demo/place.ts"
+import { keepTenant, openPlace, withFreePorts } from "../../src/cli/demo/place.ts"
 import { announce, keptToken, refuseSecond } from "../../src/cli/serving/folder.ts"
 import { leadsNowhere, leafUrlOf } from "../../src/cli/serving/network.ts"
 import { freePort } from "../../src/cli/serving/ports.ts"
@@ -107,6 +107,17 @@ describe("the demo's folder", () => {
       expect({ ...second, isNew: true, folder: first.folder }).toEqual(first)
       expect(Buffer.from(second.master_key, "base64url")).toHaveLength(32)
       expect(new Set(Object.values(second.ports)).size).toBe(4)
+    }))
+
+  it("gives a device another port where somebody else has taken its own since", () =>
+    withFolder(async (dir) => {
+      const { ports } = await run(openPlace(dir))
+      const server = createServer()
+      await new Promise<void>((resolve) => server.listen(ports.laptop, "127.0.0.1", resolve))
+      const now = await run(Effect.flatMap(openPlace(dir), withFreePorts)).finally(() => server.close())
+      expect(now.ports).toEqual({ ...ports, laptop: expect.any(Number) as number })
+      expect(now.ports.laptop).not.toBe(ports.laptop)
+      expect((await run(openPlace(dir))).ports).toEqual(now.ports)
     }))
 
   it("does not guess when its file is damaged", () =>

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { failed } from "../failure.ts"
 import { prepareFolder, writeWhole } from "../serving/folder.ts"
-import { freePorts } from "../serving/ports.ts"
+import { freePort, freePorts } from "../serving/ports.ts"
 
 /** The three backends of the demo, in the order they are started and shown. */
 export const names = ["hosted", "laptop", "desktop"] as const
@@ -55,11 +55,20 @@ export const openPlace = Effect.fnUntraced(function*(dir: string) {
 })
 
 /** Remember whose conversations hosted holds. */
-export const keepTenant = (at: Place, tenant: string) =>
-  Effect.as(
-    keep(at.dir, { keystore_passphrase: at.keystore_passphrase, master_key: at.master_key, ports: at.ports, tenant }),
-    { ...at, tenant }
-  )
+export const keepTenant = (at: Place, tenant: string) => changed(at, { tenant })
+
+/** Another port for a device whose port another program has taken since the last start: nobody has that one written down. */
+export const withFreePorts = Effect.fnUntraced(function*(at: Place) {
+  const orAnother = (port: number) =>
+    freePort(port, "--port").pipe(Effect.catchIf(({ type }) => type === "port-taken", () => freePort(0, "--port")))
+  const [laptop, desktop] = [yield* orAnother(at.ports.laptop), yield* orAnother(at.ports.desktop)]
+  return yield* changed(at, { ports: { ...at.ports, laptop, desktop } })
+})
+
+const changed = (at: Place, to: Partial<Kept>) => {
+  const { keystore_passphrase, master_key, ports, tenant } = { ...at, ...to }
+  return Effect.as(keep(at.dir, { keystore_passphrase, master_key, ports, tenant }), { ...at, ...to })
+}
 
 const place = (dir: string, kept: Kept, isNew: boolean): Place => ({ ...kept, dir, folder: (name) => join(dir, name), isNew })
 

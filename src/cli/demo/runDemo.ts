@@ -16,7 +16,7 @@ import { agree, type Agreement } from "./agreement.ts"
 import { type Child, startChild } from "./child.ts"
 import { happenings, line } from "./happenings.ts"
 import { pairAll } from "./pairing.ts"
-import { openPlace, type Place } from "./place.ts"
+import { openPlace, type Place, withFreePorts } from "./place.ts"
 
 export interface DemoOptions {
   readonly once: boolean
@@ -28,8 +28,9 @@ export interface DemoOptions {
 /** The whole demo, from the first process to the last. */
 export const runDemo = Effect.fnUntraced(function*(options: DemoOptions) {
   const start = yield* Clock.currentTimeMillis
-  const place = yield* openPlace(yield* dataDirOr("./.maestra-demo"))
-  yield* refuseSecondDemo(place)
+  const opened = yield* openPlace(yield* dataDirOr("./.maestra-demo"))
+  yield* refuseSecondDemo(opened)
+  const place = yield* withFreePorts(opened)
   yield* note(place.isNew
     ? `a new demo in ${place.dir}; its keys lie under a throw-away passphrase in demo.json there (mode 0600), not in the keychain`
     : `going on with the demo in ${place.dir}`)
