@@ -4,8 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { inKeychain, keychainDaemon } from "../support/keychain.ts"
 import { keystoreSuite } from "../support/keystoreSuite.ts"
 
+/** A process for each time the keyring is asked: some seventy. */
+const timeout = 300_000
+
 describe.skipIf(!keychainDaemon)(keychainDaemon ? "the OS keychain" : "skipped: no keychain daemon (gnome-keyring, dbus-run-session)", () => {
-  it("passes the keystore suite and keeps an identity over restarts", async () => {
+  it("passes the keystore suite and keeps an identity over restarts", { timeout }, async () => {
     const steps = await inKeychain("unlocked")
     for (const name of Object.keys(keystoreSuite)) assert.strictEqual(steps[name], "ok", name)
     assert.isAtLeast(Object.keys(keystoreSuite).length, 4)

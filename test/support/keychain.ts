@@ -111,40 +111,43 @@ const lock = Effect.sync(() => {
   return status === 0 && stdout.toString().includes("collection/login") ? "ok" : `not locked: ${stdout.toString()}`
 })
 
+/** Nobody waits here for a person: however busy the machine is, the keyring answers. */
+const patience = Duration.minutes(1)
+
 const identityIn = (folder: string) =>
   BackendIdentity.use(({ identity, prove }) => Effect.as(prove("c"), identity.public_key)).pipe(
     Effect.provide(identityLayer({ backendId, backendType: "local", capabilities: [], file: join(folder, "identity.json") }).pipe(
-      Layer.provide(keychainLayer())
+      Layer.provide(keychainLayer(patience))
     ))
   )
 const backendId = `local_sha256_${"a".repeat(64)}`
 
 const unlocked = async (): Promise<Steps> => {
   const steps: Record<string, string> = {}
-  for (const [name, check] of Object.entries(keystoreSuite)) steps[name] = await run(check.pipe(Effect.provide(keychainLayer())))
+  for (const [name, check] of Object.entries(keystoreSuite)) steps[name] = await run(check.pipe(Effect.provide(keychainLayer(patience))))
   steps["chosen"] = await run(chosen)
   const folder = process.env["HOME"] ?? ""
   const first = await run(identityIn(folder))
   steps["identity"] = first.startsWith("-----BEGIN PUBLIC KEY-----") ? "ok" : first
   steps["identity again"] = (await run(identityIn(folder))) === first ? "ok" : "another one"
   steps["held by the keyring"] = byOtherProgram(account(backendId, "signing")).includes("BEGIN PRIVATE KEY") ? "ok" : "not found"
-  steps["deleted"] = await run(Effect.flatMap(openKeychain(), (keychain) => keychain.delete(account(backendId, "signing"))))
+  steps["deleted"] = await run(Effect.flatMap(openKeychain(patience), (keychain) => keychain.delete(account(backendId, "signing"))))
   steps["identity without its key"] = await run(identityIn(folder))
   return steps
 }
 
 const locked = async (): Promise<Steps> => {
-  const keychain = await Effect.runPromise(openKeychain())
+  const keychain = await Effect.runPromise(openKeychain(patience))
   const steps: Record<string, string> = { set: await run(keychain.set("b/one", Redacted.make("s"))), lock: await run(lock) }
   steps["get"] = await run(keychain.get("b/one"))
   steps["set while locked"] = await run(keychain.set("b/two", Redacted.make("s")))
   steps["delete while locked"] = await run(keychain.delete("b/one"))
-  steps["open"] = await run(openKeychain())
+  steps["open"] = await run(openKeychain(patience))
   steps["chosen"] = await run(chosen)
   return steps
 }
 
-const refused = async (): Promise<Steps> => ({ open: await run(openKeychain()), chosen: await run(chosen) })
+const refused = async (): Promise<Steps> => ({ open: await run(openKeychain(patience)), chosen: await run(chosen) })
 
 /** A socket that takes connections and says nothing. */
 const silent = async (): Promise<Steps> => {
