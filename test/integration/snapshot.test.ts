@@ -4,8 +4,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Result, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { mkdtempSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { type BackupContext, backupPart, tenantStore } from "../../src/hosted/backup.ts"
 import { restorePart } from "../../src/hosted/restoringParts.ts"
@@ -21,19 +20,19 @@ import { startServer } from "../support/natsServer.ts"
 
 const tenant = "t_aaaaaaaaaaaaaaaa"
 
-/** A stream in a backup. */
-const partOf = (name: string, head: object | null, chunks: ReadonlyArray<Uint8Array>) => {
-  const file = join(mkdtempSync(join(tmpdir(), "maestra-part-")), `${name}.snapshot`)
+/** A stream in a backup, in a folder that goes with its server. */
+const partOf = (dir: string, name: string, head: object | null, chunks: ReadonlyArray<Uint8Array>) => {
+  const file = join(dir, `${name}.snapshot`)
   const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), ...chunks])
   writeFileSync(file, bytes)
   return { name, file, bytes: bytes.length }
 }
 
 /** Save one stream as a backup does, into a file. */
-const savePart = Effect.fnUntraced(function*(wire: Wired, name: string) {
+const savePart = Effect.fnUntraced(function*(wire: Wired, dir: string, name: string) {
   const context: BackupContext = { service: wire, dataDir: "", backendId: "hosted", logIdentity: () => ({ id: "log", epoch: 1 }), serverVersion: "", adminRole: true }
   const rows = yield* Stream.runCollect(backupPart(context, name))
-  return partOf(name, rows.flatMap((row) => "head" in row && row.head !== null ? [row.head] : [])[0] ?? null, rows.flatMap((row) => "data" in row ? [Buffer.from(row.data, "base64")] : []))
+  return partOf(dir, name, rows.flatMap((row) => "head" in row && row.head !== null ? [row.head] : [])[0] ?? null, rows.flatMap((row) => "data" in row ? [Buffer.from(row.data, "base64")] : []))
 })
 
 /** More than may be on its way at once: a snapshot stands before what is stored after these until somebody reads it. */
@@ -84,7 +83,7 @@ layer(Layer.empty, { excludeTestServices: true })("snapshot", (it) => {
       yield* write
       const raw = yield* Stream.runCollect(bytes)
       const writing = yield* write.pipe(Effect.andThen(Effect.sleep("20 millis")), Effect.repeat({ times: 5 }), Effect.forkScoped)
-      const part = yield* savePart(wire, tenantStore)
+      const part = yield* savePart(wire, server.dir, tenantStore)
       yield* Fiber.interrupt(writing)
       yield* deleteStream(wire, tenantStore)
       assert.strictEqual((yield* restoreStream(wire, tenantStore, head, Stream.fromIterable(raw))).messages, 2)
@@ -105,7 +104,7 @@ layer(Layer.empty, { excludeTestServices: true })("snapshot", (it) => {
       yield* log.append([{ subject: goes!, data: new Uint8Array(10) }])
       const { bytes, head } = yield* snapshotStream(wire, name)
       yield* log.purge({ subject: goes! })
-      const part = partOf(name, head, yield* Stream.runCollect(bytes))
+      const part = partOf(server.dir, name, head, yield* Stream.runCollect(bytes))
       yield* deleteStream(wire, name)
       const { lastSeq, messages } = yield* restorePart(wire, part, 1, () => Effect.void)
       assert.deepStrictEqual([lastSeq, messages], [3, 2])
