@@ -18,7 +18,7 @@ export const Region = ({ change, region }: { readonly region: string | null; rea
   }
   return (
     <form className={classes["row"]} onSubmit={save}>
-      <TextInput label="My country" description="Two letters, such as DE. Its telephone numbers are hidden also where they are written without +49." classNames={{ wrapper: classes["short"] ?? "" }} value={typed ?? region ?? ""} maxLength={2} autoComplete="off" onChange={(event) => setTyped(event.currentTarget.value)} {...(valid ? {} : { error: "Two letters, or none" })} />
+      <TextInput label="My country" description="Two letters, such as DE. Its telephone numbers are hidden also where they are written without +49." value={typed ?? region ?? ""} maxLength={2} autoComplete="off" onChange={(event) => setTyped(event.currentTarget.value)} {...(valid ? {} : { error: "Two letters, or none" })} />
       <Button type="submit" variant="default" disabled={!valid || wanted === (region ?? "")}>Save</Button>
     </form>
   )
