@@ -3,8 +3,9 @@ import * as Flag from "effect/cli/Flag"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { type ClusterLayout, layoutAcross, layoutHere, serverCount } from "../hosted/cluster/layout.ts"
-import { misused } from "./failure.ts"
+import { type CliFailure, failed, misused, notReachable } from "./failure.ts"
 import { freePorts } from "./serving/ports.ts"
+import { notStarted } from "./serving/serve.ts"
 import { dataDirOr } from "./settings.ts"
 
 const portsPerServer = 3
@@ -26,3 +27,12 @@ export const layoutOn = Effect.fnUntraced(function*(hosts: ReadonlyArray<string>
   const ports = yield* freePorts(portsPerServer * serverCount)
   return (partitions: number): ClusterLayout => layoutHere(partitions, ports)
 })
+
+/** Why a cluster could not be asked. `what` was not done: "nothing was saved". */
+export const notAsked = (what: string) => (error: { readonly _tag: string }): CliFailure => {
+  if (error._tag === "ConnectFailed" || error._tag === "LogUnavailable") {
+    return notReachable("cluster-unreachable", `the cluster's servers do not answer; ${what}`, "Start them with `maestra hosted cluster up`, or their units; `maestra hosted cluster status` says when they are there.")
+  }
+  const { hint, sentence } = notStarted("hosted", error)
+  return failed(error._tag === "ClusterRefused" ? "not-whole" : error._tag, sentence.replace("the hosted backend did not start", what), hint)
+}

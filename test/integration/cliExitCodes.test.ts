@@ -45,6 +45,17 @@ describe("a backend that is not there", () => {
       expect(code).toBe(3)
     }))
 
+  it("is a cluster whose servers do not run: exit 3, and 1 with a wrong master key", () =>
+    withFolder(async (dataDir) => {
+      const withKey = (byte: number) => ({ dataDir, env: { MAESTRA_MASTER_KEY: Buffer.alloc(32, byte).toString("base64url") } })
+      expect((await runCli(["hosted", "cluster", "init"], withKey(1))).code).toBe(0)
+      const asked = await Promise.all([1, 2].map((byte) => runCli(["hosted", "cluster", "status", "--json"], withKey(byte))))
+      expect(asked.map(({ code, stderr }) => [code, JSON.parse(stderr).error])).toEqual([
+        [3, expect.objectContaining({ type: "cluster-unreachable", hint: expect.stringContaining("hosted cluster up") })],
+        [1, expect.objectContaining({ type: "WrongMasterKey", sentence: expect.stringContaining("MAESTRA_MASTER_KEY") })]
+      ])
+    }))
+
   it("is not ours: the token cannot be read", () =>
     withFolder(async (dataDir) => {
       mkdirSync(join(dataDir, "local"))

@@ -3,7 +3,7 @@ import { replicasOf } from "../../nats/replicas.ts"
 import { hearDisks } from "../../nats/serverDisks.ts"
 import { connectTo } from "./connecting.ts"
 import { keptByAll } from "./keptByAll.ts"
-import { ClusterRefused, type ClusterLayout } from "./layout.ts"
+import type { ClusterLayout } from "./layout.ts"
 
 /** Whoever watches a disk tells of it every second. */
 const tellingMax = Duration.millis(1500)
@@ -16,4 +16,4 @@ export const clusterStatus = Effect.fn("cluster.status")(function*(dir: string, 
     replicasOf(wire, stream).pipe(Effect.orElseSucceed(() => ({ stream, leader: null, servers: [], behind: [], whole: false }))), { concurrency: 8 })
   yield* Effect.sleep(tellingMax)
   return { disks: yield* servers, whole: streams.every(({ whole }) => whole), streams }
-}, Effect.scoped, Effect.mapError((error) => new ClusterRefused({ why: error._tag, hint: "hint" in error ? error.hint : error.message })))
+}, Effect.scoped)

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import { resolve } from "node:path"
 import { described, madeLayout, partitionsDefault } from "../../../hosted/cluster/layout.ts"
 import { partitionsMax } from "../../../../streams/definitions.ts"
-import { clusterDir, hostFlag, layoutOn } from "../../clusterPlace.ts"
+import { clusterDir, hostFlag, layoutOn, notAsked } from "../../clusterPlace.ts"
 import { type CliFailure, failed } from "../../failure.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
@@ -84,7 +84,7 @@ const status = Command.make(
     const dir = yield* clusterDir
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
     const { clusterStatus } = yield* Effect.promise(() => import("../../../hosted/cluster/status.ts"))
-    const told = yield* clusterStatus(dir, layout).pipe(Effect.mapError(({ hint, why }) => failed("cluster-unreachable", `the cluster does not answer: ${why}`, hint)))
+    const told = yield* clusterStatus(dir, layout).pipe(Effect.mapError(notAsked("its state is not known")))
     yield* answer(told, () => [
       told.whole ? "every copy is whole; one server may be stopped" : "not every copy is whole: stop no server now", "",
       table(told.streams.map(({ behind, leader, stream }) => [`  ${stream}`, leader === null ? "no leader" : `led by ${leader}`, behind.length === 0 ? "" : `behind: ${behind.join(", ")}`])),

@@ -5,13 +5,13 @@ import * as Stream from "effect/Stream"
 import { hostname } from "node:os"
 import { resolve } from "node:path"
 import { madeLayout } from "../../../hosted/cluster/layout.ts"
-import { clusterDir, hostFlag, layoutOn } from "../../clusterPlace.ts"
-import { type CliFailure, failed, notReachable } from "../../failure.ts"
+import { clusterDir, hostFlag, layoutOn, notAsked } from "../../clusterPlace.ts"
+import { failed } from "../../failure.ts"
 import { commandPrefix } from "../../prefix.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
 import { prepareFolder } from "../../serving/folder.ts"
-import { asText, logging, logLine, notStarted } from "../../serving/serve.ts"
+import { asText, logging, logLine } from "../../serving/serve.ts"
 import { duration, plural } from "../../text.ts"
 import { backupFlags, save } from "./backup.ts"
 import { notRestored, restoreFlags } from "./restore.ts"
@@ -27,9 +27,9 @@ export const clusterBackup = Command.make(
     const layout = yield* madeLayout(dir).pipe(Effect.mapError(({ hint, why }) => failed("no-cluster", why, hint)))
     const { noteBackup } = yield* Effect.promise(() => import("../../../hosted/knownBackups.ts"))
     yield* noteBackup(dir, { folder: resolve(out), host: hostname() })
-    const { deployment, wire } = yield* connectTo(dir, layout, "cluster backup").pipe(Effect.mapError((error) => unread(error)))
-    const { part, plan } = yield* openClusterBackup(dir, wire, deployment, layout).pipe(Effect.mapError((error) => unread(error)))
-    yield* save({ out, plan: yield* plan.pipe(Effect.mapError((error) => unread(error))), keysOnly, part: (name) => Stream.mapError(part(name), (error) => unread(error)) })
+    const { deployment, wire } = yield* connectTo(dir, layout, "cluster backup").pipe(Effect.mapError(notAsked("nothing was saved")))
+    const { part, plan } = yield* openClusterBackup(dir, wire, deployment, layout).pipe(Effect.mapError(notAsked("nothing was saved")))
+    yield* save({ out, plan: yield* plan.pipe(Effect.mapError(notAsked("nothing was saved"))), keysOnly, part: (name) => Stream.mapError(part(name), notAsked("nothing was saved")) })
   }, Effect.scoped, Effect.provide(logging(asText)))
 ).pipe(
   Command.withDescription("Back up a cluster: all partitions, the tenant store and the deployment; nothing stops meanwhile"),
@@ -66,8 +66,3 @@ export const clusterRestore = Command.make(
   Command.withDescription("Make a cluster from the backup of another, or of a hub of one server, while no hosted process runs"),
   Command.withExamples([{ command: "maestra hosted cluster restore --from /backup/maestra --data-dir /srv/new", description: "With the deployment's master key in MAESTRA_MASTER_KEY" }])
 )
-
-const unread = (error: { readonly _tag: string; readonly hint?: string; readonly message: string }): CliFailure =>
-  error._tag === "ConnectFailed" || error._tag === "LogUnavailable"
-    ? notReachable("cluster-unreachable", "the cluster does not answer; nothing was saved", error.hint ?? "See `maestra hosted cluster status`.")
-    : failed(error._tag, "the cluster could not be backed up", error.hint ?? notStarted("hosted", error).hint)

@@ -1,8 +1,8 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { madeLayout } from "../../../hosted/cluster/layout.ts"
-import { clusterDir } from "../../clusterPlace.ts"
-import { type CliFailure, failed, notReachable } from "../../failure.ts"
+import { clusterDir, notAsked } from "../../clusterPlace.ts"
+import { type CliFailure, failed } from "../../failure.ts"
 import { answer } from "../../print.ts"
 import { progressBar } from "../../progress.ts"
 import { asText, logging } from "../../serving/serve.ts"
@@ -20,7 +20,7 @@ export const clusterVerify = Command.make(
     const { verifyCopies } = yield* Effect.promise(() => import("../../../hosted/cluster/verify.ts"))
     const bar = yield* progressBar("comparing")
     const told = yield* verifyCopies(dir, layout, (at, of) => bar.show({ at, of, done: at, unit: "messages" })).pipe(
-      Effect.mapError((error) => notCompared(error)),
+      Effect.mapError(notAsked("the copies were not compared")),
       Effect.ensuring(bar.clear))
     const seconds = (yield* bar.elapsedMillis) / 1000
     yield* answer({ ...told, seconds }, () => sentence(told, seconds))
@@ -48,8 +48,3 @@ const spoiled = ({ streams }: Verified): CliFailure => {
     ? failed("copies-differ", `the copy on ${one} is not what the two others hold`, `See to ${one}'s disk: stop its nats-server, and no other, give it an empty store and start it. When \`maestra hosted cluster status\` says that every copy is whole, ask again.`)
     : failed("copies-differ", `the copies on ${servers.join(" and ")} are not what they should be`, "Give no server an empty disk yet: more than one copy is spoiled. docs/CLUSTER.md says what to do then.")
 }
-
-const notCompared = (error: { readonly _tag: string; readonly why?: string; readonly hint?: string; readonly message: string }): CliFailure =>
-  error._tag === "ConnectFailed" || error._tag === "LogUnavailable"
-    ? notReachable("cluster-unreachable", "the cluster does not answer; the copies were not compared", error.hint ?? "See `maestra hosted cluster status`.")
-    : failed(error._tag === "ClusterRefused" ? "not-whole" : error._tag, `the copies were not compared: ${error.why ?? error.message}`, error.hint ?? "`maestra doctor` looks at what it needs.")
