@@ -2,7 +2,8 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, Exit, Option, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -199,4 +200,16 @@ describe("maestra.sh", () => {
       expect(stderr).toContain("needs Node 24, and `node` is v20.1.0; run `npm ci`")
       expect(status).toBe(1)
     }))
+})
+
+describe("a backend that is told to stop", () => {
+  it("is ended when a part of it does not stop, and says so", async () => {
+    const child = spawn(process.execPath, [fileURLToPath(new URL("../support/neverStops.ts", import.meta.url))], { stdio: ["ignore", "pipe", "pipe"] })
+    let said = ""
+    child.stderr.on("data", (text: Buffer) => { said += text.toString() })
+    child.stdout.once("data", () => child.kill("SIGTERM"))
+    const [, signal] = await once(child, "close")
+    expect(said).toContain("the stubborn backend did not stop within 0.3 s and is ended")
+    expect(signal).toBe("SIGKILL")
+  })
 })

@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -80,18 +81,34 @@ export const stay = <R>(what: {
   readonly layer: (onBroken: (part: string) => Effect.Effect<void>) => Layer.Layer<never, unknown>
   readonly failed: (error: unknown) => CliFailure
   readonly ready: Effect.Effect<void, CliFailure, R>
+  readonly stopMaxMillis?: number
 }) =>
   Effect.gen(function*() {
     yield* endsOnSignal
+    let hurrying: Fiber.Fiber<unknown> | undefined
+    // the last of all
+    yield* Effect.addFinalizer(() => hurrying === undefined ? Effect.void : Fiber.interrupt(hurrying))
     const broken = yield* Deferred.make<never, CliFailure>()
     const built = Layer.build(what.layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(what.name, part))))).pipe(Effect.mapError(what.failed))
     // what the start waits for may be a part that has ended
     yield* Effect.raceFirst(built, Deferred.await(broken))
-    yield* Effect.addFinalizer(() => Effect.logInfo(`stopping the ${what.name}`))
+    yield* Effect.addFinalizer(() =>
+      Effect.logInfo(`stopping the ${what.name}`).pipe(
+        Effect.andThen(Effect.forkDetach(endAnyhow(what.name, what.stopMaxMillis ?? stopMaxMillis))),
+        Effect.map((fiber) => { hurrying = fiber })))
     yield* what.ready
     yield* Effect.raceFirst(parentGone, Deferred.await(broken))
     yield* Effect.logInfo("the process that started this one is gone; stopping")
   }).pipe(Effect.scoped, onOffsetClock, Effect.provide(exporting(what.side)))
+
+/** Every part bounds its own end; all together take a few seconds, on a machine busy with much else half a minute. */
+const stopMaxMillis = 60_000
+
+/** What has not ended by then is ended: what was acknowledged is on the disk, as after a kill, and nats-server ends with its parent. */
+const endAnyhow = (name: string, afterMillis: number) =>
+  Effect.sleep(afterMillis).pipe(
+    Effect.andThen(Effect.logError(`the ${name} did not stop within ${afterMillis / 1000} s and is ended; what was acknowledged is safe`)),
+    Effect.andThen(Effect.sync(() => process.kill(process.pid, "SIGKILL"))))
 
 /** Returns when the parent has ended, killed or not; never, where nobody asked for it. */
 const parentGone = Effect.gen(function*() {
