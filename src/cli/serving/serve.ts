@@ -3,7 +3,6 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Flag from "effect/cli/Flag"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -81,21 +80,19 @@ export const stay = <R>(what: {
   readonly layer: (onBroken: (part: string) => Effect.Effect<void>) => Layer.Layer<never, unknown>
   readonly failed: (error: unknown) => CliFailure
   readonly ready: Effect.Effect<void, CliFailure, R>
+  /** A minute, but where that is tried. */
   readonly stopMaxMillis?: number
 }) =>
   Effect.gen(function*() {
     yield* endsOnSignal
-    let hurrying: Fiber.Fiber<unknown> | undefined
-    // the last of all
-    yield* Effect.addFinalizer(() => hurrying === undefined ? Effect.void : Fiber.interrupt(hurrying))
+    const stopping = yield* Deferred.make<void>()
+    // forked before anything else, and so released after everything else
+    yield* Effect.forkScoped(Effect.andThen(Deferred.await(stopping), endAnyhow(what.name, what.stopMaxMillis ?? stopMaxMillis)))
     const broken = yield* Deferred.make<never, CliFailure>()
     const built = Layer.build(what.layer((part) => Effect.asVoid(Deferred.fail(broken, partEnded(what.name, part))))).pipe(Effect.mapError(what.failed))
     // what the start waits for may be a part that has ended
     yield* Effect.raceFirst(built, Deferred.await(broken))
-    yield* Effect.addFinalizer(() =>
-      Effect.logInfo(`stopping the ${what.name}`).pipe(
-        Effect.andThen(Effect.forkDetach(endAnyhow(what.name, what.stopMaxMillis ?? stopMaxMillis))),
-        Effect.map((fiber) => { hurrying = fiber })))
+    yield* Effect.addFinalizer(() => Effect.andThen(Effect.logInfo(`stopping the ${what.name}`), Deferred.succeed(stopping, undefined)))
     yield* what.ready
     yield* Effect.raceFirst(parentGone, Deferred.await(broken))
     yield* Effect.logInfo("the process that started this one is gone; stopping")
